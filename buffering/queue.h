@@ -1,0 +1,60 @@
+/* The rules of a device's downlink queue, pure: no I/O, no clock (design: queue rules).
+ *
+ * Order: answers to the device's own requests first, then acknowledgements, then requests; first in, first out within a
+ * class. An item stays in its place while it is in flight, so that a failed attempt never changes the order.
+ * Bounds hold for requests; answers and acknowledgements are let in beyond them while the queue holds fewer of these
+ * than a small reserve, since refusing them would only make the device repeat itself. */
+#ifndef BUFFERING_QUEUE_H
+#define BUFFERING_QUEUE_H
+
+#include "base/error.h"
+#include "base/list.h"
+
+#include <stdint.h>
+
+enum queue_class { QUEUE_ANSWER, QUEUE_ACK, QUEUE_REQUEST };
+
+/* A member of the message it stands for. */
+struct queue_item {
+    struct list node;
+    uint64_t not_before_ms; /* 0 = at once; a later retry of this one item */
+    uint32_t bytes;         /* what it counts against the bounds */
+    uint8_t class_;         /* enum queue_class */
+    bool in_flight;         /* under way: submitted, with the SCEF, or sent and unanswered */
+};
+
+struct queue_limits {
+    uint32_t max_messages; /* per device */
+    uint32_t max_bytes;
+    uint32_t nstart; /* requests in flight at once, RFC 7252 clause 4.7 */
+};
+
+struct queue {
+    struct list items;
+    uint32_t messages;
+    uint32_t bytes;
+    uint32_t answers; /* answers and acknowledgements among the messages */
+    uint32_t requests_in_flight;
+};
+
+#define QUEUE_ANSWER_RESERVE 16 /* answers and acknowledgements let in whatever the bounds */
+
+void queue_init(struct queue *q);
+/* The item is the caller's and stays where it is until queue_remove; it must not be in flight yet. ERR_QUEUE_FULL: the
+ * item is not in the queue. */
+[[gnu::warn_unused_result]] enum error queue_push(struct queue *q, const struct queue_limits *l,
+                                                  struct queue_item *item);
+/* After a restart: accepted once, so no bound is asked again. Restore in the order of acceptance. */
+void queue_restore(struct queue *q, struct queue_item *item);
+/* Not in flight any more afterwards. An item that is in no queue (removed before, or zeroed and never pushed) is left
+ * as it is. */
+void queue_remove(struct queue *q, struct queue_item *item);
+/* The item to send now, or NULL: the first that is not in flight and whose time has come, a request only while fewer
+ * than nstart requests are in flight and no earlier request waits for its own time (order is kept). */
+struct queue_item *queue_next(const struct queue *q, const struct queue_limits *l, uint64_t now_ms);
+/* The earliest time after now at which time alone may change what queue_next gives: the not_before_ms of a waiting
+ * answer, acknowledgement or first request (those behind it keep their order); UINT64_MAX when none waits. */
+uint64_t queue_next_time(const struct queue *q, uint64_t now_ms);
+void queue_set_in_flight(struct queue *q, struct queue_item *item, bool in_flight);
+
+#endif

@@ -1,0 +1,60 @@
+/* What is stored: keys and values of the records, with a version and a checksum; pure.
+ *
+ * Keys sort by kind, then device, then sequence:  kind (1 byte), device identity, 0x00, sequence (8 bytes, big-endian;
+ * messages only). The device identity is the External Identifier, or the MSISDN of a device that has none; neither
+ * holds a NUL. Values end with the CRC-32C of key and value: a record that was damaged, or stands under a foreign key,
+ * is refused with ERR_STORE_CORRUPT. */
+#ifndef BUFFERING_RECORD_H
+#define BUFFERING_RECORD_H
+
+#include "base/bytes.h"
+
+enum record_kind {
+    RECORD_DEVICE = 'd',
+    RECORD_DOWNLINK = 'm', /* a message to a device that is not in a final state */
+    RECORD_UPLINK = 'u',   /* a message of a device, spooled while its server is down */
+    RECORD_SEQUENCE = 's'  /* one record: all sequence numbers up to this one may have been given out */
+};
+
+struct record_device {
+    struct bytes id;
+    struct bytes configuration_link;    /* empty: none yet */
+    uint32_t leg;                       /* which address of the server legs is this device's */
+    uint32_t maximum_packet_size_bytes; /* 0 = not told */
+};
+
+struct record_message {
+    struct bytes device_id;
+    uint64_t seq;         /* order of acceptance over all devices */
+    struct bytes server;  /* name of the LwM2M server it came from or goes to */
+    uint8_t queue_class;  /* enum queue_class; downlink only */
+    uint8_t type;         /* CoAP type at the server leg, downlink; at the device, uplink */
+    uint8_t flags;        /* RECORD_* below */
+    uint16_t server_mid;  /* Message ID at the server leg */
+    uint16_t device_mid;  /* Message ID at the NIDD leg: the same over restarts, so that the device sees a repetition */
+    uint64_t accepted_ms; /* UTC */
+    uint64_t deadline_ms; /* UTC: the end of its lifetime */
+    uint64_t sent_ms;     /* downlink: when it may first have reached the device (UTC); 0 = not as far as is known */
+    uint64_t answers_seq; /* uplink: the downlink that this answers, whose record it replaces; 0 = none */
+    struct bytes delivery_link; /* of the SCEF that buffers it (201); empty: none */
+    struct bytes message;       /* the CoAP message as it goes out */
+};
+#define RECORD_DEVICE_ACKNOWLEDGED 0x01 /* the device has sent its empty ACK: not to be repeated to it */
+
+/* Append to out, which the caller resets. What cannot be stored (an identity that is empty or holds a NUL; a server
+ * name or link above 65,535 bytes) leaves out->failed set, as shortage of memory does. */
+void record_device_key(struct bytes id, struct buf *out);
+void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq, struct buf *out);
+void record_sequence_key(struct buf *out);
+void record_sequence_encode(struct bytes key, uint64_t reserved, struct buf *out);
+void record_device_encode(struct bytes key, const struct record_device *d, struct buf *out);
+void record_message_encode(struct bytes key, const struct record_message *m, struct buf *out);
+
+/* The slices of the result point into key and value. ERR_STORE_CORRUPT: damaged, of another version or another kind. */
+[[gnu::warn_unused_result]] enum error record_sequence_decode(struct bytes key, struct bytes value, uint64_t *reserved);
+[[gnu::warn_unused_result]] enum error record_device_decode(struct bytes key, struct bytes value,
+                                                            struct record_device *out);
+[[gnu::warn_unused_result]] enum error record_message_decode(struct bytes key, struct bytes value,
+                                                             struct record_message *out);
+
+#endif

@@ -1,0 +1,202 @@
+/* The engine: devices, exchanges, uplink and downlink of the message-layer relay, without I/O and without a clock.
+ *
+ * The shell feeds inputs together with the time (milliseconds of UTC, never going back) and is called back through the
+ * ports. An input may call any number of ports before it returns; no port may call an input. Results of what a port was
+ * asked for come back as inputs. After each input, and at the time engine_next_wake names, the shell calls engine_wake.
+ *
+ * Contract of the relay: docs/architecture.md. */
+#ifndef NIDD_ENGINE_H
+#define NIDD_ENGINE_H
+
+#include "base/slab.h"
+#include "buffering/queue.h"
+#include "buffering/record.h"
+#include "nidd/coap_view.h"
+#include "t8/nidd.h"
+
+struct engine;
+
+/* Every time in milliseconds. engine_options_default gives all of them. */
+struct engine_options {
+    uint64_t seed;
+    uint64_t ack_timeout_ms; /* server leg, RFC 7252 clause 4.8: 2000, 1.5, 4 */
+    uint32_t max_retransmit;
+    uint64_t exchange_lifetime_ms; /* RFC 7252 clause 4.8.2: 247000 */
+    uint64_t nidd_ack_timeout_ms;  /* NIDD leg: first repetition of a CON the device has not answered; doubles */
+    uint32_t nidd_max_retransmit;
+    uint64_t downlink_lifetime_ms; /* of a request in the queue */
+    uint64_t answer_lifetime_ms;   /* of an answer or acknowledgement in the queue */
+    uint64_t retry_min_ms;         /* last resort when no report of the network makes the queue flow; doubles */
+    uint64_t retry_max_ms;
+    uint64_t spool_lifetime_ms;  /* of an uplink kept while its server is down */
+    uint32_t spool_max_messages; /* per device */
+    uint64_t server_probe_ms;    /* how often a server that is down is tried */
+    struct queue_limits queue;
+    uint32_t max_exchanges;             /* remembered per device, for duplicates */
+    uint32_t configuration_window;      /* configuration requests under way at once */
+    uint32_t default_packet_size_bytes; /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
+};
+void engine_options_default(struct engine_options *o);
+
+/* ---- what the engine tells: the ladder, the metrics, the log, later CDRs */
+
+enum engine_event_kind {
+    ENGINE_UPLINK,          /* a message of the device came in */
+    ENGINE_TO_SERVER,       /* a message left on the server leg */
+    ENGINE_FROM_SERVER,     /* a message of a server came in */
+    ENGINE_SUBMIT,          /* a downlink POST begins */
+    ENGINE_SUBMIT_RESULT,   /* what it came to: status, cause */
+    ENGINE_DELIVERY_STATUS, /* a notification for a buffered delivery */
+    ENGINE_ACCEPTED,        /* a downlink message is in the queue, durably if it was to be */
+    ENGINE_FINAL,           /* it is in its final state */
+    ENGINE_DROPPED,         /* a message was dropped; `reason` */
+    ENGINE_DUPLICATE,       /* a repeated message was recognised; not forwarded again */
+    ENGINE_SPOOLED,         /* an uplink was stored because its server is down */
+    ENGINE_SERVER_STATE,    /* a server was found down or up: `up` */
+    ENGINE_CONFIGURATION    /* a NIDD configuration changed its state: `reason` */
+};
+
+enum final_state {
+    FINAL_NONE,
+    FINAL_ANSWERED,
+    FINAL_DELIVERED,
+    FINAL_EXPIRED,
+    FINAL_DISPLACED,
+    FINAL_REJECTED,
+    FINAL_FAILED,
+    FINAL_CANCELLED,
+    FINAL_COUNT
+};
+const char *final_state_name(enum final_state s);
+
+struct engine_event {
+    enum engine_event_kind kind;
+    struct bytes device_id; /* empty when unknown */
+    uint32_t server;        /* index; UINT32_MAX when none */
+    struct bytes message;   /* the CoAP message as the ends wrote it; empty when none */
+    uint8_t type;           /* with a message: enum coap_type and Message ID as they stand on this leg */
+    uint16_t message_id;
+    uint64_t seq; /* of the downlink message; 0 when none */
+    enum final_state final;
+    const char *reason; /* static text, "" when none */
+    int http_status;    /* SUBMIT_RESULT, CONFIGURATION; 0 = no answer */
+    enum t8_cause cause;
+    enum t8_delivery_status delivery_status;
+    uint64_t age_ms; /* FINAL: since acceptance */
+    bool up;
+};
+
+/* ---- ports: all may be called during any input */
+struct engine_submit {
+    struct t8_identity id;
+    struct bytes configuration_link;
+    struct bytes data;
+    uint32_t maximum_latency_s;
+};
+
+struct engine_ports {
+    void *ctx;
+    /* Datagram from the device's address `leg` to server `server`: 4 header bytes, then the rest. ERR_UNREACHABLE or
+     * ERR_SYSTEM: it was not handed on. */
+    enum error (*server_send)(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
+                              struct bytes rest);
+    /* Each of these ends in exactly one engine_*_result with the same ref. */
+    void (*downlink_submit)(void *ctx, uint64_t ref, const struct engine_submit *s);
+    void (*configuration_create)(void *ctx, uint64_t ref, struct t8_identity id);
+    void (*configuration_get)(void *ctx, uint64_t ref, struct bytes link);
+    /* Store: the ticket by which engine_stored will tell. The slices are copied by the port. */
+    uint64_t (*store_put)(void *ctx, struct bytes key, struct bytes value);
+    uint64_t (*store_delete)(void *ctx, struct bytes key);
+    /* The answer to an uplink that engine_uplink said was to be answered later. */
+    void (*uplink_answer)(void *ctx, uint64_t uplink_ref, enum error err);
+    void (*event)(void *ctx, const struct engine_event *e);
+};
+
+[[gnu::warn_unused_result]] enum error engine_new(const struct engine_options *o, const struct engine_ports *ports,
+                                                  uint64_t now_ms, struct engine **out);
+void engine_free(struct engine *e);
+
+/* ---- set-up, before the first input, in this order: servers; what was stored, devices first; the devices of the
+ * configuration; engine_start. A restored record that cannot be used is refused (ERR_STORE_CORRUPT, ERR_UNKNOWN_DEVICE
+ * for a message of no device, ERR_NOT_FOUND for one of no server) and is the caller's to report and set aside. */
+[[gnu::warn_unused_result]] enum error engine_server_add(struct engine *e,
+                                                         const char *name); /* index = order of calls */
+/* Sequence numbers go on above what was reserved before: none is ever given out twice. */
+void engine_restore_sequence(struct engine *e, uint64_t reserved);
+[[gnu::warn_unused_result]] enum error engine_restore_device(struct engine *e, const struct record_device *r);
+[[gnu::warn_unused_result]] enum error engine_restore_message(struct engine *e, enum record_kind kind,
+                                                              const struct record_message *r);
+/* A device of the configuration. Restored state is kept; a new one gets the lowest free leg. `server` is its route.
+ * ERR_MEMBER_TYPE: it is listed twice. */
+struct engine_device_options {
+    struct t8_identity id;
+    uint32_t server;
+};
+[[gnu::warn_unused_result]] enum error engine_device_add(struct engine *e, const struct engine_device_options *d);
+/* All devices are there: restored devices that are in no configuration stay unrouted and unserved; configurations at
+ * the SCEF begin to be found or made; queues begin to flow. */
+void engine_start(struct engine *e, uint64_t now_ms);
+
+/* ---- inputs */
+enum engine_verdict { ENGINE_TAKEN, ENGINE_LATER, ENGINE_REFUSED };
+/* An uplink notification. TAKEN: it may be answered 204 now. LATER: uplink_answer(uplink_ref) follows. REFUSED: *err.
+ */
+enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint64_t uplink_ref, const struct nidd_uplink *u,
+                                  enum error *err);
+/* A datagram from server `server` to the device's address `leg`. */
+void engine_server_datagram(struct engine *e, uint64_t now_ms, uint32_t leg, uint32_t server, struct bytes message);
+void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const struct nidd_submit_result *r);
+[[gnu::warn_unused_result]] enum error engine_delivery_status(struct engine *e, uint64_t now_ms,
+                                                              const struct nidd_delivery_status *s);
+void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref,
+                                 const struct nidd_configuration_result *r);
+[[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms,
+                                                                   const struct nidd_configuration_status *s);
+void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum error err);
+/* No new messages are taken from servers (5.03); what is queued stays stored. */
+void engine_drain(struct engine *e);
+
+void engine_wake(struct engine *e, uint64_t now_ms);
+uint64_t engine_next_wake(const struct engine *e); /* UINT64_MAX = never */
+
+/* ---- inspection (admin, tests) */
+struct engine_device_info {
+    struct t8_identity id;
+    struct bytes configuration_link;
+    const char *configuration_state; /* "none", "creating", "checking", "active", "waiting", "refused" */
+    uint32_t leg;
+    uint32_t server;
+    bool reachable;          /* the last word was an uplink or a successful delivery */
+    uint64_t last_uplink_ms; /* 0 = never */
+    uint32_t maximum_packet_size_bytes;
+    uint32_t queue_messages, queue_bytes;
+    uint32_t spooled_messages;
+    uint64_t uplink_count, downlink_count; /* NAS messages as far as the adapter sees them */
+};
+struct engine_message_info {
+    uint64_t seq;
+    const char *class_; /* "answer", "ack", "request" */
+    const char *state;  /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering" */
+    uint32_t server;
+    uint64_t accepted_ms, deadline_ms;
+    uint32_t attempts;
+    struct bytes message;
+};
+struct engine_totals {
+    uint64_t devices, active_configurations;
+    uint64_t queued_messages, queued_bytes;
+    uint64_t spooled_messages;
+    uint64_t exchanges;
+};
+void engine_totals_get(const struct engine *e, struct engine_totals *out);
+/* Devices in the order of the configuration, `limit` at a time: start with *cursor = 0; false at the end. */
+bool engine_device_next(const struct engine *e, uint32_t *cursor, struct engine_device_info *out);
+bool engine_device_find(const struct engine *e, struct bytes id, struct engine_device_info *out);
+/* Messages of a device in queue order, after the one with *seq (0 = from the start). */
+bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq,
+                         struct engine_message_info *out);
+const char *engine_server_name(const struct engine *e, uint32_t server);
+uint32_t engine_server_count(const struct engine *e);
+bool engine_server_up(const struct engine *e, uint32_t server);
+
+#endif

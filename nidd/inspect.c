@@ -1,0 +1,116 @@
+/* What admin and tests may see. */
+#include "nidd/internal.h"
+
+#include <string.h>
+
+void engine_totals_get(const struct engine *e, struct engine_totals *out)
+{
+    *out = (struct engine_totals){.devices = e->device_order,
+                                  .active_configurations = e->active_configurations,
+                                  .queued_messages = e->queued_messages,
+                                  .queued_bytes = e->queued_bytes,
+                                  .spooled_messages = e->spooled_messages,
+                                  .exchanges = e->exchanges.live};
+}
+
+static void fill_device(const struct device *d, struct engine_device_info *out)
+{
+    *out = (struct engine_device_info){.id = {.external_id = d->id_is_msisdn ? (struct bytes){0} : bytes_of_str(d->id),
+                                              .msisdn = bytes_of_str(d->msisdn)},
+                                       .configuration_link = bytes_of_str(d->link),
+                                       .configuration_state = configuration_state_name(d),
+                                       .leg = d->leg,
+                                       .server = d->server,
+                                       .reachable = d->reachable,
+                                       .last_uplink_ms = d->last_uplink_ms,
+                                       .maximum_packet_size_bytes = d->packet_size_bytes,
+                                       .queue_messages = d->queue.messages,
+                                       .queue_bytes = d->queue.bytes,
+                                       .spooled_messages = d->spooled,
+                                       .uplink_count = d->uplink_count,
+                                       .downlink_count = d->downlink_count};
+    LIST_EACH (it, &d->awaiting)
+        out->queue_messages++;
+}
+
+bool engine_device_next(const struct engine *e, uint32_t *cursor, struct engine_device_info *out)
+{
+    while (*cursor < e->leg_count) {
+        const struct device *d = device_by_leg(e, (*cursor)++);
+        if (d && d->routed) {
+            fill_device(d, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool engine_device_find(const struct engine *e, struct bytes id, struct engine_device_info *out)
+{
+    const struct device *d = device_find(e, (struct t8_identity){.external_id = id, .msisdn = id});
+    if (!d || !d->routed)
+        return false;
+    fill_device(d, out);
+    return true;
+}
+
+static void fill_message(const struct downlink *m, struct engine_message_info *out)
+{
+    static const char *const classes[] = {[QUEUE_ANSWER] = "answer", [QUEUE_ACK] = "ack", [QUEUE_REQUEST] = "request"};
+    static const char *const states[] = {
+        [DOWNLINK_STORING] = "storing",     [DOWNLINK_QUEUED] = "queued", [DOWNLINK_SUBMITTED] = "submitted",
+        [DOWNLINK_WITH_SCEF] = "with_scef", [DOWNLINK_SENT] = "sent",     [DOWNLINK_AWAITING] = "acknowledged",
+        [DOWNLINK_ANSWERING] = "answering"};
+    *out = (struct engine_message_info){.seq = m->seq,
+                                        .class_ = classes[m->item.class_],
+                                        .state = m->state == DOWNLINK_AWAITING && !m->acknowledged ? "sent"
+                                                                                                   : states[m->state],
+                                        .server = m->server,
+                                        .accepted_ms = m->accepted_ms,
+                                        .deadline_ms = m->deadline.at_ms,
+                                        .attempts = m->attempts,
+                                        .message = blob_bytes(m->message)};
+}
+
+bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq, struct engine_message_info *out)
+{
+    /* Those that wait for their answer only come first: they are ahead of the queue. */
+    struct device *d = device_find(e, (struct t8_identity){.external_id = device_id, .msisdn = device_id});
+    bool found = *seq == 0;
+    if (!d)
+        return false;
+    LIST_EACH (it, &d->awaiting) {
+        const struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        if (found) {
+            fill_message(m, out);
+            *seq = m->seq;
+            return true;
+        }
+        found = m->seq == *seq;
+    }
+    LIST_EACH (it, &d->queue.items) {
+        const struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+        if (found) {
+            fill_message(m, out);
+            *seq = m->seq;
+            return true;
+        }
+        found = m->seq == *seq;
+    }
+    return false;
+}
+
+const char *engine_server_name(const struct engine *e, uint32_t server)
+{
+    return server < e->server_count ? e->servers[server].name : "";
+}
+
+uint32_t engine_server_count(const struct engine *e)
+{
+    return e->server_count;
+}
+
+bool engine_server_up(const struct engine *e, uint32_t server)
+{
+    return server < e->server_count && e->servers[server].up;
+}

@@ -1,0 +1,336 @@
+/* What the rooms of the engine share. Not for anyone outside nidd/. */
+#ifndef NIDD_INTERNAL_H
+#define NIDD_INTERNAL_H
+
+#include "base/map.h"
+#include "base/prng.h"
+#include "base/timer_wheel.h"
+#include "nidd/engine.h"
+
+#define NO_SERVER UINT32_MAX
+
+/* An immutable message, shared by those who may have to send it again. */
+struct blob {
+    uint32_t refs;
+    uint32_t len;
+    uint8_t data[];
+};
+struct blob *blob_new(const uint8_t header[COAP_HEADER_BYTES], struct bytes rest); /* NULL: no memory */
+struct blob *blob_of(struct bytes message);
+struct blob *blob_ref(struct blob *b);
+void blob_unref(struct blob *b); /* NULL is fine */
+static inline struct bytes blob_bytes(const struct blob *b)
+{
+    return bytes_of(b->data, b->len);
+}
+
+enum timer_kind {
+    TIMER_DEVICE_FLOW,
+    TIMER_DOWNLINK_DEADLINE,
+    TIMER_DOWNLINK_REPEAT,
+    TIMER_EXCHANGE_REPEAT,
+    TIMER_SERVER
+};
+
+/* Something that waits for the store; in the order of tickets. */
+struct storing {
+    struct list node;
+    uint64_t ticket;
+    enum { STORING_DOWNLINK, STORING_EXCHANGE } what;
+};
+
+enum configuration_state {
+    CONFIGURATION_NONE,     /* not asked for yet, in line */
+    CONFIGURATION_CREATING, /* POST under way */
+    CONFIGURATION_CHECKING, /* known from before the restart; GET under way; used meanwhile */
+    CONFIGURATION_ACTIVE,
+    CONFIGURATION_WAITING, /* the SCEF was not to be had; tried again later */
+    CONFIGURATION_REFUSED  /* the SCEF does not want this device; tried again much later */
+};
+
+struct device {
+    handle h;
+    char *id; /* External Identifier, or the MSISDN where there is none; NUL-terminated */
+    char *msisdn;
+    char *link; /* of the NIDD configuration */
+    struct queue queue;
+    struct list awaiting;  /* downlinks that left the queue and wait for their answer only */
+    struct list exchanges; /* youngest last */
+    struct list configuration_node;
+    struct timer flow_timer;
+    uint64_t last_uplink_ms;
+    uint64_t configuration_retry_ms; /* when a WAITING or REFUSED configuration is tried again */
+    uint32_t uplink_count;
+    uint32_t downlink_count;
+    uint32_t leg;
+    uint32_t server;
+    uint32_t packet_size_bytes; /* 0 = not told */
+    uint32_t retry_ms;          /* the pause after the next failure */
+    uint32_t order;             /* place in the configuration */
+    uint16_t exchange_count;
+    uint16_t spooled;
+    uint16_t next_leg_mid;
+    uint16_t next_device_mid;
+    uint8_t configuration;       /* enum configuration_state */
+    uint8_t configuration_cause; /* enum t8_cause of a refusal */
+    bool id_is_msisdn;
+    bool routed;    /* it is in the configuration */
+    bool reachable; /* false: nothing is submitted until an uplink or the flow timer */
+};
+
+/* A message to a device.
+ *
+ *   STORING --stored--> QUEUED --submit--> SUBMITTED --200--> SENT --(answer)--> ANSWERING --server ACK--> final
+ *                          ^                 |    \--201--> WITH_SCEF --SUCCESS--^   |
+ *                          |---- 500, 429 ---+-----------------| FAILURE            | empty ACK of the device,
+ *                          |---- repeats used up, device silent -----SENT           | or sent as NON: AWAITING
+ */
+enum downlink_state {
+    DOWNLINK_STORING,
+    DOWNLINK_QUEUED,
+    DOWNLINK_SUBMITTED,
+    DOWNLINK_WITH_SCEF,
+    DOWNLINK_SENT,
+    DOWNLINK_AWAITING,
+    DOWNLINK_ANSWERING
+};
+
+struct downlink {
+    handle h;
+    handle from; /* the exchange (DOWN) it came by, for the server's repetitions */
+    struct queue_item item;
+    struct list awaiting_node;
+    struct storing storing;
+    struct timer deadline;
+    struct timer repeat;
+    struct device *device;
+    struct blob *message; /* as it goes to the device */
+    char *delivery_link;  /* while the SCEF holds it */
+    uint64_t seq;
+    uint64_t accepted_ms;
+    uint64_t submitted_ms;
+    uint64_t first_sent_ms; /* when it may first have reached the device; 0 = certainly not yet */
+    uint32_t server;
+    uint32_t attempts; /* since the device was last heard of */
+    uint16_t server_mid;
+    uint16_t device_mid;
+    uint8_t server_type; /* enum coap_type it came with */
+    uint8_t state;
+    bool stored;       /* a record of it exists */
+    bool acknowledged; /* by an empty ACK of the device */
+};
+
+/* A message that was seen once, and what is known of its fate: for the answer, for duplicates, for repetition.
+ * UP: from the device (or, without device_mid, the adapter's own) towards the server. DOWN: from the server. */
+enum exchange_state {
+    EXCHANGE_FORWARDED,    /* CON: repeated until the server reacts */
+    EXCHANGE_ACKNOWLEDGED, /* the server has sent its empty ACK to a request */
+    EXCHANGE_SPOOLED,      /* in the store, or on its way to it */
+    EXCHANGE_DONE          /* kept for duplicates only */
+};
+
+struct exchange {
+    handle h;
+    struct list node; /* in its device */
+    struct list
+        recent_node; /* in the engine, in the order of the lifetimes' end; in the server's spool while SPOOLED */
+    struct storing storing;
+    struct timer repeat;
+    struct device *device;
+    struct blob *message;  /* UP: what to repeat to the server. DOWN: the reply to repeat to it */
+    struct blob *reply;    /* UP: what the device got as its answer */
+    handle reply_downlink; /* the reply's way down, while it lasts */
+    uint64_t seen_ms;      /* when it came in */
+    uint64_t expires_ms;
+    uint64_t uplink_ref;  /* the T8 notification that waits for the store; with uplink_waits */
+    uint64_t answers_seq; /* the downlink that this answers; 0 = none */
+    uint64_t answers_accepted_ms;
+    uint64_t spool_seq; /* of its record; 0 = none */
+    handle answers;     /* the downlink in state ANSWERING; 0 = none */
+    uint32_t server;
+    uint32_t attempts;
+    uint16_t device_mid;
+    uint16_t leg_mid;
+    uint8_t type; /* enum coap_type */
+    uint8_t state;
+    uint8_t code;
+    uint8_t token_len;
+    uint8_t token[COAP_TOKEN_MAX];
+    bool down;
+    bool from_device;         /* UP with a device_mid that the device may repeat */
+    bool device_acknowledged; /* the device got an empty ACK: its answer must come as a message of its own */
+    bool uplink_waits;
+};
+
+struct server {
+    char *name;
+    struct list spool;  /* exchanges, oldest first */
+    struct timer timer; /* probe while down, flush while up */
+    uint64_t heard_ms;
+    bool up;
+};
+
+#define EARLY_STATUS_SLOTS 64
+#define SEQUENCE_RESERVE   65536
+
+struct engine {
+    struct engine_options o;
+    struct engine_ports ports;
+    uint64_t now_ms;
+    struct prng prng;
+    struct map by_id;
+    struct map by_msisdn;
+    struct map by_delivery_link;
+    struct slab devices;
+    struct slab downlinks;
+    struct slab exchanges;
+    struct timer_wheel timers;
+    struct list recent;  /* exchanges by the end of their lifetime */
+    struct list storing; /* in ticket order */
+    struct list configuration_line;
+    handle *legs; /* device by leg */
+    uint32_t leg_count;
+    uint32_t leg_capacity;
+    uint32_t device_order;
+    struct server *servers;
+    uint32_t server_count;
+    uint32_t configurations_under_way;
+    uint64_t last_seq;
+    uint64_t reserved_seq; /* in the store: a restart goes on above it */
+    uint64_t queued_messages, queued_bytes, spooled_messages, active_configurations;
+    struct { /* status notifications that overtook the 201 they belong to (t8.md 8.7) */
+        char *link;
+        enum t8_delivery_status status;
+        uint64_t at_ms;
+    } early[EARLY_STATUS_SLOTS];
+    uint32_t early_next;
+    struct buf key, value, scratch;
+    bool draining;
+    bool started;
+};
+
+/* ---- engine.c */
+void engine_set_time(struct engine *e, uint64_t now_ms); /* each input's first act; time never goes back */
+
+uint64_t engine_next_seq(struct engine *e);
+
+/* ---- event.c */
+struct bytes device_id_bytes(const struct device *d);
+struct t8_identity device_identity(const struct device *d);
+void event_message(struct engine *e, enum engine_event_kind kind, const struct device *d, uint32_t server,
+                   struct bytes message, const char *reason);
+void event_drop(struct engine *e, const struct device *d, uint32_t server, struct bytes message, const char *reason);
+void event_emit(struct engine *e, const struct device *d, struct engine_event *ev);
+
+/* ---- device.c */
+struct device *device_find(const struct engine *e, struct t8_identity id);
+struct device *device_by_leg(const struct engine *e, uint32_t leg);
+void device_free(struct engine *e, struct device *d);
+void device_put(struct engine *e, struct device *d);                         /* writes its record */
+uint32_t device_packet_size(const struct engine *e, const struct device *d); /* UINT32_MAX = unlimited */
+/* The device is there now: downlink_flow will submit. */
+void device_heard(struct engine *e, struct device *d);
+/* Nothing is submitted for at least the pause (0: the device's own, doubling), unless the device is heard of. */
+void device_hold(struct engine *e, struct device *d, uint64_t pause_ms);
+void device_timer(struct engine *e, struct device *d);
+void device_alarm(struct engine *e, struct device *d, uint64_t at_ms); /* the flow timer, at the latest then */
+
+/* ---- downlink.c: the life of a message to a device */
+struct downlink_new {
+    struct device *device;
+    struct blob *message; /* the reference is taken over, also on error */
+    enum queue_class class_;
+    uint32_t server; /* NO_SERVER: the adapter's own */
+    uint8_t server_type;
+    uint16_t server_mid;
+    handle from;
+    bool store;
+};
+/* *h names it when not NULL. ERR_QUEUE_FULL, ERR_NO_MEMORY: nothing happened. */
+[[gnu::warn_unused_result]] enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h);
+void downlink_stored(struct engine *e, struct downlink *m, enum error err);
+void downlink_flow(struct engine *e, struct device *d); /* submits what may be submitted */
+/* The device was heard of: what was sent long ago and not answered is sent again now, while it listens. */
+void downlink_repeat_overdue(struct engine *e, struct device *d);
+void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind);
+/* The message that the device's ACK or RST with this Message ID speaks of; NULL when none waits for it. */
+struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid);
+/* The request that this separate response answers; NULL for a notification. */
+struct downlink *downlink_answered_by(struct device *d, const struct coap_view *response);
+void downlink_acknowledged(struct engine *e, struct downlink *m); /* empty ACK of the device */
+void downlink_answering(struct engine *e, struct downlink *m);    /* its answer is on the way to the server */
+void downlink_unanswered(struct engine *e, struct downlink *m);   /* its answer could not be kept: it is still owed */
+/* Ends it: record, queue, event. `m` is gone afterwards. */
+void downlink_final(struct engine *e, struct downlink *m, enum final_state f, const char *reason, enum t8_cause cause);
+/* Same, and the server is told by an error response of ours. */
+void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uint8_t code, uint32_t max_age_s,
+                   const char *reason, enum t8_cause cause);
+void downlink_fail_requests(struct engine *e, struct device *d, const char *reason, enum t8_cause cause);
+void downlink_free(struct engine *e, struct downlink *m); /* without a word */
+bool downlink_is_request(const struct downlink *m);
+[[gnu::warn_unused_result]] enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
+                                                        const struct record_message *r);
+
+/* ---- exchange.c */
+struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,
+                              bool down);
+void exchange_free(struct engine *e, struct exchange *x);
+struct exchange *exchange_by_device_mid(struct device *d, const struct coap_view *v);
+struct exchange *exchange_by_leg_mid(struct device *d, uint32_t server, uint16_t leg_mid);
+struct exchange *exchange_by_token(struct device *d, uint32_t server, struct bytes token); /* an open request */
+struct exchange *exchange_down(struct device *d, uint32_t server, const struct coap_view *v);
+void exchange_done(struct engine *e, struct exchange *x);     /* stops repetition; stays for duplicates */
+void exchange_sent_non(struct engine *e, struct exchange *x); /* a NON has left: nothing will confirm it */
+void exchange_expire(struct engine *e);                       /* those whose lifetime has ended */
+void exchange_timer(struct engine *e, struct exchange *x);
+/* Sends x->message to its server, now and, for a CON, until the server reacts. */
+enum error exchange_send(struct engine *e, struct exchange *x);
+/* The final word on the downlink that x answers, if it answers one. */
+void exchange_tell_answered(struct engine *e, struct exchange *x, enum final_state f, const char *reason);
+
+/* ---- server.c: what comes from and goes to servers */
+enum error server_send(struct engine *e, struct device *d, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
+                       struct bytes rest, const char *why);
+void server_send_empty(struct engine *e, struct device *d, uint32_t server, enum coap_type type, uint16_t message_id);
+/* A response of the adapter's own to a request that was acknowledged before (CON) or came as NON. */
+void server_send_error(struct engine *e, struct device *d, uint32_t server, const struct coap_view *request,
+                       uint8_t request_type, uint8_t code, uint32_t max_age_s, const char *diagnostic);
+/* Says no to a message that was not accepted: piggybacked on the ACK, or as NON. Remembered in y (may be NULL) for the
+ * server's repetitions. `how` gives code, Max-Age, Block1 and diagnostic; the rest is filled in. */
+void server_refuse(struct engine *e, struct device *d, uint32_t server, const struct coap_view *request,
+                   uint8_t request_type, struct exchange *y, const struct coap_error *how);
+void server_heard(struct engine *e, uint32_t server);
+void server_silent(struct engine *e, uint32_t server);
+void server_timer(struct engine *e, uint32_t server);
+
+/* ---- spool.c: uplinks kept while their server is down */
+/* x->message is put into the store; false when the device's bound or memory forbids it. */
+[[gnu::warn_unused_result]] bool spool_put(struct engine *e, struct exchange *x);
+void spool_stored(struct engine *e, struct exchange *x, enum error err);
+void spool_remove(struct engine *e, struct exchange *x); /* x leaves the spool and its record goes */
+void spool_back(struct engine *e, struct exchange *x);   /* sent once more in vain: back to its place in line */
+[[gnu::warn_unused_result]] enum error spool_restore(struct engine *e, struct device *d, uint32_t server,
+                                                     const struct record_message *r);
+void spool_flush(struct engine *e, uint32_t server); /* sends some; the server's timer asks for the rest */
+void spool_expire(struct engine *e, uint32_t server);
+
+/* ---- uplink.c */
+/* An ACK or RST, or an answer that is no message of a server, to the device: at once, before requests. */
+struct blob *
+uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type,
+                   uint16_t device_mid); /* a reference to the message, for the exchange's memory; NULL: no memory */
+void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid);
+
+/* ---- configuration.c
+ *
+ *   NONE --POST--> CREATING --201--> ACTIVE <--200-- CHECKING <--(restart)
+ *                     | 5xx, silence: WAITING, again with back-off;  4xx: REFUSED, again much later
+ *   404 on a delivery, or TERMINATED: the link is forgotten, back to NONE */
+void configuration_line_up(struct engine *e, struct device *d); /* to be found or made as soon as the window allows */
+void configuration_next(struct engine *e);
+void configuration_lost(struct engine *e, struct device *d, const char *reason);
+bool configuration_usable(const struct device *d);
+void configuration_timer(struct engine *e, struct device *d);
+const char *configuration_state_name(const struct device *d);
+
+#endif

@@ -1,0 +1,188 @@
+/* Uplinks kept while their server is down: durably, in order, bounded per device, for a lifetime (design: T8 has no
+ * store-and-forward for uplink data, so what we do not keep is gone). */
+#include "nidd/internal.h"
+
+#include <string.h>
+
+static void write_key(struct engine *e, const struct exchange *x)
+{
+    buf_reset(&e->key);
+    record_message_key(RECORD_UPLINK, device_id_bytes(x->device), x->spool_seq, &e->key);
+}
+
+/* The spool is in the order of acceptance; what comes back after a silence goes to its old place. */
+static void into_line(struct engine *e, struct exchange *x)
+{
+    struct list *pos = &e->servers[x->server].spool;
+    while (pos->prev != &e->servers[x->server].spool &&
+           LIST_ENTRY(pos->prev, struct exchange, recent_node)->spool_seq > x->spool_seq)
+        pos = pos->prev;
+    list_remove(&x->recent_node);
+    list_insert_before(pos, &x->recent_node);
+    x->state = EXCHANGE_SPOOLED;
+    /* Up or down, the server's timer empties the spool in the end. */
+    struct timer *t = &e->servers[x->server].timer;
+    if (!timer_running(t))
+        timer_start(&e->timers, t, e->now_ms + e->o.server_probe_ms);
+}
+
+bool spool_put(struct engine *e, struct exchange *x)
+{
+    struct device *d = x->device;
+    if (d->spooled >= e->o.spool_max_messages || !x->message)
+        return false;
+    timer_stop(&e->timers, &x->repeat);
+    x->spool_seq = engine_next_seq(e);
+    x->expires_ms = e->now_ms + e->o.spool_lifetime_ms;
+    d->spooled++;
+    e->spooled_messages++;
+    into_line(e, x);
+    struct record_message r = {.device_id = device_id_bytes(d),
+                               .seq = x->spool_seq,
+                               .server = bytes_of_str(engine_server_name(e, x->server)),
+                               .type = x->type,
+                               .server_mid = x->leg_mid,
+                               .device_mid = x->device_mid,
+                               .accepted_ms = x->answers_seq ? x->answers_accepted_ms : x->seen_ms,
+                               .answers_seq = x->answers_seq,
+                               .deadline_ms = x->expires_ms,
+                               .message = blob_bytes(x->message)};
+    write_key(e, x);
+    buf_reset(&e->value);
+    record_message_encode(buf_bytes(&e->key), &r, &e->value);
+    x->storing.ticket = e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
+    list_remove(&x->storing.node);
+    list_push_back(&e->storing, &x->storing.node);
+    return true;
+}
+
+void spool_stored(struct engine *e, struct exchange *x, enum error err)
+{
+    bool waits = x->uplink_waits;
+    uint64_t ref = x->uplink_ref;
+    x->uplink_waits = false;
+    if (waits)
+        e->ports.uplink_answer(e->ports.ctx, ref, err);
+    if (err) {
+        /* Not accepted: the SCEF may try again, and the device will, since it gets no ACK. What was accepted before it
+         * came here (by a send that nobody heard) stays, in memory only. */
+        if (waits && x->spool_seq) {
+            struct downlink *unanswered = slab_get(&e->downlinks, x->answers);
+            if (unanswered)
+                downlink_unanswered(e, unanswered);
+            spool_remove(e, x);
+            exchange_free(e, x);
+        }
+        return;
+    }
+    event_message(e, ENGINE_SPOOLED, x->device, x->server, blob_bytes(x->message), "");
+    /* The answer of a downlink is safe here: the downlink itself need not be asked again. */
+    struct downlink *m = slab_get(&e->downlinks, x->answers);
+    if (m) {
+        downlink_free(e, m);
+        x->answers = 0;
+    }
+    if (x->from_device && x->type == COAP_CON && !x->device_acknowledged && x->state == EXCHANGE_SPOOLED) {
+        x->device_acknowledged = true;
+        blob_unref(x->reply);
+        x->reply = uplink_reply_empty(e, x->device, COAP_ACK, x->device_mid);
+        downlink_flow(e, x->device);
+    }
+}
+
+void spool_remove(struct engine *e, struct exchange *x)
+{
+    write_key(e, x);
+    (void)e->ports.store_delete(e->ports.ctx, buf_bytes(&e->key));
+    x->spool_seq = 0;
+    x->device->spooled--;
+    e->spooled_messages--;
+    if (x->state == EXCHANGE_SPOOLED) {
+        list_remove(&x->recent_node);
+        x->expires_ms = e->now_ms + e->o.exchange_lifetime_ms;
+        list_push_back(&e->recent, &x->recent_node);
+        x->state = EXCHANGE_FORWARDED;
+    }
+}
+
+void spool_back(struct engine *e, struct exchange *x)
+{
+    into_line(e, x);
+    /* The lifetime goes on from where it was accepted; a repetition takes little of it. */
+    x->expires_ms = e->now_ms + e->o.spool_lifetime_ms;
+}
+
+void spool_expire(struct engine *e, uint32_t server)
+{
+    struct server *s = &e->servers[server];
+    while (!list_empty(&s->spool)) {
+        struct exchange *x = LIST_ENTRY(s->spool.next, struct exchange, recent_node);
+        if (x->expires_ms > e->now_ms)
+            return;
+        event_drop(e, x->device, server, blob_bytes(x->message), "spool_lifetime_over");
+        exchange_tell_answered(e, x, FINAL_FAILED, "server_silent");
+        exchange_done(e, x);
+    }
+}
+
+void spool_flush(struct engine *e, uint32_t server)
+{
+    struct server *s = &e->servers[server];
+    /* A few at a time: a server that has just come back is not to be drowned, nor our socket. */
+    for (unsigned n = 0; n < 64 && !list_empty(&s->spool); n++) {
+        struct exchange *x = LIST_ENTRY(s->spool.next, struct exchange, recent_node);
+        struct bytes old = blob_bytes(x->message);
+        uint8_t header[COAP_HEADER_BYTES];
+        /* Its old Message ID may have been forgotten, or be in use: a new one. */
+        coap_header_write(header, (enum coap_type)x->type, x->token_len, x->code, x->device->next_leg_mid);
+        struct blob *b = blob_new(header, bytes_from(old, COAP_HEADER_BYTES));
+        if (!b)
+            break;
+        blob_unref(x->message);
+        x->message = b;
+        x->leg_mid = x->device->next_leg_mid++;
+        x->attempts = 0;
+        x->state = EXCHANGE_FORWARDED;
+        list_remove(&x->recent_node);
+        x->expires_ms = e->now_ms + e->o.exchange_lifetime_ms;
+        list_push_back(&e->recent, &x->recent_node);
+        enum error err = exchange_send(e, x);
+        if (x->type == COAP_CON)
+            continue; /* its repetition makes up for a send that failed */
+        if (err) {
+            spool_back(e, x);
+            break;
+        }
+        exchange_sent_non(e, x);
+    }
+    if (!list_empty(&s->spool))
+        timer_start(&e->timers, &s->timer, e->now_ms + 20);
+}
+
+enum error spool_restore(struct engine *e, struct device *d, uint32_t server, const struct record_message *r)
+{
+    struct coap_view v;
+    if (coap_view_parse(r->message, &v) != OK)
+        return ERR_STORE_CORRUPT;
+    struct exchange *x = exchange_new(e, d, server, &v, false);
+    struct blob *b = x ? blob_of(r->message) : NULL;
+    if (!b) {
+        if (x)
+            exchange_free(e, x);
+        return ERR_NO_MEMORY;
+    }
+    x->message = b;
+    x->from_device = true;
+    x->device_acknowledged = true; /* it was, as soon as this was stored */
+    x->device_mid = r->device_mid;
+    x->leg_mid = r->server_mid;
+    x->spool_seq = r->seq;
+    x->seen_ms = r->accepted_ms;
+    x->answers_seq = r->answers_seq;
+    x->answers_accepted_ms = r->accepted_ms;
+    x->expires_ms = r->deadline_ms;
+    d->spooled++;
+    e->spooled_messages++;
+    into_line(e, x);
+    return OK;
+}

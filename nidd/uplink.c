@@ -1,0 +1,239 @@
+/* Uplink: messages of the devices on their way to the servers (design: the relay, uplink). */
+#include "nidd/internal.h"
+
+#include <string.h>
+
+struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid)
+{
+    uint8_t header[COAP_HEADER_BYTES];
+    coap_header_write(header, type, 0, 0, device_mid);
+    struct blob *b = blob_new(header, (struct bytes){0});
+    if (!b)
+        return NULL;
+    struct downlink_new n = {
+        .device = d, .message = blob_ref(b), .class_ = QUEUE_ACK, .server = NO_SERVER, .server_type = COAP_NON};
+    if (downlink_add(e, &n, NULL) != OK)
+        event_drop(e, d, NO_SERVER, blob_bytes(b), "queue_full"); /* the device repeats, and the reply is remembered */
+    return b;
+}
+
+/* Which server a message of the device goes to. */
+static uint32_t route(const struct device *d)
+{
+    return d->server;
+}
+
+struct input {
+    struct device *device;
+    const struct coap_view *view;
+    uint64_t uplink_ref;
+    enum error err; /* with ENGINE_REFUSED */
+};
+
+static enum engine_verdict spool(struct engine *e, struct input *in, struct exchange *x)
+{
+    if (spool_put(e, x)) {
+        x->uplink_waits = true;
+        x->uplink_ref = in->uplink_ref;
+        return ENGINE_LATER;
+    }
+    event_drop(e, in->device, x->server, in->view->message, "spool_full");
+    struct downlink *unanswered = slab_get(&e->downlinks, x->answers);
+    if (unanswered)
+        downlink_unanswered(e, unanswered);
+    exchange_free(e, x);
+    in->err = ERR_UNREACHABLE;
+    return ENGINE_REFUSED;
+}
+
+/* Sends the message on as `type`; `answers` is the downlink it answers, or NULL. */
+static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t server, enum coap_type type,
+                                   struct downlink *answers)
+{
+    const struct coap_view *v = in->view;
+    struct device *d = in->device;
+    uint8_t header[COAP_HEADER_BYTES];
+    struct bytes rest = bytes_from(v->message, COAP_HEADER_BYTES);
+    bool up = e->servers[server].up;
+    struct exchange *x = exchange_new(e, d, server, v, false);
+
+    if (!x) {
+        in->err = ERR_NO_MEMORY;
+        return ENGINE_REFUSED;
+    }
+    x->type = (uint8_t)type;
+    x->leg_mid = d->next_leg_mid++;
+    x->device_mid = v->message_id;
+    x->from_device = v->type != COAP_ACK;
+    coap_header_write(header, type, v->token.len, v->code, x->leg_mid);
+    if (type == COAP_CON || !up) {
+        x->message = blob_new(header, rest);
+        if (!x->message) {
+            exchange_free(e, x);
+            in->err = ERR_NO_MEMORY;
+            return ENGINE_REFUSED;
+        }
+    }
+    if (answers) {
+        x->answers_seq = answers->seq;
+        x->answers_accepted_ms = answers->accepted_ms;
+        x->answers = answers->h;
+        downlink_answering(e, answers);
+    }
+    if (!up)
+        return spool(e, in, x);
+    enum error err = type == COAP_CON ? exchange_send(e, x) : server_send(e, d, server, header, rest, "");
+    if (err) {
+        if (!x->message)
+            x->message = blob_new(header, rest);
+        return spool(e, in, x);
+    }
+    if (type != COAP_CON)
+        exchange_sent_non(e, x);
+    return ENGINE_TAKEN;
+}
+
+/* The device repeats itself: it has missed our answer, or there is none yet. */
+static void repeated(struct engine *e, struct device *d, const struct coap_view *v, struct exchange *x)
+{
+    event_message(e, ENGINE_DUPLICATE, d, x->server, v->message, "from_device");
+    if (v->type != COAP_CON)
+        return;
+    struct downlink *under_way = slab_get(&e->downlinks, x->reply_downlink);
+    if (under_way && under_way->state != DOWNLINK_SENT) {
+        /* The answer is in the queue or just being sent; one that waited for its next try may go now. */
+        if (under_way->state == DOWNLINK_QUEUED)
+            under_way->item.not_before_ms = 0;
+        return;
+    }
+    if (under_way) {
+        /* A separate answer that waits for the device's ACK: it has its own repetition. */
+        uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid);
+    } else if (x->reply) {
+        struct downlink_new n = {.device = d,
+                                 .message = blob_ref(x->reply),
+                                 .class_ = QUEUE_ANSWER,
+                                 .server = x->server,
+                                 .server_type = COAP_NON};
+        if ((x->reply->data[0] >> 4 & 3) == COAP_CON)
+            uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid); /* its separate answer was acknowledged */
+        if (downlink_add(e, &n, &x->reply_downlink) != OK)
+            event_drop(e, d, NO_SERVER, blob_bytes(x->reply), "queue_full");
+    } else if (x->state == EXCHANGE_ACKNOWLEDGED) {
+        x->device_acknowledged = true;
+        uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid);
+    }
+}
+
+void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid)
+{
+    blob_unref(uplink_reply_empty(e, d, type, device_mid));
+}
+
+/* ACK or RST of the device. */
+static enum engine_verdict reaction(struct engine *e, struct input *in)
+{
+    const struct coap_view *v = in->view;
+    struct device *d = in->device;
+    struct downlink *m = downlink_by_device_mid(d, v->message_id);
+    if (!m) {
+        event_drop(e, d, NO_SERVER, v->message, v->type == COAP_RST ? "unmatched_rst" : "unmatched_ack");
+        return ENGINE_TAKEN;
+    }
+    if (v->type == COAP_RST) {
+        downlink_fail(e, m, FINAL_REJECTED, COAP_CODE(5, 2), 0, "reset by the device", T8_CAUSE_NONE);
+        return ENGINE_TAKEN;
+    }
+    if (coap_is_empty(v)) {
+        downlink_acknowledged(e, m);
+        return ENGINE_TAKEN;
+    }
+    struct bytes asked = bytes_of(m->message->data + COAP_HEADER_BYTES, m->message->data[0] & 15);
+    if (!downlink_is_request(m) || !coap_is_response(v) || !bytes_equal(v->token, asked)) {
+        event_drop(e, d, m->server, v->message, "answer_does_not_match");
+        return ENGINE_TAKEN;
+    }
+    /* The server has its empty ACK since long: this goes as a separate response (RFC 7252 clause 5.2.2). */
+    return forward(e, in, m->server, m->server_type == COAP_CON ? COAP_CON : COAP_NON, m);
+}
+
+static enum engine_verdict coap_message(struct engine *e, struct input *in)
+{
+    const struct coap_view *v = in->view;
+    struct device *d = in->device;
+    if (v->type == COAP_ACK || v->type == COAP_RST)
+        return reaction(e, in);
+    if (coap_is_empty(v)) {
+        if (v->type == COAP_CON)
+            uplink_reply_empty_unkept(e, d, COAP_RST, v->message_id); /* a ping */
+        return ENGINE_TAKEN;
+    }
+    if (!coap_is_request(v) && !coap_is_response(v)) {
+        event_drop(e, d, NO_SERVER, v->message, "reserved_class");
+        return ENGINE_TAKEN;
+    }
+    struct exchange *x = exchange_by_device_mid(d, v);
+    if (x) {
+        repeated(e, d, v, x);
+        if (x->uplink_waits) {
+            in->err = ERR_UNREACHABLE; /* the first copy is on its way to the store; this one is not needed */
+            return ENGINE_REFUSED;
+        }
+        return ENGINE_TAKEN;
+    }
+    if (coap_is_response(v)) {
+        struct downlink *m = downlink_answered_by(d, v);
+        if (m)
+            return forward(e, in, m->server, v->type, m);
+    }
+    return forward(e, in, route(d), v->type, NULL);
+}
+
+enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint64_t uplink_ref, const struct nidd_uplink *u,
+                                  enum error *err)
+{
+    engine_set_time(e, now_ms);
+    struct device *d = device_find(e, u->id);
+    struct coap_view v;
+
+    if (!d || !d->routed) {
+        *err = ERR_UNKNOWN_DEVICE;
+        struct engine_event ev = {
+            .kind = ENGINE_DROPPED, .server = NO_SERVER, .message = u->data, .reason = "unknown_device"};
+        event_emit(e, NULL, &ev);
+        return ENGINE_REFUSED;
+    }
+    /* While we do not know our link yet, a notification may have overtaken the answer that tells it. */
+    struct bytes tail = t8_link_tail(u->nidd_configuration);
+    if (d->link && tail.len && !bytes_equal(tail, t8_link_tail(bytes_of_str(d->link)))) {
+        *err = ERR_UNKNOWN_CONFIGURATION;
+        event_drop(e, d, NO_SERVER, u->data, "unknown_configuration");
+        return ENGINE_REFUSED;
+    }
+    d->uplink_count++;
+    device_heard(e, d);
+
+    enum engine_verdict verdict = ENGINE_TAKEN;
+    switch (payload_kind_of(u->data)) {
+    case PAYLOAD_COAP:
+        if (coap_view_parse(u->data, &v) == OK) {
+            struct input in = {.device = d, .view = &v, .uplink_ref = uplink_ref};
+            event_message(e, ENGINE_UPLINK, d, NO_SERVER, u->data, "");
+            verdict = coap_message(e, &in);
+            *err = in.err;
+        } else {
+            event_drop(e, d, NO_SERVER, u->data, "not_coap");
+        }
+        break;
+    case PAYLOAD_DTLS:
+        event_drop(e, d, NO_SERVER, u->data, "dtls");
+        break;
+    case PAYLOAD_OTHER:
+        event_drop(e, d, NO_SERVER, u->data, "not_coap");
+        break;
+    }
+    downlink_repeat_overdue(e, d);
+    d->last_uplink_ms = e->now_ms;
+    downlink_flow(e, d);
+    return verdict;
+}

@@ -1,0 +1,250 @@
+/* The shell around the engine in virtual time: HTTP, UDP and the store with their delays, losses and crashes. */
+#include "tests/virtual/world_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct world *world_of(void *ctx)
+{
+    return ctx;
+}
+
+static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
+                                   struct bytes rest)
+{
+    struct world *w = world_of(ctx);
+    (void)server;
+    w->handed_on = true;
+    for (int copies = world_chance(w, w->o.duplication) ? 2 : 1; copies > 0; copies--) {
+        if (world_chance(w, w->o.udp_loss))
+            continue;
+        uint8_t *data = malloc(COAP_HEADER_BYTES + rest.len);
+        if (!data)
+            abort();
+        memcpy(data, header, COAP_HEADER_BYTES);
+        if (rest.len)
+            memcpy(data + COAP_HEADER_BYTES, rest.data, rest.len);
+        events_push(&w->events, (struct event){.at_ms = w->now_ms + world_between(w, 1, 40),
+                                               .kind = EV_TO_SERVER,
+                                               .who = leg,
+                                               .data = data,
+                                               .len = COAP_HEADER_BYTES + rest.len});
+    }
+    return OK;
+}
+
+static void port_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
+{
+    struct world *w = world_of(ctx);
+    struct event ev = {.at_ms = w->now_ms + world_between(w, 2, 60),
+                       .kind = EV_SUBMIT,
+                       .epoch = w->epoch,
+                       .ref = ref,
+                       .detail = (int)s->maximum_latency_s,
+                       .data = bytes_dup(s->data),
+                       .len = s->data.len,
+                       .text = NULL};
+    struct buf text = {0};
+    buf_add(&text, s->configuration_link);
+    buf_add_str(&text, " ");
+    buf_add(&text, s->id.external_id);
+    ev.text = bytes_dup_str(buf_bytes(&text));
+    buf_free(&text);
+    events_push(&w->events, ev);
+}
+
+static void configuration(struct world *w, uint64_t ref, bool create, struct bytes text)
+{
+    events_push(&w->events, (struct event){.at_ms = w->now_ms + world_between(w, 2, 60),
+                                           .kind = EV_CONFIGURATION,
+                                           .epoch = w->epoch,
+                                           .ref = ref,
+                                           .detail = create,
+                                           .text = bytes_dup_str(text)});
+}
+
+static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
+{
+    configuration(world_of(ctx), ref, true, id.external_id);
+}
+
+static void port_get(void *ctx, uint64_t ref, struct bytes link)
+{
+    configuration(world_of(ctx), ref, false, link);
+}
+
+static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
+{
+    return store_model_put(world_of(ctx)->store, key, value);
+}
+
+static uint64_t port_delete(void *ctx, struct bytes key)
+{
+    return store_model_delete(world_of(ctx)->store, key);
+}
+
+static void notification_answer(struct world *w, uint64_t ref, int status)
+{
+    if (world_chance(w, w->o.http_loss))
+        status = 0; /* it was handled, and the SCEF never hears so */
+    events_push(&w->events, (struct event){.at_ms = w->now_ms + world_between(w, 2, 60),
+                                           .kind = EV_NOTIFY_RESULT,
+                                           .ref = ref,
+                                           .status = status});
+}
+
+static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
+{
+    notification_answer(world_of(ctx), ref, error_http_status(err));
+}
+
+static void port_event(void *ctx, const struct engine_event *e)
+{
+    static const char *const names[] = {"uplink",          "to_server",    "from_server",  "submit",  "submit_result",
+                                        "delivery_status", "accepted",     "final",        "dropped", "duplicate",
+                                        "spooled",         "server_state", "configuration"};
+    struct world *w = world_of(ctx);
+    if (e->kind == ENGINE_DUPLICATE || e->kind == ENGINE_DROPPED)
+        w->handed_on = true; /* known already, or nobody's: there is nothing to hand on */
+    promises_event(w, e);
+    if (w->o.follow && bytes_equal(e->device_id, bytes_of_str(w->o.follow))) {
+        char what[160];
+        snprintf(what, sizeof(what), "%s seq=%llu status=%d cause=%s %s%s", names[e->kind], (unsigned long long)e->seq,
+                 e->http_status, t8_cause_name(e->cause), e->kind == ENGINE_FINAL ? final_state_name(e->final) : "",
+                 e->reason);
+        world_story(w, "adapter", what, e->message);
+    }
+}
+
+struct restore {
+    struct world *world;
+    enum record_kind kind;
+};
+
+static void restore_one(void *ctx, struct bytes key, struct bytes value)
+{
+    struct restore *r = ctx;
+    struct world *w = r->world;
+    struct record_device d;
+    struct record_message m;
+    enum error err;
+    uint64_t reserved = 0;
+    if (r->kind == RECORD_SEQUENCE) {
+        err = record_sequence_decode(key, value, &reserved);
+        engine_restore_sequence(w->engine, reserved);
+    } else if (r->kind == RECORD_DEVICE)
+        err = record_device_decode(key, value, &d) ? ERR_STORE_CORRUPT : engine_restore_device(w->engine, &d);
+    else
+        err =
+            record_message_decode(key, value, &m) ? ERR_STORE_CORRUPT : engine_restore_message(w->engine, r->kind, &m);
+    if (err)
+        world_break(w, "a stored record of kind %c was not taken back: %s", r->kind, error_text(err));
+}
+
+void adapter_start(struct world *w)
+{
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_DEVICE, RECORD_DOWNLINK, RECORD_UPLINK};
+    struct engine_options o;
+    struct engine_ports ports = {.ctx = w,
+                                 .server_send = port_server_send,
+                                 .downlink_submit = port_submit,
+                                 .configuration_create = port_create,
+                                 .configuration_get = port_get,
+                                 .store_put = port_put,
+                                 .store_delete = port_delete,
+                                 .uplink_answer = port_uplink_answer,
+                                 .event = port_event};
+    engine_options_default(&o);
+    o.seed = w->o.seed + ++w->epoch;
+    o.downlink_lifetime_ms = 6 * 3600 * 1000ULL;
+    o.spool_lifetime_ms = 6 * 3600 * 1000ULL;
+    if (engine_new(&o, &ports, w->now_ms, &w->engine) || engine_server_add(w->engine, "main"))
+        abort();
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        store_model_scan(w->store, (char)kinds[i], &(struct restore){w, kinds[i]}, restore_one);
+    for (uint32_t i = 0; i < w->o.ues; i++)
+        if (engine_device_add(w->engine, &(struct engine_device_options){.id.external_id = bytes_of_str(w->ues[i].id)}))
+            abort();
+    engine_start(w->engine, w->now_ms);
+    struct engine_device_info d;
+    for (uint32_t i = 0; i < w->o.ues; i++)
+        if (!engine_device_find(w->engine, bytes_of_str(w->ues[i].id), &d) || d.leg != i)
+            world_break(w, "%s has not kept its address", w->ues[i].id);
+    adapter_turn_end(w);
+}
+
+void adapter_crash(struct world *w)
+{
+    engine_free(w->engine);
+    store_model_crash(w->store, &w->prng);
+    w->r.crashes++;
+    promises_crash(w);
+    adapter_start(w);
+}
+
+void adapter_turn_end(struct world *w)
+{
+    if (!store_model_close_batch(w->store))
+        return;
+    uint64_t at = w->now_ms + world_between(w, 1, 10);
+    if (at < w->last_commit_at_ms)
+        at = w->last_commit_at_ms;
+    w->last_commit_at_ms = at;
+    events_push(&w->events, (struct event){.at_ms = at, .kind = EV_COMMIT, .epoch = w->epoch});
+}
+
+/* What arrives at the adapter. */
+void adapter_event(struct world *w, struct event *ev)
+{
+    struct bytes data = bytes_of(ev->data, ev->len);
+    switch (ev->kind) {
+    case EV_SUBMIT_ANSWER: {
+        struct nidd_submit_result r = {.http_status = ev->status, .link = bytes_of_str(ev->text)};
+        r.outcome = ev->status == 200   ? NIDD_SUBMIT_DELIVERED
+                    : ev->status == 201 ? NIDD_SUBMIT_PENDING
+                    : ev->status        ? NIDD_SUBMIT_REFUSED
+                                        : NIDD_SUBMIT_NO_ANSWER;
+        if (ev->status == 200 || ev->status == 201)
+            r.delivery_status = (enum t8_delivery_status)ev->detail;
+        else
+            r.cause = (enum t8_cause)ev->detail;
+        engine_submit_result(w->engine, w->now_ms, ev->ref, &r);
+        break;
+    }
+    case EV_CONFIGURATION_ANSWER:
+        engine_configuration_result(
+            w->engine, w->now_ms, ev->ref,
+            &(struct nidd_configuration_result){.http_status = ev->status,
+                                                .link = bytes_of_str(ev->text),
+                                                .maximum_packet_size_bits = (uint32_t)ev->detail,
+                                                .status = T8_NIDD_ACTIVE});
+        break;
+    case EV_NOTIFY_UPLINK: {
+        enum error err = OK;
+        struct nidd_uplink u = {.id.external_id = bytes_of_str(w->ues[ev->who].id),
+                                .data = data,
+                                .nidd_configuration = bytes_of_str(ev->text)};
+        bool empty = ev->len == 4;
+        w->handed_on =
+            empty || data.data[0] >> 4 >= 6; /* empty messages and ACKs end here, unless they bear an answer */
+        enum engine_verdict v = engine_uplink(w->engine, w->now_ms, ev->ref, &u, &err);
+        if (v == ENGINE_TAKEN && !w->handed_on)
+            world_break(w, "promise 5: an uplink of %s was accepted and not handed on", w->ues[ev->who].id);
+        if (v != ENGINE_LATER)
+            notification_answer(w, ev->ref, v == ENGINE_TAKEN ? 204 : error_http_status(err));
+        break;
+    }
+    case EV_NOTIFY_STATUS: {
+        struct nidd_delivery_status s = {.nidd_downlink_data_transfer = bytes_of_str(ev->text),
+                                         .delivery_status = (enum t8_delivery_status)ev->detail};
+        notification_answer(w, ev->ref, error_http_status(engine_delivery_status(w->engine, w->now_ms, &s)));
+        break;
+    }
+    case EV_TO_ADAPTER:
+        engine_server_datagram(w->engine, w->now_ms, ev->who, 0, data);
+        break;
+    default:
+        break;
+    }
+}

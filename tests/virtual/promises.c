@@ -1,0 +1,156 @@
+/* The promises of the design, §12, as seen from outside. */
+#include "tests/virtual/world_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct told *told_of(struct world *w, uint64_t seq)
+{
+    if (seq >= w->told_cap) {
+        uint64_t cap = w->told_cap ? w->told_cap : 4096;
+        while (cap <= seq)
+            cap *= 2;
+        w->told = realloc(w->told, cap * sizeof(*w->told));
+        if (!w->told)
+            abort();
+        memset(w->told + w->told_cap, 0, (cap - w->told_cap) * sizeof(*w->told));
+        w->told_cap = cap;
+    }
+    if (seq > w->told_top)
+        w->told_top = seq;
+    return &w->told[seq];
+}
+
+static uint32_t ue_of(const struct world *w, struct bytes id)
+{
+    for (size_t i = 0; i < id.len; i++)
+        if (id.data[i] >= '0' && id.data[i] <= '9')
+            return (uint32_t)atoi((const char *)id.data + i) % w->o.ues;
+    return 0;
+}
+
+static bool record_exists(struct world *w, struct bytes id, uint64_t seq)
+{
+    struct buf key = {0};
+    record_message_key(RECORD_DOWNLINK, id, seq, &key);
+    bool has = store_model_has(w->store, buf_bytes(&key));
+    buf_free(&key);
+    return has;
+}
+
+void promises_event(struct world *w, const struct engine_event *e)
+{
+    if (e->kind != ENGINE_ACCEPTED && e->kind != ENGINE_FINAL)
+        return;
+    struct told *t = told_of(w, e->seq);
+    if (e->kind == ENGINE_ACCEPTED) {
+        if (t->accepted)
+            world_break(w, "message %llu was accepted twice", (unsigned long long)e->seq);
+        if (!record_exists(w, e->device_id, e->seq))
+            world_break(w, "promise 1: message %llu was accepted before it was stored", (unsigned long long)e->seq);
+        t->accepted = true;
+        t->accepted_ms = w->now_ms;
+        t->ue = ue_of(w, e->device_id);
+        if (e->message.len >= 8 && e->message.data[1] >> 5 == 0) {
+            const uint8_t *k = e->message.data + 4;
+            t->op = (uint32_t)k[0] << 24 | (uint32_t)k[1] << 16 | (uint32_t)k[2] << 8 | k[3];
+        }
+        return;
+    }
+    w->r.finals[e->final]++;
+    if (t->final && t->epoch == w->epoch)
+        world_break(w, "promise 2: message %llu ended twice: %s, then %s", (unsigned long long)e->seq,
+                    final_state_name((enum final_state)t->final), final_state_name(e->final));
+    /* Told before a crash and again after it: only when the crash came before the store had let go of it. */
+    if (t->final && t->final_durable)
+        world_break(w, "promise 2: message %llu ended again after a restart", (unsigned long long)e->seq);
+    t->final = (uint8_t)e->final;
+    t->epoch = w->epoch;
+    struct server_op *op = server_model_op(w->server, t->op);
+    if (op)
+        op->final = e->final;
+}
+
+void promises_crash(struct world *w)
+{
+    for (uint64_t seq = 1; seq <= w->told_top; seq++) {
+        struct told *t = &w->told[seq];
+        if (t->final && !t->final_durable)
+            t->final_durable = !record_exists(w, bytes_of_str(w->ues[t->ue].id), seq);
+    }
+}
+
+void promises_device(struct world *w, uint32_t ue)
+{
+    struct engine_message_info m;
+    struct engine_device_info d;
+    struct bytes id = bytes_of_str(w->ues[ue].id);
+    uint64_t seq = 0, last_request = 0;
+    unsigned in_flight = 0;
+    if (!engine_device_find(w->engine, id, &d))
+        return;
+    if (d.queue_messages > 96 || d.queue_bytes > 70000)
+        world_break(w, "promise 9: %s has %u messages queued", w->ues[ue].id, d.queue_messages);
+    while (d.queue_messages && engine_message_next(w->engine, id, &seq, &m)) {
+        bool request = strcmp(m.class_, "request") == 0;
+        bool queued = strcmp(m.state, "queued") == 0 || strcmp(m.state, "storing") == 0;
+        if (!request || strcmp(m.state, "acknowledged") == 0 || strcmp(m.state, "answering") == 0)
+            continue;
+        in_flight += !queued;
+        if (m.seq < last_request)
+            world_break(w, "promise 4: %s: message %llu stands behind %llu", w->ues[ue].id, (unsigned long long)m.seq,
+                        (unsigned long long)last_request);
+        if (!queued && last_request)
+            world_break(w, "promise 4: %s: message %llu overtook %llu", w->ues[ue].id, (unsigned long long)m.seq,
+                        (unsigned long long)last_request);
+        if (queued)
+            last_request = m.seq;
+        if (m.deadline_ms < w->now_ms)
+            world_break(w, "promise 6: %s: message %llu outlived its lifetime", w->ues[ue].id,
+                        (unsigned long long)m.seq);
+    }
+    if (in_flight > 1)
+        world_break(w, "promise 3: %s has %u requests in flight", w->ues[ue].id, in_flight);
+}
+
+/* The devices never stop talking: what they said last may still be under way. */
+#define UNDER_WAY_MS 600000
+
+static void no_old_record(void *ctx, struct bytes key, struct bytes value)
+{
+    struct world *w = ctx;
+    struct record_message m;
+    if (record_message_decode(key, value, &m) == OK && w->now_ms - m.accepted_ms > UNDER_WAY_MS)
+        world_break(w, "a record of kind %c, accepted at %llu, is left in the store", key.data[0],
+                    (unsigned long long)(m.accepted_ms - T0_MS));
+}
+
+void promises_end(struct world *w)
+{
+    for (uint64_t seq = 1; seq <= w->told_top; seq++)
+        if (w->told[seq].accepted && !w->told[seq].final && w->now_ms - w->told[seq].accepted_ms > UNDER_WAY_MS)
+            world_break(w, "promise 2: message %llu of %s never ended", (unsigned long long)seq,
+                        w->ues[w->told[seq].ue].id);
+    for (uint32_t n = 1; n <= server_model_op_count(w->server); n++) {
+        const struct server_op *op = server_model_op(w->server, n);
+        w->r.ops++;
+        w->r.ops_acknowledged += op->acknowledged;
+        w->r.ops_answered += op->answer != 0;
+        if (op->executed > 1)
+            world_break(w, "promise 3: request %u was executed %u times by %s", n, op->executed, w->ues[op->leg].id);
+        if (op->acknowledged && op->final == 0)
+            world_break(w, "promise 1: request %u to %s was acknowledged and lost", n, w->ues[op->leg].id);
+        if (op->acknowledged && !op->answer && op->final == FINAL_ANSWERED && !op->gave_up)
+            world_break(w, "request %u to %s is said to be answered, and the server has no answer", n,
+                        w->ues[op->leg].id);
+        if (op->answer >> 5 == 2 && op->kind == OP_EXECUTE && op->executed == 0)
+            world_break(w, "request %u to %s was answered and never executed", n, w->ues[op->leg].id);
+    }
+    for (uint32_t i = 0; i < w->o.ues; i++) {
+        w->r.executions += lwm2m_device_executions(w->ues[i].device);
+        w->r.repeats_at_devices += lwm2m_device_repeats(w->ues[i].device);
+    }
+    store_model_scan(w->store, RECORD_DOWNLINK, w, no_old_record);
+    store_model_scan(w->store, RECORD_UPLINK, w, no_old_record);
+}

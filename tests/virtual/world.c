@@ -1,0 +1,472 @@
+#include "tests/virtual/world_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool world_chance(struct world *w, double p)
+{
+    return p > 0 && !w->quiet && prng_unit(&w->prng) < p;
+}
+
+uint64_t world_between(struct world *w, uint64_t low, uint64_t high)
+{
+    return low + prng_below(&w->prng, high - low + 1);
+}
+
+void world_break(struct world *w, const char *fmt, ...)
+{
+    if (w->r.broken[0])
+        return;
+    uint64_t s = (w->now_ms - T0_MS) / 1000;
+    int n = snprintf(w->r.broken, sizeof(w->r.broken), "at %02u:%02u:%02u.%03u: ", (unsigned)(s / 3600),
+                     (unsigned)(s / 60 % 60), (unsigned)(s % 60), (unsigned)(w->now_ms % 1000));
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(w->r.broken + n, sizeof(w->r.broken) - (size_t)n, fmt, ap);
+    va_end(ap);
+}
+
+bool world_followed(const struct world *w, uint32_t ue)
+{
+    return w->o.follow && strcmp(w->o.follow, w->ues[ue].id) == 0;
+}
+
+void world_story(struct world *w, const char *who, const char *what, struct bytes m)
+{
+    static const char *const types[] = {"CON", "NON", "ACK", "RST"};
+    uint64_t s = (w->now_ms - T0_MS) / 1000;
+    printf("%02u:%02u:%02u.%03u %-8s %-40s", (unsigned)(s / 3600), (unsigned)(s / 60 % 60), (unsigned)(s % 60),
+           (unsigned)(w->now_ms % 1000), who, what);
+    if (m.len >= 4) {
+        printf(" %s %u.%02u mid=%u token=", types[m.data[0] >> 4 & 3], m.data[1] >> 5, m.data[1] & 31u,
+               (unsigned)(m.data[2] << 8 | m.data[3]));
+        for (size_t i = 4; i < 4u + (m.data[0] & 15u) && i < m.len; i++)
+            printf("%02x", m.data[i]);
+    }
+    printf("\n");
+}
+
+/* ------------------------------------------------------------------ UEs */
+
+static void ue_wake_at(struct world *w, uint32_t ue)
+{
+    struct world_ue *u = &w->ues[ue];
+    uint64_t at = lwm2m_device_next_wake(u->device);
+    if (at == UINT64_MAX || (u->wake_ms && u->wake_ms <= at))
+        return;
+    u->wake_ms = at;
+    events_push(&w->events, (struct event){.at_ms = at < w->now_ms ? w->now_ms : at, .kind = EV_UE_WAKE, .who = ue});
+}
+
+static void ue_send(void *ctx, struct bytes message)
+{
+    struct world_ue *u = ctx;
+    if (world_followed(u->world, u->index))
+        world_story(u->world, "device", "sends", message);
+    scef_uplink(u->world->scef, u->world->now_ms, u->index, message);
+}
+
+static void ue_event(void *ctx, const char *what, struct bytes m)
+{
+    struct world_ue *u = ctx;
+    struct world *w = u->world;
+    if (world_followed(w, u->index))
+        world_story(w, "device", what, m);
+    if (strcmp(what, "executed") == 0 && m.len >= 8 && (m.data[0] & 15) == 4) {
+        const uint8_t *k = m.data + 4;
+        struct server_op *op =
+            server_model_op(w->server, (uint32_t)k[0] << 24 | (uint32_t)k[1] << 16 | (uint32_t)k[2] << 8 | k[3]);
+        if (op && op->leg == u->index)
+            op->executed++;
+        else
+            world_break(w, "%s executed what nobody asked of it", u->id);
+    }
+}
+
+/* ------------------------------------------------------------------ SCEF */
+
+static void scef_ue_deliver(void *ctx, uint32_t ue, struct bytes data)
+{
+    struct world *w = ctx;
+    events_push(
+        &w->events,
+        (struct event){.at_ms = w->now_ms, .kind = EV_UE_DELIVER, .who = ue, .data = bytes_dup(data), .len = data.len});
+}
+
+/* A request's reference carries the adapter's incarnation, so that an answer to a dead one is dropped. */
+struct request {
+    uint64_t ref;
+    uint32_t epoch;
+};
+
+static void scef_downlink_answer(void *ctx, uint64_t request_ref, int status, enum t8_cause cause,
+                                 const struct nidd_downlink *d, uint64_t retransmission_ms)
+{
+    struct world *w = ctx;
+    struct request *rq = (struct request *)(uintptr_t)request_ref;
+    (void)retransmission_ms;
+    if (world_chance(w, w->o.http_loss))
+        status = 0; /* it was handled, and the adapter never hears so */
+    struct event ev = {.at_ms = w->now_ms + world_between(w, 2, 60),
+                       .kind = EV_SUBMIT_ANSWER,
+                       .epoch = rq->epoch,
+                       .ref = rq->ref,
+                       .status = status,
+                       .detail = d ? (int)d->delivery_status : (int)cause};
+    if (status == 201)
+        ev.text = bytes_dup_str(d->self);
+    events_push(&w->events, ev);
+    free(rq);
+}
+
+static void notify(struct world *w, int kind, uint32_t ue, uint64_t ref, struct bytes link, int detail,
+                   struct bytes data)
+{
+    if (world_chance(w, w->o.http_loss)) { /* never arrives */
+        events_push(&w->events, (struct event){.at_ms = w->now_ms + 1000, .kind = EV_NOTIFY_RESULT, .ref = ref});
+        return;
+    }
+    events_push(&w->events, (struct event){.at_ms = w->now_ms + world_between(w, 2, 60),
+                                           .kind = kind,
+                                           .who = ue,
+                                           .epoch = w->epoch,
+                                           .ref = ref,
+                                           .detail = detail,
+                                           .text = bytes_dup_str(link),
+                                           .data = data.len ? bytes_dup(data) : NULL,
+                                           .len = data.len});
+}
+
+static void scef_notify_uplink(void *ctx, uint64_t ref, const char *destination, const struct nidd_uplink *u)
+{
+    struct world *w = ctx;
+    (void)destination;
+    uint32_t ue = 0;
+    for (size_t i = 0; i < u->id.external_id.len; i++)
+        if (u->id.external_id.data[i] >= '0' && u->id.external_id.data[i] <= '9') {
+            ue = (uint32_t)atoi((const char *)u->id.external_id.data + i);
+            break;
+        }
+    notify(w, EV_NOTIFY_UPLINK, ue, ref, u->nidd_configuration, 0, u->data);
+}
+
+static void scef_notify_status(void *ctx, uint64_t ref, const char *destination, const struct nidd_delivery_status *s)
+{
+    (void)destination;
+    notify(ctx, EV_NOTIFY_STATUS, 0, ref, s->nidd_downlink_data_transfer, (int)s->delivery_status, (struct bytes){0});
+}
+
+static void scef_nas(void *ctx, uint32_t ue, bool mo, struct bytes data, const char *what)
+{
+    struct world *w = ctx;
+    if (strcmp(what, "sent") == 0) {
+        if (mo)
+            w->r.nas_mo++;
+        else
+            w->r.nas_mt++;
+    }
+    if (world_followed(w, ue)) {
+        char line[40];
+        snprintf(line, sizeof(line), "NAS %s %s", mo ? "MO" : "MT", what);
+        world_story(w, "radio", line, data);
+    }
+}
+
+/* "/3gpp-nidd/v1/as1/configurations/{id}" -> id */
+static struct bytes configuration_id(struct bytes link)
+{
+    size_t at = link.len;
+    while (at > 0 && link.data[at - 1] != '/')
+        at--;
+    return bytes_from(link, at);
+}
+
+static void scef_event(struct world *w, struct event *ev)
+{
+    struct bytes as = BYTES_LIT(SCS_AS_ID);
+    if (ev->kind == EV_SUBMIT) {
+        if (w->scef_down || world_chance(w, w->o.http_loss)) {
+            events_push(&w->events,
+                        (struct event){
+                            .at_ms = w->now_ms + 1000, .kind = EV_SUBMIT_ANSWER, .epoch = ev->epoch, .ref = ev->ref});
+            return;
+        }
+        struct request *rq = malloc(sizeof(*rq));
+        char *blank = strchr(ev->text, ' ');
+        if (!rq || !blank)
+            abort();
+        *rq = (struct request){ev->ref, ev->epoch};
+        struct nidd_downlink d = {.id.external_id = bytes_of_str(blank + 1),
+                                  .data = bytes_of(ev->data, ev->len),
+                                  .has_maximum_latency = true,
+                                  .maximum_latency_s = (uint32_t)ev->detail};
+        scef_downlink(w->scef, w->now_ms, (uint64_t)(uintptr_t)rq, as,
+                      configuration_id(bytes_of(ev->text, (size_t)(blank - ev->text))), &d);
+        return;
+    }
+    struct event answer = {.at_ms = w->now_ms + world_between(w, 2, 60),
+                           .kind = EV_CONFIGURATION_ANSWER,
+                           .epoch = ev->epoch,
+                           .ref = ev->ref};
+    struct nidd_configuration out = {0};
+    enum t8_cause cause = T8_CAUSE_NONE;
+    if (w->scef_down || world_chance(w, w->o.http_loss)) {
+        answer.at_ms = w->now_ms + 1000;
+    } else if (ev->detail) {
+        struct nidd_configuration c = {.id.external_id = bytes_of_str(ev->text),
+                                       .notification_destination = BYTES_LIT("http://adapter/t8")};
+        answer.status = scef_configuration_create(w->scef, w->now_ms, as, &c, &out, &cause);
+    } else {
+        answer.status = scef_configuration_get(w->scef, w->now_ms, as, configuration_id(bytes_of_str(ev->text)), &out);
+    }
+    if (answer.status >= 200 && answer.status < 300) {
+        answer.text = bytes_dup_str(out.self);
+        answer.detail = (int)out.maximum_packet_size_bits;
+    }
+    events_push(&w->events, answer);
+}
+
+/* ------------------------------------------------------------------ server */
+
+static void server_send(void *ctx, uint32_t leg, struct bytes message)
+{
+    struct world *w = ctx;
+    for (int copies = world_chance(w, w->o.duplication) ? 2 : 1; copies > 0; copies--)
+        if (!world_chance(w, w->o.udp_loss))
+            events_push(&w->events, (struct event){.at_ms = w->now_ms + world_between(w, 1, 40),
+                                                   .kind = EV_TO_ADAPTER,
+                                                   .who = leg,
+                                                   .data = bytes_dup(message),
+                                                   .len = message.len});
+    if (world_followed(w, leg))
+        world_story(w, "server", "sends", message);
+}
+
+static void server_wake_at(void *ctx, uint32_t leg, uint64_t at_ms)
+{
+    struct world *w = ctx;
+    events_push(&w->events, (struct event){.at_ms = at_ms, .kind = EV_SERVER_WAKE, .who = leg});
+}
+
+/* ------------------------------------------------------------------ the run */
+
+static void happen(struct world *w, struct event *ev)
+{
+    switch ((enum event_kind)ev->kind) {
+    case EV_UE_WAKE:
+        if (w->ues[ev->who].wake_ms <= w->now_ms)
+            w->ues[ev->who].wake_ms = 0;
+        lwm2m_device_wake(w->ues[ev->who].device, w->now_ms);
+        ue_wake_at(w, ev->who);
+        break;
+    case EV_UE_DELIVER:
+        lwm2m_device_receive(w->ues[ev->who].device, w->now_ms, bytes_of(ev->data, ev->len));
+        ue_wake_at(w, ev->who);
+        break;
+    case EV_SUBMIT:
+    case EV_CONFIGURATION:
+        scef_event(w, ev);
+        break;
+    case EV_NOTIFY_RESULT:
+        scef_notification_result(w->scef, w->now_ms, ev->ref, ev->status);
+        break;
+    case EV_SUBMIT_ANSWER:
+    case EV_CONFIGURATION_ANSWER:
+        if (ev->epoch == w->epoch)
+            adapter_event(w, ev);
+        break;
+    case EV_NOTIFY_UPLINK:
+    case EV_NOTIFY_STATUS:
+        if (ev->epoch == w->epoch)
+            adapter_event(w, ev);
+        else /* the connection died with the process */
+            events_push(&w->events, (struct event){.at_ms = w->now_ms + 1, .kind = EV_NOTIFY_RESULT, .ref = ev->ref});
+        break;
+    case EV_TO_ADAPTER:
+        adapter_event(w, ev);
+        break;
+    case EV_TO_SERVER:
+        if (!w->server_down)
+            server_model_receive(w->server, w->now_ms, ev->who, bytes_of(ev->data, ev->len));
+        break;
+    case EV_SERVER_WAKE:
+        if (w->server_down)
+            server_wake_at(w, ev->who, w->now_ms + 60000);
+        else
+            server_model_wake(w->server, w->now_ms, ev->who);
+        break;
+    case EV_COMMIT:
+        if (ev->epoch == w->epoch)
+            engine_stored(w->engine, w->now_ms, store_model_commit(w->store), OK);
+        break;
+    case EV_ADAPTER_CRASH:
+        adapter_crash(w);
+        break;
+    case EV_SCEF_DOWN:
+        w->scef_down = true;
+        scef_set_down(w->scef, true);
+        break;
+    case EV_SCEF_UP:
+        w->scef_down = false;
+        scef_restart(w->scef, w->now_ms, ev->detail);
+        scef_set_down(w->scef, false);
+        break;
+    case EV_SERVER_DOWN:
+        w->server_down = true;
+        break;
+    case EV_SERVER_UP:
+        w->server_down = false;
+        break;
+    }
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* One step; false when nothing is left to happen before end_ms. */
+static bool step(struct world *w, uint64_t end_ms)
+{
+    uint64_t engine_ms = engine_next_wake(w->engine), scef_ms = scef_next_wake(w->scef),
+             event_ms = events_next_ms(&w->events);
+    uint64_t at = earliest(engine_ms, earliest(scef_ms, event_ms));
+    if (at > end_ms)
+        return false;
+    if (at > w->now_ms)
+        w->now_ms = at;
+    w->r.events++;
+    uint32_t ue = UINT32_MAX;
+    if (event_ms <= w->now_ms) {
+        struct event ev = events_pop(&w->events);
+        ue = ev.who;
+        happen(w, &ev);
+        event_release(&ev);
+    }
+    engine_wake(w->engine, w->now_ms);
+    if (scef_next_wake(w->scef) <= w->now_ms)
+        scef_wake(w->scef, w->now_ms);
+    adapter_turn_end(w);
+    if (ue < w->o.ues)
+        promises_device(w, ue);
+    return !w->r.broken[0];
+}
+
+static void plan_faults(struct world *w, uint64_t busy_ms)
+{
+    for (uint32_t i = 0; i < w->o.adapter_crashes; i++)
+        events_push(&w->events,
+                    (struct event){.at_ms = T0_MS + world_between(w, 1, busy_ms), .kind = EV_ADAPTER_CRASH});
+    /* Outages of one kind follow each other, each in its own share of the time. */
+    for (uint32_t i = 0; i < w->o.scef_restarts; i++) {
+        uint64_t share = busy_ms / w->o.scef_restarts, at = T0_MS + share * i + prng_below(&w->prng, share / 2);
+        events_push(&w->events, (struct event){.at_ms = at, .kind = EV_SCEF_DOWN});
+        events_push(&w->events, (struct event){.at_ms = at + world_between(w, 1000, share / 4 + 1000),
+                                               .kind = EV_SCEF_UP,
+                                               .detail = prng_below(&w->prng, 2) == 0});
+    }
+    for (uint32_t i = 0; i < w->o.server_outages; i++) {
+        uint64_t share = busy_ms / w->o.server_outages, at = T0_MS + share * i + prng_below(&w->prng, share / 2);
+        events_push(&w->events, (struct event){.at_ms = at, .kind = EV_SERVER_DOWN});
+        events_push(&w->events,
+                    (struct event){.at_ms = at + world_between(w, 10000, share / 4 + 10000), .kind = EV_SERVER_UP});
+    }
+}
+
+struct world *world_new(const struct world_options *o)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    if (!w || !(w->ues = calloc(o->ues, sizeof(*w->ues))))
+        abort();
+    w->o = *o;
+    w->now_ms = T0_MS;
+    prng_seed(&w->prng, o->seed);
+    w->store = store_model_new(o->seed);
+    w->server =
+        server_model_new(prng_next(&w->prng), o->ues, o->op_pause_ms,
+                         &(struct server_model_ports){.ctx = w, .send = server_send, .wake_at = server_wake_at});
+    struct scef_options so;
+    scef_options_default(&so);
+    so.seed = prng_next(&w->prng);
+    struct scef_ports sp = {.ctx = w,
+                            .ue_deliver = scef_ue_deliver,
+                            .downlink_answer = scef_downlink_answer,
+                            .notify_uplink = scef_notify_uplink,
+                            .notify_delivery_status = scef_notify_status,
+                            .nas_event = scef_nas};
+    if (scef_model_new(&so, &sp, w->now_ms, &w->scef))
+        abort();
+    for (uint32_t i = 0; i < o->ues; i++) {
+        struct world_ue *u = &w->ues[i];
+        u->world = w;
+        u->index = i;
+        snprintf(u->id, sizeof(u->id), "ue%u@example.org", i);
+        struct scef_subscriber s = {
+            .external_id = u->id,
+            .ue = {.psm = i % 4 != 0, .active_time_ms = (uint32_t)world_between(w, 4000, 24000), .pdn_connected = true},
+            .radio = {.loss = o->radio_loss, .duplicate = o->duplication, .delay_min_ms = 50, .delay_max_ms = 1500}};
+        struct lwm2m_device_options d;
+        lwm2m_device_options_default(&d);
+        d.endpoint = u->id;
+        d.seed = prng_next(&w->prng);
+        d.lifetime_s = 12 * 3600;
+        d.update_period_s = 1800 + (uint32_t)prng_below(&w->prng, 3600);
+        d.notify_period_s = 3600 + (uint32_t)prng_below(&w->prng, 3600);
+        d.notify_confirmable = i % 2;
+        d.send_period_s = i % 5 ? 0 : 7200;
+        d.start_at_ms = T0_MS + 1000 + prng_below(&w->prng, 600000);
+        if (scef_subscriber_add(w->scef, &s) ||
+            lwm2m_device_new(&d, &(struct lwm2m_device_ports){.ctx = u, .send = ue_send, .event = ue_event},
+                             &u->device))
+            abort();
+        ue_wake_at(w, i);
+    }
+    adapter_start(w);
+    return w;
+}
+
+void world_run(struct world *w, uint64_t busy_ms, uint64_t quiet_ms)
+{
+    uint64_t end_ms = T0_MS + busy_ms;
+    plan_faults(w, busy_ms);
+    while (step(w, end_ms))
+        ;
+    if (w->r.broken[0])
+        return;
+    w->now_ms = end_ms;
+    w->quiet = true;
+    if (w->scef_down)
+        happen(w, &(struct event){.kind = EV_SCEF_UP});
+    w->server_down = false;
+    server_model_stop_asking(w->server);
+    while (step(w, end_ms + quiet_ms))
+        ;
+    for (uint32_t i = 0; i < w->o.ues && !w->r.broken[0]; i++)
+        promises_device(w, i);
+    w->r.registered = server_model_registered(w->server);
+    w->r.notifications = server_model_notifications(w->server);
+    promises_end(w);
+}
+
+void world_result_get(struct world *w, struct world_result *out)
+{
+    *out = w->r;
+}
+
+void world_free(struct world *w)
+{
+    engine_free(w->engine);
+    scef_model_free(w->scef); /* answers what it still owes */
+    server_model_free(w->server);
+    for (uint32_t i = 0; i < w->o.ues; i++)
+        lwm2m_device_free(w->ues[i].device);
+    store_model_free(w->store);
+    for (size_t i = 0; i < w->events.count; i++)
+        event_release(&w->events.heap[i]);
+    free(w->events.heap);
+    free(w->ues);
+    free(w->told);
+    free(w);
+}

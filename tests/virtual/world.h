@@ -1,0 +1,41 @@
+/* Adapter engine, SCEF model, radio, UEs with LwM2M clients and an LwM2M server in one process and in virtual time,
+ * with faults, and the promises checked after every event (docs/architecture.md, promises 1 to 5). */
+#ifndef VIRTUAL_WORLD_H
+#define VIRTUAL_WORLD_H
+
+#include <stdint.h>
+
+struct world;
+
+struct world_options {
+    uint64_t seed;
+    uint32_t ues;
+    uint64_t op_pause_ms;     /* mean time between two requests of the server to one device */
+    uint32_t adapter_crashes; /* over the whole time */
+    uint32_t scef_restarts;
+    uint32_t server_outages;
+    double radio_loss;
+    double http_loss; /* of requests, and as many of answers */
+    double udp_loss;
+    double duplication; /* radio and UDP */
+    const char *follow; /* External Identifier whose story is printed; NULL = none */
+};
+
+struct world_result {
+    uint64_t events;
+    uint64_t finals[16];
+    uint64_t nas_mo, nas_mt;
+    uint64_t ops, ops_acknowledged, ops_answered, repeats_at_devices, executions;
+    uint64_t notifications, crashes;
+    uint32_t registered;
+    char broken[512]; /* empty: every promise was kept; else what was broken, when and where */
+};
+
+struct world *world_new(const struct world_options *o);
+/* Faults and new requests for busy_ms, then quiet until everything has ended (or quiet_ms are over). Stops at the first
+ * broken promise. */
+void world_run(struct world *w, uint64_t busy_ms, uint64_t quiet_ms);
+void world_result_get(struct world *w, struct world_result *out);
+void world_free(struct world *w);
+
+#endif

@@ -1,0 +1,93 @@
+#ifndef VIRTUAL_WORLD_INTERNAL_H
+#define VIRTUAL_WORLD_INTERNAL_H
+
+#include "nidd/engine.h"
+#include "sim/lwm2m_device.h"
+#include "sim/scef_model.h"
+#include "tests/virtual/events.h"
+#include "tests/virtual/server_model.h"
+#include "tests/virtual/store_model.h"
+#include "tests/virtual/world.h"
+
+#define T0_MS     1800000000000ULL
+#define SCS_AS_ID "as1"
+
+enum event_kind {
+    EV_UE_WAKE,
+    EV_UE_DELIVER,    /* MT data at the UE */
+    EV_SUBMIT,        /* a downlink POST arrives at the SCEF */
+    EV_SUBMIT_ANSWER, /* its answer at the adapter */
+    EV_CONFIGURATION, /* a configuration request arrives at the SCEF; detail: 1 = create, 0 = get */
+    EV_CONFIGURATION_ANSWER,
+    EV_NOTIFY_UPLINK, /* a callback arrives at the adapter */
+    EV_NOTIFY_STATUS,
+    EV_NOTIFY_RESULT, /* its answer at the SCEF */
+    EV_TO_SERVER,
+    EV_TO_ADAPTER,
+    EV_COMMIT,
+    EV_SERVER_WAKE,
+    EV_ADAPTER_CRASH,
+    EV_SCEF_DOWN,
+    EV_SCEF_UP, /* detail: 1 = and has forgotten its configurations */
+    EV_SERVER_DOWN,
+    EV_SERVER_UP
+};
+
+struct world_ue {
+    struct world *world;
+    uint32_t index;
+    char id[40];
+    struct lwm2m_device *device;
+    uint64_t wake_ms; /* the earliest EV_UE_WAKE that is under way; 0 = none */
+};
+
+/* What is known of a downlink message the engine has accepted; by its sequence number. */
+struct told {
+    uint64_t accepted_ms;
+    uint32_t ue;
+    uint32_t op;    /* of the server; 0: not a request */
+    uint32_t epoch; /* incarnation that told the final state */
+    uint8_t final;
+    bool accepted;
+    bool final_durable; /* the record was gone from the store at the latest then */
+};
+
+struct world {
+    struct world_options o;
+    uint64_t now_ms;
+    struct prng prng;
+    struct events events;
+    struct engine *engine;
+    uint32_t epoch; /* incarnation of the adapter */
+    struct scef_model *scef;
+    struct server_model *server;
+    struct store_model *store;
+    struct world_ue *ues;
+    struct told *told;
+    uint64_t told_cap, told_top;
+    bool scef_down, server_down, quiet;
+    /* promise 5: what happened to the uplink that is being handled */
+    bool handed_on;
+    uint64_t last_commit_at_ms;
+    struct world_result r;
+};
+
+[[gnu::format(printf, 2, 3)]] void world_break(struct world *w, const char *fmt, ...);
+bool world_followed(const struct world *w, uint32_t ue);
+void world_story(struct world *w, const char *who, const char *what, struct bytes message);
+bool world_chance(struct world *w, double p);
+uint64_t world_between(struct world *w, uint64_t low, uint64_t high);
+
+/* promises.c */
+void promises_event(struct world *w, const struct engine_event *e);
+void promises_device(struct world *w, uint32_t ue);
+void promises_crash(struct world *w);
+void promises_end(struct world *w);
+
+/* adapter.c: the shell around the engine */
+void adapter_start(struct world *w);
+void adapter_crash(struct world *w);
+void adapter_turn_end(struct world *w);
+void adapter_event(struct world *w, struct event *ev);
+
+#endif
