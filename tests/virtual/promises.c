@@ -137,6 +137,7 @@ void promises_end(struct world *w)
         w->r.ops++;
         w->r.ops_acknowledged += op->acknowledged;
         w->r.ops_answered += op->answer != 0;
+        w->r.nas_needed += op->answer ? 2 : 0;
         if (op->executed > 1)
             world_break(w, "promise 3: request %u was executed %u times by %s", n, op->executed, w->ues[op->leg].id);
         if (op->acknowledged && op->final == 0)

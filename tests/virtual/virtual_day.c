@@ -8,7 +8,7 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: virtual-day [--seed N] [--seeds COUNT] [--ues N] [--hours H] [--calm] [--follow EXTERNAL_ID]\n"
+    "usage: virtual-day [--seed N] [--seeds COUNT] [--ues N] [--hours H] [--calm] [--loss P] [--follow EXTERNAL_ID]\n"
     "\n"
     "Runs adapter engine, SCEF model, radio, UEs and server in virtual time, with faults, and checks the promises "
     "after\n"
@@ -17,6 +17,7 @@ static const char usage[] =
     "  --ues N      how many (default 1000)\n"
     "  --hours H    of faults and requests (default 24); then quiet until everything has ended\n"
     "  --calm       no faults at all\n"
+    "  --loss P     radio loss, 0 to 1 (default 0.05)\n"
     "  --follow ID  prints every message of one device (ue0@example.org ...)\n";
 
 static int run(const struct world_options *o, uint64_t hours)
@@ -27,10 +28,10 @@ static int run(const struct world_options *o, uint64_t hours)
     world_run(w, hours * 3600 * 1000, 12 * 3600 * 1000ULL);
     world_result_get(w, &r);
     world_free(w);
-    printf("seed %llu: %llu events in %.1f s; NAS %llu MO + %llu MT; requests %llu, acknowledged %llu, answered %llu; "
+    printf("seed %llu: %llu events in %.1f s; NAS %llu MO + %llu MT (needed without faults: %llu); requests %llu, acknowledged %llu, answered %llu; "
            "executions %llu, repeats at devices %llu; notifications %llu; registered %u; adapter crashes %llu;",
            (unsigned long long)o->seed, (unsigned long long)r.events, (double)(clock() - before) / CLOCKS_PER_SEC,
-           (unsigned long long)r.nas_mo, (unsigned long long)r.nas_mt, (unsigned long long)r.ops,
+           (unsigned long long)r.nas_mo, (unsigned long long)r.nas_mt, (unsigned long long)r.nas_needed, (unsigned long long)r.ops,
            (unsigned long long)r.ops_acknowledged, (unsigned long long)r.ops_answered, (unsigned long long)r.executions,
            (unsigned long long)r.repeats_at_devices, (unsigned long long)r.notifications, r.registered,
            (unsigned long long)r.crashes);
@@ -39,8 +40,14 @@ static int run(const struct world_options *o, uint64_t hours)
             printf(" %s %llu", final_state_name((enum final_state)f), (unsigned long long)r.finals[f]);
     printf("\n");
     if (r.broken[0]) {
-        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --follow ue...\n", r.broken,
-               (unsigned long long)o->seed, o->ues, (unsigned long long)hours, o->radio_loss > 0 ? "" : " --calm");
+        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --follow ue...\n", r.broken,
+               (unsigned long long)o->seed, o->ues, (unsigned long long)hours, o->http_loss > 0 ? "" : " --calm", o->radio_loss);
+        return 1;
+    }
+    /* Without faults no message may be spent beyond what the exchanges need; those under way at the end count on one side. */
+    if (o->http_loss == 0 && o->radio_loss == 0 && r.nas_mo + r.nas_mt > r.nas_needed + o->ues) {
+        printf("BROKEN %llu NAS messages where %llu are needed\n", (unsigned long long)(r.nas_mo + r.nas_mt),
+               (unsigned long long)r.nas_needed);
         return 1;
     }
     if (r.ops == 0 || r.registered != o->ues) {
@@ -84,6 +91,8 @@ int main(int argc, char **argv)
             o.ues = (uint32_t)strtoul(value, NULL, 10);
         else if (strcmp(argv[i - 1], "--hours") == 0)
             hours = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i - 1], "--loss") == 0)
+            o.radio_loss = strtod(value, NULL);
         else if (strcmp(argv[i - 1], "--follow") == 0)
             o.follow = value;
         else {

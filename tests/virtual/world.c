@@ -74,6 +74,12 @@ static void ue_event(void *ctx, const char *what, struct bytes m)
     struct world *w = u->world;
     if (world_followed(w, u->index))
         world_story(w, "device", what, m);
+    static const char *const two_messages[] = {"registered", "updated", "send_done", "notified"};
+    for (size_t i = 0; i < sizeof(two_messages) / sizeof(two_messages[0]); i++)
+        if (strcmp(what, two_messages[i]) == 0)
+            w->r.nas_needed += 2;
+    if (strcmp(what, "notify") == 0 && m.len && (m.data[0] >> 4 & 3) == COAP_NON)
+        w->r.nas_needed++;
     if (strcmp(what, "executed") == 0 && m.len >= 8 && (m.data[0] & 15) == 4) {
         const uint8_t *k = m.data + 4;
         struct server_op *op =

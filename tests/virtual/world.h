@@ -25,6 +25,7 @@ struct world_result {
     uint64_t events;
     uint64_t finals[16];
     uint64_t nas_mo, nas_mt;
+    uint64_t nas_needed; /* 2 for each confirmable exchange that was completed, 1 for each NON notification */
     uint64_t ops, ops_acknowledged, ops_answered, repeats_at_devices, executions;
     uint64_t notifications, crashes;
     uint32_t registered;
