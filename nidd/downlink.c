@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long the device gets to react before the message is sent again; doubles. */
-static uint64_t repeat_pause(const struct engine *e, const struct downlink *m)
-{
-    return e->o.nidd_ack_timeout_ms << (m->attempts > 1 ? m->attempts - 1 : 0);
-}
-
 bool downlink_is_request(const struct downlink *m)
 {
     return m->item.class_ == QUEUE_REQUEST;
@@ -20,18 +14,12 @@ static bool in_queue(const struct downlink *m)
     return m->state != DOWNLINK_AWAITING && m->state != DOWNLINK_ANSWERING;
 }
 
-/* Does the device owe a reaction to it? */
-static bool wants_reaction(const struct downlink *m)
-{
-    return (m->message->data[0] >> 4 & 3) == COAP_CON;
-}
-
 static struct bytes message_token(const struct downlink *m)
 {
     return bytes_of(m->message->data + COAP_HEADER_BYTES, m->message->data[0] & 15);
 }
 
-static uint64_t record_put(struct engine *e, const struct downlink *m)
+uint64_t downlink_put(struct engine *e, const struct downlink *m)
 {
     struct record_message r = {
         .device_id = device_id_bytes(m->device),
@@ -96,7 +84,7 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
     if (n->store) {
         m->stored = true;
         m->storing.what = STORING_DOWNLINK;
-        m->storing.ticket = record_put(e, m);
+        m->storing.ticket = downlink_put(e, m);
         list_push_back(&e->storing, &m->storing.node);
     }
     if (h)
@@ -160,324 +148,6 @@ void downlink_stored(struct engine *e, struct downlink *m, enum error err)
     downlink_free(e, m);
 }
 
-/* ------------------------------------------------------------------ towards the SCEF */
-
-static void submit(struct engine *e, struct downlink *m)
-{
-    struct device *d = m->device;
-    queue_set_in_flight(&d->queue, &m->item, true);
-    m->state = DOWNLINK_SUBMITTED;
-    m->submitted_ms = e->now_ms;
-    m->attempts++;
-    d->downlink_count++;
-    struct engine_event ev = {.kind = ENGINE_SUBMIT,
-                              .server = m->server,
-                              .seq = m->seq,
-                              .message = blob_bytes(m->message),
-                              .type = m->message->data[0] >> 4 & 3,
-                              .message_id = m->device_mid,
-                              .reason = m->attempts > 1 ? "repeated" : ""};
-    event_emit(e, d, &ev);
-    e->ports.downlink_submit(e->ports.ctx, m->h,
-                             &(struct engine_submit){.id = device_identity(d),
-                                                     .configuration_link = bytes_of_str(d->link),
-                                                     .data = blob_bytes(m->message),
-                                                     .maximum_latency_s = 0});
-}
-
-static bool is_idempotent(const struct downlink *m)
-{
-    return m->message->data[1] != COAP_POST && m->message->data[1] != COAP_PATCH;
-}
-
-/* A device knows a repetition by its Message ID, but only for EXCHANGE_LIFETIME (RFC 7252 clause 4.8.2). After that a
- * request that is not idempotent might be carried out twice: its server decides, not we. */
-static bool too_late_to_repeat(const struct engine *e, const struct downlink *m)
-{
-    return m->first_sent_ms && e->now_ms - m->first_sent_ms > e->o.exchange_lifetime_ms && downlink_is_request(m) &&
-           !is_idempotent(m);
-}
-
-static void submit_or_give_up(struct engine *e, struct downlink *m)
-{
-    if (too_late_to_repeat(e, m))
-        downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 4), 0, "sent, not answered, too late to repeat", T8_CAUSE_NONE);
-    else
-        submit(e, m);
-}
-
-void downlink_flow(struct engine *e, struct device *d)
-{
-    if (!e->started || !d->routed || !configuration_usable(d))
-        return;
-    if (!d->reachable) {
-        if (d->queue.messages && !timer_running(&d->flow_timer))
-            device_hold(e, d, 0);
-        return;
-    }
-    struct queue_item *item;
-    while (d->reachable && (item = queue_next(&d->queue, &e->o.queue, e->now_ms)))
-        submit_or_give_up(e, LIST_ENTRY(item, struct downlink, item));
-    uint64_t at = queue_next_time(&d->queue, e->now_ms);
-    if (at != UINT64_MAX)
-        device_alarm(e, d, at);
-}
-
-void downlink_repeat_overdue(struct engine *e, struct device *d)
-{
-    if (!d->queue.messages || !configuration_usable(d))
-        return;
-    LIST_EACH_SAFE (it, &d->queue.items) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
-        if (m->state == DOWNLINK_SENT && wants_reaction(m) && e->now_ms - m->submitted_ms >= e->o.nidd_ack_timeout_ms) {
-            timer_stop(&e->timers, &m->repeat);
-            submit_or_give_up(e, m);
-        }
-    }
-}
-
-/* Back in line; the next try waits for `pause_ms` (0 = the device's own pause) or for a word of the device. */
-static void queue_again(struct engine *e, struct downlink *m, uint64_t pause_ms)
-{
-    struct device *d = m->device;
-    bool heard_since = d->last_uplink_ms >= m->submitted_ms && d->last_uplink_ms != 0;
-    timer_stop(&e->timers, &m->repeat);
-    m->state = DOWNLINK_QUEUED;
-    queue_set_in_flight(&d->queue, &m->item, false);
-    if (heard_since && m->attempts <= e->o.nidd_max_retransmit && pause_ms == 0) {
-        /* It spoke while the network still held it for asleep: once more, soon. */
-        m->item.not_before_ms = e->now_ms + 1000;
-        return;
-    }
-    m->attempts = 0;
-    device_hold(e, d, pause_ms);
-}
-
-/* The network had it and could not tell, or lost it: again, but not for ever at this pace. */
-static void try_again(struct engine *e, struct downlink *m)
-{
-    if (m->attempts > e->o.nidd_max_retransmit) {
-        m->attempts = 0;
-        m->state = DOWNLINK_QUEUED;
-        queue_set_in_flight(&m->device->queue, &m->item, false);
-        device_hold(e, m->device, 0);
-        return;
-    }
-    m->state = DOWNLINK_QUEUED;
-    queue_set_in_flight(&m->device->queue, &m->item, false);
-    m->item.not_before_ms = e->now_ms + repeat_pause(e, m);
-}
-
-static void sent(struct engine *e, struct downlink *m)
-{
-    struct device *d = m->device;
-    d->reachable = true;
-    if (wants_reaction(m)) {
-        m->state = DOWNLINK_SENT;
-        timer_start(&e->timers, &m->repeat, e->now_ms + repeat_pause(e, m));
-        return;
-    }
-    if (!downlink_is_request(m)) {
-        downlink_final(e, m, FINAL_DELIVERED, "", T8_CAUSE_NONE);
-        return;
-    }
-    /* A NON request: its answer may come, but nothing is repeated and nothing waits for it. */
-    queue_remove(&d->queue, &m->item);
-    m->state = DOWNLINK_AWAITING;
-    list_push_back(&d->awaiting, &m->awaiting_node);
-    timer_start(&e->timers, &m->deadline, e->now_ms + e->o.exchange_lifetime_ms);
-}
-
-static uint64_t pause_until(const struct engine *e, uint64_t at_ms)
-{
-    return at_ms > e->now_ms ? at_ms - e->now_ms : 0;
-}
-
-static void refused(struct engine *e, struct downlink *m, const struct nidd_submit_result *r)
-{
-    struct device *d = m->device;
-    switch (r->cause) {
-    case T8_CAUSE_TEMPORARILY_NOT_REACHABLE:
-    case T8_CAUSE_NO_PDN_CONNECTION:
-    case T8_CAUSE_TRIGGERED: /* dropped there, and the UE is being woken: it will be heard of */
-        queue_again(e, m, pause_until(e, r->requested_retransmission_ms));
-        return;
-    case T8_CAUSE_TIMEOUT:
-    case T8_CAUSE_NEXT_HOP:
-        try_again(e, m);
-        return;
-    case T8_CAUSE_QUOTA_EXCEEDED:
-        queue_again(e, m, r->retry_after_s ? r->retry_after_s * 1000ULL : e->o.retry_max_ms);
-        return;
-    case T8_CAUSE_DATA_TOO_LARGE:
-        downlink_fail(e, m, FINAL_FAILED, COAP_CODE(4, 13), 0, "larger than the device's packet size", r->cause);
-        return;
-    default:
-        break;
-    }
-    if (r->http_status == 404) {
-        m->state = DOWNLINK_QUEUED;
-        queue_set_in_flight(&d->queue, &m->item, false);
-        m->item.not_before_ms = e->now_ms + 1000;
-        configuration_lost(e, d, "not found by the SCEF");
-    } else if (r->http_status == 429 || r->http_status >= 500 || r->http_status == 401 || r->http_status == 408) {
-        queue_again(e, m, r->retry_after_s ? r->retry_after_s * 1000ULL : 0);
-    } else {
-        downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0,
-                      r->cause == T8_CAUSE_NONE || r->cause == T8_CAUSE_OTHER ? "refused by the SCEF"
-                                                                              : t8_cause_name(r->cause),
-                      r->cause);
-    }
-}
-
-static void settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms)
-{
-    if (m->delivery_link) {
-        map_remove(&e->by_delivery_link, t8_link_tail(bytes_of_str(m->delivery_link)));
-        free(m->delivery_link);
-        m->delivery_link = NULL;
-    }
-    if (!t8_delivery_is_failure(status))
-        sent(e, m);
-    else if (status == T8_DELIVERY_FAILURE_TEMPORARILY_NOT_REACHABLE)
-        queue_again(e, m, pause_until(e, retransmission_ms));
-    else
-        try_again(e, m);
-}
-
-static enum t8_delivery_status early_status(struct engine *e, struct bytes tail)
-{
-    enum t8_delivery_status found = T8_DELIVERY_UNSET;
-    for (uint32_t i = 0; i < EARLY_STATUS_SLOTS; i++) {
-        if (e->early[i].link && bytes_equal(bytes_of_str(e->early[i].link), tail)) {
-            found = e->early[i].status;
-            free(e->early[i].link);
-            e->early[i].link = NULL;
-        }
-    }
-    return found;
-}
-
-static void with_scef(struct engine *e, struct downlink *m, const struct nidd_submit_result *r)
-{
-    struct bytes tail = t8_link_tail(r->link);
-    m->state = DOWNLINK_WITH_SCEF;
-    enum t8_delivery_status status = tail.len ? early_status(e, tail) : T8_DELIVERY_UNSET;
-    if (status != T8_DELIVERY_UNSET) {
-        settle(e, m, status, 0);
-        return;
-    }
-    if (tail.len && !map_get(&e->by_delivery_link, tail)) {
-        m->delivery_link = bytes_dup_str(r->link);
-        if (m->delivery_link && map_put(&e->by_delivery_link, m) != OK) {
-            free(m->delivery_link);
-            m->delivery_link = NULL;
-        }
-    }
-    if (m->delivery_link && m->stored)
-        (void)record_put(e, m); /* so that the notification finds it after a restart */
-}
-
-void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const struct nidd_submit_result *r)
-{
-    engine_set_time(e, now_ms);
-    struct downlink *m = slab_get(&e->downlinks, ref);
-    struct engine_event ev = {.kind = ENGINE_SUBMIT_RESULT,
-                              .server = NO_SERVER,
-                              .http_status = r->http_status,
-                              .cause = r->cause,
-                              .delivery_status = r->delivery_status};
-    if (m) {
-        ev.seq = m->seq;
-        ev.server = m->server;
-        ev.message = blob_bytes(m->message);
-        ev.type = m->message->data[0] >> 4 & 3;
-        ev.message_id = m->device_mid;
-    }
-    event_emit(e, m ? m->device : NULL, &ev);
-    /* It may have been answered, or have ended, before its POST did. */
-    if (!m || m->state != DOWNLINK_SUBMITTED)
-        return;
-    struct device *d = m->device;
-    bool certainly_not = r->outcome == NIDD_SUBMIT_REFUSED && r->cause != T8_CAUSE_TIMEOUT &&
-                         r->cause != T8_CAUSE_NEXT_HOP && r->http_status != 504;
-    if (!certainly_not && !m->first_sent_ms) {
-        m->first_sent_ms = m->submitted_ms;
-        if (m->stored && downlink_is_request(m) && !is_idempotent(m))
-            (void)record_put(e, m); /* a restart, too, must know when it is too late to repeat */
-    }
-    switch (r->outcome) {
-    case NIDD_SUBMIT_DELIVERED:
-        settle(e, m, r->delivery_status, r->requested_retransmission_ms);
-        break;
-    case NIDD_SUBMIT_PENDING:
-        with_scef(e, m, r);
-        break;
-    case NIDD_SUBMIT_REFUSED:
-        refused(e, m, r);
-        break;
-    case NIDD_SUBMIT_NO_ANSWER:
-        queue_again(e, m, 0);
-        break;
-    }
-    downlink_flow(e, d);
-}
-
-enum error engine_delivery_status(struct engine *e, uint64_t now_ms, const struct nidd_delivery_status *s)
-{
-    engine_set_time(e, now_ms);
-    struct bytes tail = t8_link_tail(s->nidd_downlink_data_transfer);
-    struct downlink *m = tail.len ? map_get(&e->by_delivery_link, tail) : NULL;
-    struct engine_event ev = {.kind = ENGINE_DELIVERY_STATUS,
-                              .server = m ? m->server : NO_SERVER,
-                              .seq = m ? m->seq : 0,
-                              .delivery_status = s->delivery_status};
-    event_emit(e, m ? m->device : NULL, &ev);
-    if (!m) {
-        /* It may have overtaken the 201 it belongs to: kept for a while. */
-        uint32_t slot = e->early_next++ % EARLY_STATUS_SLOTS;
-        free(e->early[slot].link);
-        e->early[slot].link = bytes_dup_str(tail);
-        e->early[slot].status = s->delivery_status;
-        e->early[slot].at_ms = e->now_ms;
-        return OK;
-    }
-    if (m->state != DOWNLINK_WITH_SCEF || t8_delivery_is_pending(s->delivery_status))
-        return OK;
-    struct device *d = m->device;
-    settle(e, m, s->delivery_status, s->requested_retransmission_ms);
-    downlink_flow(e, d);
-    return OK;
-}
-
-void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
-{
-    static const char *const last_state[] = {
-        [DOWNLINK_STORING] = "lifetime over; not yet stored",
-        [DOWNLINK_QUEUED] = "lifetime over; device not reachable",
-        [DOWNLINK_SUBMITTED] = "lifetime over; SCEF has not answered",
-        [DOWNLINK_WITH_SCEF] = "lifetime over; buffered by the SCEF",
-        [DOWNLINK_SENT] = "lifetime over; sent, not answered",
-        [DOWNLINK_AWAITING] = "lifetime over; acknowledged, not answered",
-        [DOWNLINK_ANSWERING] = "",
-    };
-    struct device *d = m->device;
-    if (kind == TIMER_DOWNLINK_DEADLINE) {
-        if (m->state == DOWNLINK_AWAITING && !m->acknowledged)
-            downlink_final(e, m, FINAL_DELIVERED, "", T8_CAUSE_NONE); /* a NON that nobody answered */
-        else
-            downlink_fail(e, m, FINAL_EXPIRED, COAP_CODE(5, 4), 0, last_state[m->state], T8_CAUSE_NONE);
-    } else if (m->attempts <= e->o.nidd_max_retransmit && configuration_usable(d)) {
-        submit_or_give_up(e, m);
-    } else {
-        m->attempts = 0;
-        m->state = DOWNLINK_QUEUED;
-        queue_set_in_flight(&d->queue, &m->item, false);
-        device_hold(e, d, 0);
-    }
-    downlink_flow(e, d);
-}
-
 /* ------------------------------------------------------------------ what the device says */
 
 struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid)
@@ -530,6 +200,15 @@ struct downlink *downlink_answered_by(struct device *d, const struct coap_view *
     return NULL;
 }
 
+void downlink_forget_link(struct engine *e, struct downlink *m)
+{
+    if (!m->delivery_link)
+        return;
+    map_remove(&e->by_delivery_link, t8_link_tail(bytes_of_str(m->delivery_link)));
+    free(m->delivery_link);
+    m->delivery_link = NULL;
+}
+
 static void leave_queue(struct engine *e, struct downlink *m, enum downlink_state state)
 {
     timer_stop(&e->timers, &m->repeat);
@@ -537,11 +216,7 @@ static void leave_queue(struct engine *e, struct downlink *m, enum downlink_stat
         queue_remove(&m->device->queue, &m->item);
         list_push_back(&m->device->awaiting, &m->awaiting_node);
     }
-    if (m->delivery_link) {
-        map_remove(&e->by_delivery_link, t8_link_tail(bytes_of_str(m->delivery_link)));
-        free(m->delivery_link);
-        m->delivery_link = NULL;
-    }
+    downlink_forget_link(e, m);
     m->state = (uint8_t)state;
 }
 
@@ -556,7 +231,7 @@ void downlink_acknowledged(struct engine *e, struct downlink *m)
     m->acknowledged = true;
     leave_queue(e, m, DOWNLINK_AWAITING);
     if (m->stored)
-        (void)record_put(e, m); /* so that a restart does not send it again */
+        (void)downlink_put(e, m); /* so that a restart does not send it again */
 }
 
 void downlink_answering(struct engine *e, struct downlink *m)

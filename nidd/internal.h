@@ -249,10 +249,6 @@ struct downlink_new {
 /* *h names it when not NULL. ERR_QUEUE_FULL, ERR_NO_MEMORY: nothing happened. */
 [[gnu::warn_unused_result]] enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h);
 void downlink_stored(struct engine *e, struct downlink *m, enum error err);
-void downlink_flow(struct engine *e, struct device *d); /* submits what may be submitted */
-/* The device was heard of: what was sent long ago and not answered is sent again now, while it listens. */
-void downlink_repeat_overdue(struct engine *e, struct device *d);
-void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind);
 /* The message that the device's ACK or RST with this Message ID speaks of; NULL when none waits for it. */
 struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid);
 /* The request that this separate response answers; NULL for a notification. */
@@ -268,8 +264,16 @@ void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uin
 void downlink_fail_requests(struct engine *e, struct device *d, const char *reason, enum t8_cause cause);
 void downlink_free(struct engine *e, struct downlink *m); /* without a word */
 bool downlink_is_request(const struct downlink *m);
+uint64_t downlink_put(struct engine *e, const struct downlink *m); /* writes its record; the ticket */
+void downlink_forget_link(struct engine *e, struct downlink *m);   /* the SCEF does not hold it any more */
 [[gnu::warn_unused_result]] enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
                                                         const struct record_message *r);
+
+/* ---- submit.c: through the SCEF to the device */
+void downlink_flow(struct engine *e, struct device *d); /* submits what may be submitted */
+/* The device was heard of: what was sent long ago and not answered is sent again now, while it listens. */
+void downlink_repeat_overdue(struct engine *e, struct device *d);
+void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind);
 
 /* ---- exchange.c */
 struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,
