@@ -68,8 +68,14 @@ static int env_make(struct lmdb_env *e)
         return rc;
     }
     assert(mdb_env_get_maxkeysize(e->env) >= STORE_KEY_MAX);
-    if ((rc = mdb_env_set_mapsize(e->env, e->map_bytes)) || (rc = mdb_env_open(e->env, e->path, MDB_NOTLS, 0600)) ||
-        (rc = mdb_reader_check(e->env, &dead)) || (rc = dbi_open(e)))
+    rc = mdb_env_set_mapsize(e->env, e->map_bytes);
+    if (!rc)
+        rc = mdb_env_open(e->env, e->path, MDB_NOTLS, 0600);
+    if (!rc)
+        rc = mdb_reader_check(e->env, &dead);
+    if (!rc)
+        rc = dbi_open(e);
+    if (rc)
         env_drop(e);
     return rc;
 }
@@ -153,9 +159,14 @@ enum error lmdb_env_open(struct lmdb_env *e, const char *path, uint64_t map_byte
         return error_of(ENOMEM, why);
     e->map_bytes = (size_t)(map_bytes < MAP_MIN_BYTES ? MAP_MIN_BYTES : map_bytes) / page * page;
     e->path = strdup(path);
-    int rc = e->path ? 0 : ENOMEM;
-    if (rc || (rc = directory_make(path)) || (rc = directory_lock(e)) || (rc = env_make(e)) ||
-        (rc = directory_sync(path)))
+    int rc = e->path ? directory_make(path) : ENOMEM;
+    if (!rc)
+        rc = directory_lock(e);
+    if (!rc)
+        rc = env_make(e);
+    if (!rc)
+        rc = directory_sync(path);
+    if (rc)
         lmdb_env_close(e);
     return error_of(rc, why);
 }

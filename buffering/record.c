@@ -2,8 +2,7 @@
  *
  *   device   version 1 | leg 4 | maximum packet size 4 | length of link 2 | link | CRC-32C 4
  *   message  version 1 | queue class 1 | type 1 | flags 1 | server MID 2 | device MID 2 | accepted 8 | deadline 8
- *            | sent 8
- *            | answers 8 | lengths of server 2, link 2, message 4 | server | link | message | CRC-32C 4
+ *            | sent 8 | answers 8 | lengths of server 2, link 2, message 4 | server | link | message | CRC-32C 4
  *   sequence version 1 | reserved 8 | CRC-32C 4
  *
  * The CRC runs over key and value. The lengths must use the value up exactly, so that a cut or grown value is refused

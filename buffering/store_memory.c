@@ -98,7 +98,7 @@ static enum error batch_apply(struct store_memory *m, const struct batch *b)
     size_t done = 0;
     for (size_t at = 0; batch_next(b, &at, &op);)
         count++;
-    struct undo *journal = calloc(count, sizeof(*journal));
+    struct undo *journal = calloc(count + 1, sizeof(*journal));
     if (!journal)
         return ERR_NO_MEMORY;
     enum error err = OK;

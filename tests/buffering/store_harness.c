@@ -1,0 +1,155 @@
+#include "tests/buffering/store_harness.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void on_committed(void *ctx, uint64_t ticket, enum error err)
+{
+    struct harness *h = ctx;
+    assert_false(h->inside);
+    assert_false(h->telling); /* one call at a time, however the sink flushes */
+    h->telling = true;
+    assert_true(ticket > h->told && ticket < HARNESS_TICKETS);
+    h->calls++;
+    while (h->told < ticket)
+        h->result[++h->told] = err;
+    if (h->on_told)
+        h->on_told(h, ticket, err);
+    h->telling = false;
+}
+
+void dir_make(char *out, size_t size)
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(out, size, "%s/store.XXXXXX", tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(out));
+}
+
+void dir_remove(const char *dir)
+{
+    static const char *const names[] = {"data.mdb", "lock.mdb", "adapter.lock"};
+    char path[128];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
+uint64_t test_seed(void)
+{
+    const char *seed = getenv("SEED");
+    return seed ? strtoull(seed, NULL, 0) : 1;
+}
+
+void harness_open(struct harness *h)
+{
+    const struct store_sink sink = {.ctx = h, .committed = on_committed};
+    const char *why = NULL;
+    h->told = 0;
+    h->calls = 0;
+    assert_int_equal(loop_init(&h->loop), OK);
+    if (h->kind == HARNESS_MEMORY)
+        assert_int_equal(store_memory_open(sink, &h->store), OK);
+    else if (store_lmdb_open(&h->loop, h->dir, h->map_bytes, sink, &h->store, &why) != OK)
+        fail_msg("store_lmdb_open: %s", why);
+    assert_null(why);
+}
+
+void harness_close(struct harness *h)
+{
+    store_close(h->store);
+    h->store = NULL;
+    loop_free(&h->loop);
+}
+
+struct harness *harness_new(enum harness_kind kind, uint64_t map_bytes)
+{
+    struct harness *h = calloc(1, sizeof(*h));
+    assert_non_null(h);
+    h->kind = kind;
+    h->map_bytes = map_bytes;
+    if (kind == HARNESS_LMDB)
+        dir_make(h->dir, sizeof(h->dir));
+    harness_open(h);
+    return h;
+}
+
+void harness_free(struct harness *h)
+{
+    harness_close(h);
+    if (h->kind == HARNESS_LMDB)
+        dir_remove(h->dir);
+    free(h);
+}
+
+uint64_t harness_put(struct harness *h, const char *key, const char *value)
+{
+    h->inside = true;
+    const uint64_t ticket = store_put(h->store, bytes_of_str(key), bytes_of_str(value));
+    h->inside = false;
+    return ticket;
+}
+
+uint64_t harness_delete(struct harness *h, const char *key)
+{
+    h->inside = true;
+    const uint64_t ticket = store_delete(h->store, bytes_of_str(key));
+    h->inside = false;
+    return ticket;
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    *(bool *)timer->data = true;
+}
+
+enum error harness_wait(struct harness *h, uint64_t ticket)
+{
+    bool late = false;
+    uv_timer_t timer;
+    uv_timer_init(&h->loop.uv, &timer);
+    timer.data = &late;
+    uv_timer_start(&timer, on_late, 10000, 0);
+    while (h->told < ticket && !late)
+        uv_run(&h->loop.uv, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_run(&h->loop.uv, UV_RUN_NOWAIT);
+    assert_false(late);
+    return h->result[ticket];
+}
+
+static enum error dump_one(void *ctx, struct bytes key, struct bytes value)
+{
+    struct buf *out = ctx;
+    if (out->len)
+        buf_add_u8(out, ' ');
+    buf_add(out, key);
+    buf_add_u8(out, '=');
+    buf_add(out, value);
+    return OK;
+}
+
+char *harness_dump(struct harness *h, const char *prefix)
+{
+    struct buf out = {0};
+    assert_int_equal(store_scan(h->store, bytes_of_str(prefix), &out, dump_one), OK);
+    buf_add_u8(&out, 0);
+    assert_false(out.failed);
+    return (char *)out.data;
+}
+
+char *harness_dump_reopened(struct harness *h)
+{
+    if (h->kind == HARNESS_LMDB) {
+        harness_close(h);
+        harness_open(h);
+    }
+    return harness_dump(h, "");
+}

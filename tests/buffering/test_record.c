@@ -1,0 +1,361 @@
+/* Records: what was encoded is decoded, what was damaged is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/prng.h"
+#include "buffering/record.h"
+
+typedef enum error (*decode_fn)(struct bytes key, struct bytes value);
+
+static enum error decode_device(struct bytes key, struct bytes value)
+{
+    struct record_device d;
+    return record_device_decode(key, value, &d);
+}
+
+static enum error decode_message(struct bytes key, struct bytes value)
+{
+    struct record_message m;
+    return record_message_decode(key, value, &m);
+}
+
+static enum error decode_sequence(struct bytes key, struct bytes value)
+{
+    uint64_t reserved;
+    return record_sequence_decode(key, value, &reserved);
+}
+
+static const struct record_device device = {
+    .id = {(const uint8_t *)"dev1@example.org", 16},
+    .configuration_link = {(const uint8_t *)"https://scef/3gpp-nidd/v1/as/configurations/7", 45},
+    .leg = 0x01020304,
+    .maximum_packet_size_bytes = 1358,
+};
+
+static const struct record_message message = {
+    .device_id = {(const uint8_t *)"dev1@example.org", 16},
+    .seq = 0x0102030405060708,
+    .server = {(const uint8_t *)"leshan", 6},
+    .queue_class = 2,
+    .type = 1,
+    .flags = RECORD_DEVICE_ACKNOWLEDGED,
+    .server_mid = 0xbeef,
+    .device_mid = 0x0100,
+    .accepted_ms = 1700000000000,
+    .deadline_ms = 1700000300000,
+    .sent_ms = 1700000001000,
+    .answers_seq = 0x0102030405060700,
+    .delivery_link = {(const uint8_t *)"https://scef/d/1", 16},
+    .message = {(const uint8_t *)"\x40\x01\x12\x34\xb3"
+                                 "3"
+                                 "00",
+                8},
+};
+
+static void assert_bytes_equal(struct bytes a, struct bytes b)
+{
+    assert_true(bytes_equal(a, b));
+}
+
+static void assert_message_round_trip(enum record_kind kind, const struct record_message *m)
+{
+    struct buf key = {0};
+    struct buf value = {0};
+    struct record_message out;
+    record_message_key(kind, m->device_id, m->seq, &key);
+    record_message_encode(buf_bytes(&key), m, &value);
+    assert_false(key.failed || value.failed);
+    assert_int_equal(key.data[0], kind);
+    assert_int_equal(record_message_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+    assert_bytes_equal(out.device_id, m->device_id);
+    assert_true(out.seq == m->seq);
+    assert_bytes_equal(out.server, m->server);
+    assert_int_equal(out.queue_class, m->queue_class);
+    assert_int_equal(out.type, m->type);
+    assert_int_equal(out.flags, m->flags);
+    assert_int_equal(out.server_mid, m->server_mid);
+    assert_int_equal(out.device_mid, m->device_mid);
+    assert_true(out.accepted_ms == m->accepted_ms);
+    assert_true(out.deadline_ms == m->deadline_ms);
+    assert_true(out.sent_ms == m->sent_ms);
+    assert_true(out.answers_seq == m->answers_seq);
+    assert_bytes_equal(out.delivery_link, m->delivery_link);
+    assert_bytes_equal(out.message, m->message);
+    buf_free(&key);
+    buf_free(&value);
+}
+
+static void test_device_round_trip(void **state)
+{
+    (void)state;
+    struct record_device d = device;
+    for (int empty = 0; empty < 2; empty++) {
+        struct buf key = {0};
+        struct buf value = {0};
+        struct record_device out;
+        if (empty)
+            d.configuration_link = (struct bytes){0};
+        record_device_key(d.id, &key);
+        record_device_encode(buf_bytes(&key), &d, &value);
+        assert_int_equal(record_device_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+        assert_bytes_equal(out.id, d.id);
+        assert_bytes_equal(out.configuration_link, d.configuration_link);
+        assert_int_equal(out.leg, d.leg);
+        assert_int_equal(out.maximum_packet_size_bytes, d.maximum_packet_size_bytes);
+        buf_free(&key);
+        buf_free(&value);
+    }
+}
+
+static void test_sequence_round_trip(void **state)
+{
+    (void)state;
+    static const uint64_t sequences[] = {0, 1, 0x0102030405060708, UINT64_MAX};
+    for (size_t i = 0; i < sizeof(sequences) / sizeof(sequences[0]); i++) {
+        struct buf key = {0};
+        struct buf value = {0};
+        uint64_t out = 42;
+        record_sequence_key(&key);
+        record_sequence_encode(buf_bytes(&key), sequences[i], &value);
+        assert_int_equal(record_sequence_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+        assert_true(out == sequences[i]);
+        buf_free(&key);
+        buf_free(&value);
+    }
+}
+
+static void test_message_round_trip(void **state)
+{
+    (void)state;
+    assert_message_round_trip(RECORD_DOWNLINK, &message);
+    assert_message_round_trip(RECORD_UPLINK, &message);
+    assert_message_round_trip(RECORD_UPLINK, &(struct record_message){.device_id = BYTES_LIT("4")});
+}
+
+static void test_random_messages_round_trip(void **state)
+{
+    (void)state;
+    struct prng p;
+    uint8_t data[4096];
+    const char *seed = getenv("SEED");
+    prng_seed(&p, seed ? strtoull(seed, NULL, 0) : 1);
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)prng_next(&p);
+    uint8_t id[400];
+    for (size_t i = 0; i < sizeof(id); i++)
+        id[i] = (uint8_t)(1 + prng_below(&p, 255));
+    for (int i = 0; i < 2000; i++) {
+        const struct record_message m = {
+            .device_id = bytes_of(id, 1 + prng_below(&p, sizeof(id))),
+            .seq = prng_next(&p) >> prng_below(&p, 64),
+            .server = bytes_of(data + prng_below(&p, 2000), prng_below(&p, 64)),
+            .queue_class = (uint8_t)prng_below(&p, 3),
+            .type = (uint8_t)prng_below(&p, 4),
+            .flags = (uint8_t)prng_next(&p),
+            .server_mid = (uint16_t)prng_next(&p),
+            .device_mid = (uint16_t)prng_next(&p),
+            .accepted_ms = prng_next(&p),
+            .deadline_ms = prng_next(&p),
+            .sent_ms = prng_next(&p),
+            .answers_seq = prng_next(&p),
+            .delivery_link = bytes_of(data + prng_below(&p, 2000), prng_below(&p, 200)),
+            .message = bytes_of(data + prng_below(&p, 2000), prng_below(&p, 2000)),
+        };
+        assert_message_round_trip(i % 2 ? RECORD_DOWNLINK : RECORD_UPLINK, &m);
+    }
+}
+
+/* Every truncation and every single bit flip, of key and of value. Exact copies, so that ASan sees a read beyond. */
+static void assert_damage_refused(struct bytes key, struct bytes value, decode_fn decode)
+{
+    assert_int_equal(decode(key, value), OK);
+    for (int part = 0; part < 2; part++) {
+        const struct bytes whole = part ? value : key;
+        for (size_t len = 0; len < whole.len; len++) {
+            uint8_t *cut = bytes_dup(bytes_of(whole.data, len));
+            assert_non_null(cut);
+            const struct bytes damaged = bytes_of(cut, len);
+            assert_int_equal(decode(part ? key : damaged, part ? damaged : value), ERR_STORE_CORRUPT);
+            free(cut);
+        }
+        for (size_t bit = 0; bit < whole.len * 8; bit++) {
+            uint8_t *copy = bytes_dup(whole);
+            assert_non_null(copy);
+            copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            const struct bytes damaged = bytes_of(copy, whole.len);
+            assert_int_equal(decode(part ? key : damaged, part ? damaged : value), ERR_STORE_CORRUPT);
+            free(copy);
+        }
+        uint8_t *grown = calloc(1, whole.len + 1);
+        assert_non_null(grown);
+        memcpy(grown, whole.data, whole.len);
+        const struct bytes damaged = bytes_of(grown, whole.len + 1);
+        assert_int_equal(decode(part ? key : damaged, part ? damaged : value), ERR_STORE_CORRUPT);
+        free(grown);
+    }
+}
+
+static void test_damage_is_refused(void **state)
+{
+    (void)state;
+    struct buf key = {0};
+    struct buf value = {0};
+    record_device_key(device.id, &key);
+    record_device_encode(buf_bytes(&key), &device, &value);
+    assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_device);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_reset(&key);
+    buf_reset(&value);
+    record_message_key(RECORD_DOWNLINK, message.device_id, message.seq, &key);
+    record_message_encode(buf_bytes(&key), &message, &value);
+    assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_message);
+    assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    assert_int_equal(decode_sequence(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_reset(&key);
+    buf_reset(&value);
+    record_sequence_key(&key);
+    record_sequence_encode(buf_bytes(&key), 0x0102030405060708, &value);
+    assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_sequence);
+    assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_free(&key);
+    buf_free(&value);
+}
+
+static void test_record_under_a_foreign_key_is_refused(void **state)
+{
+    (void)state;
+    struct buf key = {0};
+    struct buf other = {0};
+    struct buf value = {0};
+    record_message_key(RECORD_DOWNLINK, message.device_id, message.seq, &key);
+    record_message_encode(buf_bytes(&key), &message, &value);
+    record_message_key(RECORD_DOWNLINK, message.device_id, message.seq + 1, &other);
+    assert_int_equal(decode_message(buf_bytes(&other), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_reset(&other);
+    record_message_key(RECORD_UPLINK, message.device_id, message.seq, &other);
+    assert_int_equal(decode_message(buf_bytes(&other), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_reset(&other);
+    record_message_key(RECORD_DOWNLINK, BYTES_LIT("dev2@example.org"), message.seq, &other);
+    assert_int_equal(decode_message(buf_bytes(&other), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_free(&key);
+    buf_free(&other);
+    buf_free(&value);
+}
+
+static void add_right_crc(const struct buf *key, struct buf *value)
+{
+    buf_add_be32(value, crc32c(crc32c(0, buf_bytes(key)), buf_bytes(value)));
+}
+
+/* A right checksum is no proof of sense. */
+static void test_senseless_fields_are_refused(void **state)
+{
+    (void)state;
+    struct buf key = {0};
+    record_message_key(RECORD_DOWNLINK, message.device_id, message.seq, &key);
+    for (int wrong = 0; wrong < 2; wrong++) {
+        struct record_message m = message;
+        struct buf value = {0};
+        if (wrong)
+            m.type = 4;
+        else
+            m.queue_class = 3;
+        record_message_encode(buf_bytes(&key), &m, &value);
+        assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+        buf_free(&value);
+    }
+    struct buf value = {0};
+    record_message_encode(buf_bytes(&key), &message, &value);
+    value.len -= 4;
+    value.data[0]++; /* another version */
+    add_right_crc(&key, &value);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    value.len -= 4;
+    value.data[0]--;
+    add_right_crc(&key, &value);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), OK);
+    value.len -= 4;
+    buf_add_u8(&value, 0); /* more than the lengths say */
+    add_right_crc(&key, &value);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    value.len -= 4 + 2; /* less */
+    add_right_crc(&key, &value);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_free(&value);
+    buf_free(&key);
+}
+
+static void test_what_cannot_be_stored_fails_to_encode(void **state)
+{
+    (void)state;
+    struct buf key = {0};
+    record_device_key((struct bytes){0}, &key);
+    assert_true(key.failed);
+    buf_reset(&key);
+    record_message_key(RECORD_UPLINK, BYTES_LIT("a\0b"), 1, &key);
+    assert_true(key.failed);
+    buf_reset(&key);
+
+    uint8_t *large = calloc(1, 65536);
+    assert_non_null(large);
+    struct record_message m = message;
+    struct buf value = {0};
+    m.server = bytes_of(large, 65536);
+    record_message_key(RECORD_UPLINK, m.device_id, 1, &key);
+    record_message_encode(buf_bytes(&key), &m, &value);
+    assert_true(value.failed);
+    buf_reset(&value);
+    m.server = bytes_of(large, 65535);
+    record_message_encode(buf_bytes(&key), &m, &value);
+    assert_false(value.failed);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), OK);
+    free(large);
+    buf_free(&value);
+    buf_free(&key);
+}
+
+static int key_order(const struct buf *a, const struct buf *b)
+{
+    const int order = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
+    return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+static void test_keys_sort_by_device_then_sequence(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *id;
+        uint64_t seq;
+    } sorted[] = {{"a", 1}, {"a", 255}, {"a", 256}, {"a", UINT64_MAX}, {"a\x01", 0}, {"a.b", 0}, {"ab", 0}, {"b", 0}};
+    struct buf last = {0};
+    for (size_t i = 0; i < sizeof(sorted) / sizeof(sorted[0]); i++) {
+        struct buf key = {0};
+        record_message_key(RECORD_UPLINK, bytes_of_str(sorted[i].id), sorted[i].seq, &key);
+        if (i > 0)
+            assert_true(key_order(&last, &key) < 0);
+        buf_free(&last);
+        last = key;
+    }
+    buf_free(&last);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_device_round_trip),
+        cmocka_unit_test(test_sequence_round_trip),
+        cmocka_unit_test(test_message_round_trip),
+        cmocka_unit_test(test_random_messages_round_trip),
+        cmocka_unit_test(test_damage_is_refused),
+        cmocka_unit_test(test_record_under_a_foreign_key_is_refused),
+        cmocka_unit_test(test_senseless_fields_are_refused),
+        cmocka_unit_test(test_what_cannot_be_stored_fails_to_encode),
+        cmocka_unit_test(test_keys_sort_by_device_then_sequence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
