@@ -30,7 +30,10 @@ void device_put(struct engine *e, struct device *d)
     buf_reset(&e->value);
     record_device_key(r.id, &e->key);
     record_device_encode(buf_bytes(&e->key), &r, &e->value);
-    (void)e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
+    list_remove(&d->storing.node);
+    d->storing.what = STORING_DEVICE;
+    d->storing.ticket = e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
+    list_push_back(&e->storing, &d->storing.node);
 }
 
 uint32_t device_packet_size(const struct engine *e, const struct device *d)
@@ -77,6 +80,7 @@ void device_free(struct engine *e, struct device *d)
 {
     timer_stop(&e->timers, &d->flow_timer);
     list_remove(&d->configuration_node);
+    list_remove(&d->storing.node);
     free(d->id);
     free(d->msisdn);
     free(d->link);

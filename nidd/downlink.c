@@ -284,11 +284,8 @@ void downlink_fail_requests(struct engine *e, struct device *d, const char *reas
 
 void downlink_free(struct engine *e, struct downlink *m)
 {
-    if (m->stored) {
-        buf_reset(&e->key);
-        record_message_key(RECORD_DOWNLINK, device_id_bytes(m->device), m->seq, &e->key);
-        (void)e->ports.store_delete(e->ports.ctx, buf_bytes(&e->key));
-    }
+    if (m->stored)
+        engine_record_delete(e, RECORD_DOWNLINK, m->device, m->seq);
     leave_queue(e, m, DOWNLINK_AWAITING);
     list_remove(&m->awaiting_node);
     list_remove(&m->storing.node);
@@ -349,11 +346,16 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     }
     m->state = DOWNLINK_QUEUED;
     queue_restore(&d->queue, &m->item);
-    if (r->delivery_link.len) {
+    struct bytes tail = t8_link_tail(r->delivery_link);
+    if (tail.len && !map_get(&e->by_delivery_link, tail)) {
         m->delivery_link = bytes_dup_str(r->delivery_link);
         if (m->delivery_link && map_put(&e->by_delivery_link, m) == OK) {
             m->state = DOWNLINK_WITH_SCEF;
             queue_set_in_flight(&d->queue, &m->item, true);
+            timer_start(&e->timers, &m->repeat, e->now_ms + e->o.retry_max_ms);
+        } else {
+            free(m->delivery_link);
+            m->delivery_link = NULL;
         }
     }
     return OK;

@@ -89,9 +89,20 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     timer_wheel_init(&e->timers, now_ms);
     list_init(&e->recent);
     list_init(&e->storing);
+    list_init(&e->unsaved);
+    timer_init(&e->store_timer, TIMER_STORE);
     list_init(&e->configuration_line);
     *out = e;
     return OK;
+}
+
+static void deletions_free(struct list *l)
+{
+    LIST_EACH_SAFE (it, l) {
+        struct storing *s = LIST_ENTRY(it, struct storing, node);
+        if (s->what == STORING_DELETION)
+            free(LIST_ENTRY(s, struct deletion, storing));
+    }
 }
 
 void engine_free(struct engine *e)
@@ -100,6 +111,8 @@ void engine_free(struct engine *e)
         return;
     uint32_t cursor = 0;
     handle h;
+    deletions_free(&e->storing);
+    deletions_free(&e->unsaved);
     for (struct exchange *x; (x = slab_next(&e->exchanges, &cursor, &h));) {
         blob_unref(x->message);
         blob_unref(x->reply);
@@ -192,6 +205,7 @@ static enum error device_new(struct engine *e, struct bytes id, uint32_t leg, st
     list_init(&d->awaiting);
     list_init(&d->exchanges);
     list_init(&d->configuration_node);
+    list_init(&d->storing.node);
     timer_init(&d->flow_timer, TIMER_DEVICE_FLOW);
     if (!d->id || map_put(&e->by_id, d) != OK) {
         device_free(e, d);
@@ -211,8 +225,8 @@ void engine_restore_sequence(struct engine *e, uint64_t reserved)
 
 uint64_t engine_next_seq(struct engine *e)
 {
-    /* A reservation is in the store before anything that bears its numbers: batches are committed in order. */
-    if (e->last_seq >= e->reserved_seq) {
+    /* Asked for so early that it is in the store long before its numbers are given out. */
+    if (e->last_seq + SEQUENCE_RESERVE / 2 >= e->reserved_seq) {
         e->reserved_seq = e->last_seq + SEQUENCE_RESERVE;
         buf_reset(&e->key);
         buf_reset(&e->value);
@@ -314,6 +328,50 @@ void engine_set_time(struct engine *e, uint64_t now_ms)
         e->now_ms = now_ms;
 }
 
+static void deletion_send(struct engine *e, struct deletion *x)
+{
+    x->storing.ticket = e->ports.store_delete(e->ports.ctx, bytes_of(x->key, x->key_len));
+    list_push_back(&e->storing, &x->storing.node);
+}
+
+void engine_record_delete(struct engine *e, enum record_kind kind, const struct device *d, uint64_t seq)
+{
+    buf_reset(&e->key);
+    record_message_key(kind, device_id_bytes(d), seq, &e->key);
+    struct deletion *x = malloc(sizeof(*x) + e->key.len);
+    if (!x) { /* asked once, at least */
+        (void)e->ports.store_delete(e->ports.ctx, buf_bytes(&e->key));
+        return;
+    }
+    x->storing.what = STORING_DELETION;
+    x->key_len = e->key.len;
+    memcpy(x->key, e->key.data, e->key.len);
+    list_init(&x->storing.node);
+    deletion_send(e, x);
+}
+
+static void stored(struct engine *e, struct storing *s, enum error err)
+{
+    switch (s->what) {
+    case STORING_DOWNLINK:
+        downlink_stored(e, LIST_ENTRY(s, struct downlink, storing), err);
+        break;
+    case STORING_EXCHANGE:
+        spool_stored(e, LIST_ENTRY(s, struct exchange, storing), err);
+        break;
+    case STORING_DELETION:
+        if (err)
+            list_push_back(&e->unsaved, &s->node);
+        else
+            free(LIST_ENTRY(s, struct deletion, storing));
+        break;
+    case STORING_DEVICE:
+        if (err)
+            list_push_back(&e->unsaved, &s->node);
+        break;
+    }
+}
+
 void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum error err)
 {
     engine_set_time(e, now_ms);
@@ -322,10 +380,33 @@ void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum erro
         if (s->ticket > ticket)
             break;
         list_remove(&s->node);
-        if (s->what == STORING_DOWNLINK)
-            downlink_stored(e, LIST_ENTRY(s, struct downlink, storing), err);
+        stored(e, s, err);
+    }
+    if (err) {
+        e->reserved_seq = e->last_seq + SEQUENCE_RESERVE / 2; /* the reservation may have been in that batch */
+        if (!timer_running(&e->store_timer))
+            timer_start(&e->timers, &e->store_timer, e->now_ms + STORE_AGAIN_MS);
+    }
+}
+
+/* Records that have ended, and devices that must keep their addresses: the store gets them again until it takes them.
+ */
+static void store_again(struct engine *e)
+{
+    struct list refused;
+    list_init(&refused);
+    while (!list_empty(&e->unsaved)) {
+        struct list *node = e->unsaved.next;
+        list_remove(node);
+        list_push_back(&refused, node);
+    }
+    while (!list_empty(&refused)) {
+        struct storing *s = LIST_ENTRY(refused.next, struct storing, node);
+        list_remove(&s->node);
+        if (s->what == STORING_DELETION)
+            deletion_send(e, LIST_ENTRY(s, struct deletion, storing));
         else
-            spool_stored(e, LIST_ENTRY(s, struct exchange, storing), err);
+            device_put(e, LIST_ENTRY(s, struct device, storing));
     }
 }
 
@@ -353,6 +434,9 @@ void engine_wake(struct engine *e, uint64_t now_ms)
             break;
         case TIMER_SERVER:
             server_timer(e, (uint32_t)(LIST_ENTRY(t, struct server, timer) - e->servers));
+            break;
+        case TIMER_STORE:
+            store_again(e);
             break;
         }
     }

@@ -29,14 +29,22 @@ enum timer_kind {
     TIMER_DOWNLINK_DEADLINE,
     TIMER_DOWNLINK_REPEAT,
     TIMER_EXCHANGE_REPEAT,
-    TIMER_SERVER
+    TIMER_SERVER,
+    TIMER_STORE
 };
 
 /* Something that waits for the store; in the order of tickets. */
 struct storing {
     struct list node;
     uint64_t ticket;
-    enum { STORING_DOWNLINK, STORING_EXCHANGE } what;
+    enum { STORING_DOWNLINK, STORING_EXCHANGE, STORING_DELETION, STORING_DEVICE } what;
+};
+
+/* The end of a record, until the store has let go of it. */
+struct deletion {
+    struct storing storing;
+    size_t key_len;
+    uint8_t key[];
 };
 
 enum configuration_state {
@@ -57,6 +65,7 @@ struct device {
     struct list awaiting;  /* downlinks that left the queue and wait for their answer only */
     struct list exchanges; /* youngest last */
     struct list configuration_node;
+    struct storing storing; /* of its record */
     struct timer flow_timer;
     uint64_t last_uplink_ms;
     uint64_t configuration_retry_ms; /* when a WAITING or REFUSED configuration is tried again */
@@ -171,7 +180,9 @@ struct server {
 };
 
 #define EARLY_STATUS_SLOTS 64
+#define EARLY_STATUS_MS    120000 /* longer than any POST takes */
 #define SEQUENCE_RESERVE   65536
+#define STORE_AGAIN_MS     1000
 
 struct engine {
     struct engine_options o;
@@ -187,6 +198,8 @@ struct engine {
     struct timer_wheel timers;
     struct list recent;  /* exchanges by the end of their lifetime */
     struct list storing; /* in ticket order */
+    struct list unsaved; /* what the store has refused and must take in the end: deletions, devices */
+    struct timer store_timer;
     struct list configuration_line;
     handle *legs; /* device by leg */
     uint32_t leg_count;
@@ -213,6 +226,9 @@ struct engine {
 void engine_set_time(struct engine *e, uint64_t now_ms); /* each input's first act; time never goes back */
 
 uint64_t engine_next_seq(struct engine *e);
+/* Deletes the record of a message. What has ended must not come back with a restart: should the store refuse, it is
+ * asked again until it does. */
+void engine_record_delete(struct engine *e, enum record_kind kind, const struct device *d, uint64_t seq);
 
 /* ---- event.c */
 struct bytes device_id_bytes(const struct device *d);
@@ -319,11 +335,12 @@ void spool_flush(struct engine *e, uint32_t server); /* sends some; the server's
 void spool_expire(struct engine *e, uint32_t server);
 
 /* ---- uplink.c */
-/* An ACK or RST, or an answer that is no message of a server, to the device: at once, before requests. */
-struct blob *
-uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type,
-                   uint16_t device_mid); /* a reference to the message, for the exchange's memory; NULL: no memory */
-void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid);
+/* An ACK or RST to the device: at once, before requests. Gives a reference to the message, for the exchange's memory
+ * (NULL: no memory), and in *way, when not NULL, its way down. */
+struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid,
+                                handle *way);
+void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid,
+                               handle *way);
 
 /* ---- configuration.c
  *

@@ -160,6 +160,20 @@ static enum error answer_device(struct engine *e, struct exchange *x, const stru
     return OK;
 }
 
+/* The server has reset what the device sent: the device is told, since it cancels an observation or says that a request
+ * was not understood. An answer that is not wanted any more is an end too, to the device's own CON. */
+static void reset_device(struct engine *e, struct exchange *x)
+{
+    bool request = x->code >> 5 == 0;
+    bool waits = x->type == COAP_CON && !x->device_acknowledged;
+    bool replied = x->reply && (request || !x->device_acknowledged); /* but the ACK of a spooled notification is none */
+    if (!x->from_device || replied || (x->answers_seq && !waits))
+        return;
+    blob_unref(x->reply);
+    x->reply = uplink_reply_empty(e, x->device, COAP_RST, x->device_mid, &x->reply_downlink);
+    x->device_acknowledged = false;
+}
+
 /* ACK or RST of the server to something that went out on this leg. */
 static void reaction(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
 {
@@ -170,18 +184,17 @@ static void reaction(struct engine *e, struct device *d, uint32_t server, const 
     }
     bool request = x->from_device && x->code >> 5 == 0;
     if (v->type == COAP_RST) {
-        if (x->answers_seq) {
-            /* The server gave up before the answer came: the device did answer. */
-            exchange_tell_answered(e, x, FINAL_ANSWERED, "late");
-        } else if (x->from_device && !x->reply) {
-            /* Carried on: it cancels an observation, or tells that the request was not understood. */
-            x->reply = uplink_reply_empty(e, d, COAP_RST, x->device_mid);
-        }
+        reset_device(e, x);
+        exchange_tell_answered(e, x, FINAL_ANSWERED, "late"); /* the server gave up, but the device did answer */
         exchange_done(e, x);
         return;
     }
     if (x->state == EXCHANGE_DONE)
         return; /* a second ACK to a repetition */
+    if (!coap_is_empty(v) && (!coap_is_response(v) || !bytes_equal(v->token, bytes_of(x->token, x->token_len)))) {
+        event_drop(e, d, server, v->message, "answer_does_not_match");
+        return;
+    }
     if (!coap_is_empty(v) && request) {
         if (answer_device(e, x, v, 0, false) != OK)
             exchange_done(e, x); /* the device will ask again */
@@ -195,7 +208,7 @@ static void reaction(struct engine *e, struct device *d, uint32_t server, const 
         return;
     }
     if (x->from_device && x->type == COAP_CON && !x->device_acknowledged)
-        x->reply = uplink_reply_empty(e, d, COAP_ACK, x->device_mid);
+        x->reply = uplink_reply_empty(e, d, COAP_ACK, x->device_mid, &x->reply_downlink);
     exchange_tell_answered(e, x, FINAL_ANSWERED, "");
     exchange_done(e, x);
 }

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-static void write_key(struct engine *e, const struct exchange *x)
-{
-    buf_reset(&e->key);
-    record_message_key(RECORD_UPLINK, device_id_bytes(x->device), x->spool_seq, &e->key);
-}
-
 /* The spool is in the order of acceptance; what comes back after a silence goes to its old place. */
 static void into_line(struct engine *e, struct exchange *x)
 {
@@ -47,8 +41,9 @@ bool spool_put(struct engine *e, struct exchange *x)
                                .answers_seq = x->answers_seq,
                                .deadline_ms = x->expires_ms,
                                .message = blob_bytes(x->message)};
-    write_key(e, x);
+    buf_reset(&e->key);
     buf_reset(&e->value);
+    record_message_key(RECORD_UPLINK, r.device_id, r.seq, &e->key);
     record_message_encode(buf_bytes(&e->key), &r, &e->value);
     x->storing.ticket = e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
     list_remove(&x->storing.node);
@@ -85,15 +80,14 @@ void spool_stored(struct engine *e, struct exchange *x, enum error err)
     if (x->from_device && x->type == COAP_CON && !x->device_acknowledged && x->state == EXCHANGE_SPOOLED) {
         x->device_acknowledged = true;
         blob_unref(x->reply);
-        x->reply = uplink_reply_empty(e, x->device, COAP_ACK, x->device_mid);
+        x->reply = uplink_reply_empty(e, x->device, COAP_ACK, x->device_mid, &x->reply_downlink);
         downlink_flow(e, x->device);
     }
 }
 
 void spool_remove(struct engine *e, struct exchange *x)
 {
-    write_key(e, x);
-    (void)e->ports.store_delete(e->ports.ctx, buf_bytes(&e->key));
+    engine_record_delete(e, RECORD_UPLINK, x->device, x->spool_seq);
     x->spool_seq = 0;
     x->device->spooled--;
     e->spooled_messages--;

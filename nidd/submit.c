@@ -186,7 +186,12 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
 
 static void settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms)
 {
-    downlink_forget_link(e, m);
+    timer_stop(&e->timers, &m->repeat);
+    if (m->delivery_link) {
+        downlink_forget_link(e, m);
+        if (m->stored)
+            (void)downlink_put(e, m); /* a restart must not wait for a second notification */
+    }
     if (!t8_delivery_is_failure(status))
         sent(e, m);
     else if (status == T8_DELIVERY_FAILURE_TEMPORARILY_NOT_REACHABLE)
@@ -200,7 +205,8 @@ static enum t8_delivery_status early_status(struct engine *e, struct bytes tail)
     enum t8_delivery_status found = T8_DELIVERY_UNSET;
     for (uint32_t i = 0; i < EARLY_STATUS_SLOTS; i++) {
         if (e->early[i].link && bytes_equal(bytes_of_str(e->early[i].link), tail)) {
-            found = e->early[i].status;
+            if (e->now_ms - e->early[i].at_ms <= EARLY_STATUS_MS)
+                found = e->early[i].status;
             free(e->early[i].link);
             e->early[i].link = NULL;
         }
@@ -224,7 +230,13 @@ static void with_scef(struct engine *e, struct downlink *m, const struct nidd_su
             m->delivery_link = NULL;
         }
     }
-    if (m->delivery_link && m->stored)
+    if (!m->delivery_link) {
+        sent(e, m); /* no notification could be told to be of this one */
+        return;
+    }
+    /* A SCEF that has lost its buffer never tells: the last resort. */
+    timer_start(&e->timers, &m->repeat, e->now_ms + e->o.retry_max_ms);
+    if (m->stored)
         (void)downlink_put(e, m); /* so that the notification finds it after a restart */
 }
 
@@ -283,16 +295,15 @@ enum error engine_delivery_status(struct engine *e, uint64_t now_ms, const struc
                               .seq = m ? m->seq : 0,
                               .delivery_status = s->delivery_status};
     event_emit(e, m ? m->device : NULL, &ev);
-    if (!m) {
+    if (!m && !t8_delivery_is_pending(s->delivery_status) && tail.len) {
         /* It may have overtaken the 201 it belongs to: kept for a while. */
         uint32_t slot = e->early_next++ % EARLY_STATUS_SLOTS;
         free(e->early[slot].link);
         e->early[slot].link = bytes_dup_str(tail);
         e->early[slot].status = s->delivery_status;
         e->early[slot].at_ms = e->now_ms;
-        return OK;
     }
-    if (m->state != DOWNLINK_WITH_SCEF || t8_delivery_is_pending(s->delivery_status))
+    if (!m || m->state != DOWNLINK_WITH_SCEF || t8_delivery_is_pending(s->delivery_status))
         return OK;
     struct device *d = m->device;
     settle(e, m, s->delivery_status, s->requested_retransmission_ms);
@@ -318,8 +329,10 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
         else
             downlink_fail(e, m, FINAL_EXPIRED, COAP_CODE(5, 4), 0, last_state[m->state], T8_CAUSE_NONE);
     } else if (m->attempts <= e->o.nidd_max_retransmit && configuration_usable(d)) {
+        downlink_forget_link(e, m);
         submit_or_give_up(e, m);
     } else {
+        downlink_forget_link(e, m);
         m->attempts = 0;
         m->state = DOWNLINK_QUEUED;
         queue_set_in_flight(&d->queue, &m->item, false);

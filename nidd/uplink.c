@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid)
+struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid,
+                                handle *way)
 {
     uint8_t header[COAP_HEADER_BYTES];
     coap_header_write(header, type, 0, 0, device_mid);
@@ -12,7 +13,7 @@ struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_ty
         return NULL;
     struct downlink_new n = {
         .device = d, .message = blob_ref(b), .class_ = QUEUE_ACK, .server = NO_SERVER, .server_type = COAP_NON};
-    if (downlink_add(e, &n, NULL) != OK)
+    if (downlink_add(e, &n, way) != OK)
         event_drop(e, d, NO_SERVER, blob_bytes(b), "queue_full"); /* the device repeats, and the reply is remembered */
     return b;
 }
@@ -108,7 +109,7 @@ static void repeated(struct engine *e, struct device *d, const struct coap_view 
     }
     if (under_way) {
         /* A separate answer that waits for the device's ACK: it has its own repetition. */
-        uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid);
+        uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid, NULL);
     } else if (x->reply) {
         struct downlink_new n = {.device = d,
                                  .message = blob_ref(x->reply),
@@ -116,18 +117,19 @@ static void repeated(struct engine *e, struct device *d, const struct coap_view 
                                  .server = x->server,
                                  .server_type = COAP_NON};
         if ((x->reply->data[0] >> 4 & 3) == COAP_CON)
-            uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid); /* its separate answer was acknowledged */
+            uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid, NULL); /* its separate answer was acknowledged */
         if (downlink_add(e, &n, &x->reply_downlink) != OK)
             event_drop(e, d, NO_SERVER, blob_bytes(x->reply), "queue_full");
     } else if (x->state == EXCHANGE_ACKNOWLEDGED) {
         x->device_acknowledged = true;
-        uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid);
+        uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid, &x->reply_downlink);
     }
 }
 
-void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid)
+void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid,
+                               handle *way)
 {
-    blob_unref(uplink_reply_empty(e, d, type, device_mid));
+    blob_unref(uplink_reply_empty(e, d, type, device_mid, way));
 }
 
 /* ACK or RST of the device. */
@@ -165,7 +167,7 @@ static enum engine_verdict coap_message(struct engine *e, struct input *in)
         return reaction(e, in);
     if (coap_is_empty(v)) {
         if (v->type == COAP_CON)
-            uplink_reply_empty_unkept(e, d, COAP_RST, v->message_id); /* a ping */
+            uplink_reply_empty_unkept(e, d, COAP_RST, v->message_id, NULL); /* a ping */
         return ENGINE_TAKEN;
     }
     if (!coap_is_request(v) && !coap_is_response(v)) {

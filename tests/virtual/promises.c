@@ -76,7 +76,7 @@ void promises_crash(struct world *w)
 {
     for (uint64_t seq = 1; seq <= w->told_top; seq++) {
         struct told *t = &w->told[seq];
-        if (t->final && !t->final_durable)
+        if (t->accepted && t->final && !t->final_durable)
             t->final_durable = !record_exists(w, bytes_of_str(w->ues[t->ue].id), seq);
     }
 }

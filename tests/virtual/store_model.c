@@ -87,7 +87,7 @@ static void apply(struct store_model *s, struct op *op)
     }
 }
 
-uint64_t store_model_commit(struct store_model *s)
+uint64_t store_model_commit(struct store_model *s, bool succeeds)
 {
     uint64_t ticket = s->first ? s->first->ticket : 0;
     while (s->first && s->first->ticket == ticket) {
@@ -95,7 +95,10 @@ uint64_t store_model_commit(struct store_model *s)
         s->first = op->next;
         if (!s->first)
             s->last = NULL;
-        apply(s, op);
+        if (succeeds)
+            apply(s, op);
+        else
+            free(op->entry);
         free(op);
     }
     s->done = ticket;
@@ -105,7 +108,7 @@ uint64_t store_model_commit(struct store_model *s)
 void store_model_crash(struct store_model *s, struct prng *p)
 {
     while (s->first && s->first->ticket <= s->closed && prng_below(p, 2))
-        store_model_commit(s);
+        store_model_commit(s, true);
     while (s->first) {
         struct op *op = s->first;
         s->first = op->next;

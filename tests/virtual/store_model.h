@@ -14,8 +14,8 @@ uint64_t store_model_put(struct store_model *s, struct bytes key, struct bytes v
 uint64_t store_model_delete(struct store_model *s, struct bytes key);
 /* Closes the open batch: its ticket, or 0 when it was empty. */
 uint64_t store_model_close_batch(struct store_model *s);
-/* The oldest closed batch takes effect; returns its ticket. */
-uint64_t store_model_commit(struct store_model *s);
+/* The oldest closed batch takes effect, or fails and leaves no trace; returns its ticket. */
+uint64_t store_model_commit(struct store_model *s, bool succeeds);
 /* All closed batches but a prefix chosen by chance are lost, and the open one. */
 void store_model_crash(struct store_model *s, struct prng *p);
 bool store_model_has(const struct store_model *s, struct bytes key); /* committed */

@@ -28,23 +28,26 @@ static int run(const struct world_options *o, uint64_t hours)
     world_run(w, hours * 3600 * 1000, 12 * 3600 * 1000ULL);
     world_result_get(w, &r);
     world_free(w);
-    printf("seed %llu: %llu events in %.1f s; NAS %llu MO + %llu MT (needed without faults: %llu); requests %llu, acknowledged %llu, answered %llu; "
+    printf("seed %llu: %llu events in %.1f s; NAS %llu MO + %llu MT (needed without faults: %llu); requests %llu, "
+           "acknowledged %llu, answered %llu; "
            "executions %llu, repeats at devices %llu; notifications %llu; registered %u; adapter crashes %llu;",
            (unsigned long long)o->seed, (unsigned long long)r.events, (double)(clock() - before) / CLOCKS_PER_SEC,
-           (unsigned long long)r.nas_mo, (unsigned long long)r.nas_mt, (unsigned long long)r.nas_needed, (unsigned long long)r.ops,
-           (unsigned long long)r.ops_acknowledged, (unsigned long long)r.ops_answered, (unsigned long long)r.executions,
-           (unsigned long long)r.repeats_at_devices, (unsigned long long)r.notifications, r.registered,
-           (unsigned long long)r.crashes);
+           (unsigned long long)r.nas_mo, (unsigned long long)r.nas_mt, (unsigned long long)r.nas_needed,
+           (unsigned long long)r.ops, (unsigned long long)r.ops_acknowledged, (unsigned long long)r.ops_answered,
+           (unsigned long long)r.executions, (unsigned long long)r.repeats_at_devices,
+           (unsigned long long)r.notifications, r.registered, (unsigned long long)r.crashes);
     for (int f = 1; f < FINAL_COUNT; f++)
         if (r.finals[f])
             printf(" %s %llu", final_state_name((enum final_state)f), (unsigned long long)r.finals[f]);
     printf("\n");
     if (r.broken[0]) {
-        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --follow ue...\n", r.broken,
-               (unsigned long long)o->seed, o->ues, (unsigned long long)hours, o->http_loss > 0 ? "" : " --calm", o->radio_loss);
+        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --follow ue...\n",
+               r.broken, (unsigned long long)o->seed, o->ues, (unsigned long long)hours,
+               o->http_loss > 0 ? "" : " --calm", o->radio_loss);
         return 1;
     }
-    /* Without faults no message may be spent beyond what the exchanges need; those under way at the end count on one side. */
+    /* Without faults no message may be spent beyond what the exchanges need; those under way at the end count on one
+     * side. */
     if (o->http_loss == 0 && o->radio_loss == 0 && r.nas_mo + r.nas_mt > r.nas_needed + o->ues) {
         printf("BROKEN %llu NAS messages where %llu are needed\n", (unsigned long long)(r.nas_mo + r.nas_mt),
                (unsigned long long)r.nas_needed);
@@ -69,13 +72,14 @@ int main(int argc, char **argv)
                               .radio_loss = 0.05,
                               .http_loss = 0.005,
                               .udp_loss = 0.01,
+                              .store_failure = 0.002,
                               .duplication = 0.01};
     uint64_t hours = 24, seeds = 1;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--calm") == 0) {
             o.adapter_crashes = o.scef_restarts = o.server_outages = 0;
-            o.radio_loss = o.http_loss = o.udp_loss = o.duplication = 0;
+            o.radio_loss = o.http_loss = o.udp_loss = o.duplication = o.store_failure = 0;
             continue;
         }
         if (!value || strncmp(argv[i], "--", 2) != 0) {

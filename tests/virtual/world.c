@@ -304,8 +304,11 @@ static void happen(struct world *w, struct event *ev)
             server_model_wake(w->server, w->now_ms, ev->who);
         break;
     case EV_COMMIT:
-        if (ev->epoch == w->epoch)
-            engine_stored(w->engine, w->now_ms, store_model_commit(w->store), OK);
+        if (ev->epoch == w->epoch) {
+            bool fails = world_chance(w, w->o.store_failure);
+            uint64_t ticket = store_model_commit(w->store, !fails);
+            engine_stored(w->engine, w->now_ms, ticket, fails ? ERR_STORE : OK);
+        }
         break;
     case EV_ADAPTER_CRASH:
         adapter_crash(w);

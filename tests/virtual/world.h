@@ -17,8 +17,9 @@ struct world_options {
     double radio_loss;
     double http_loss; /* of requests, and as many of answers */
     double udp_loss;
-    double duplication; /* radio and UDP */
-    const char *follow; /* External Identifier whose story is printed; NULL = none */
+    double store_failure; /* of a batch */
+    double duplication;   /* radio and UDP */
+    const char *follow;   /* External Identifier whose story is printed; NULL = none */
 };
 
 struct world_result {
