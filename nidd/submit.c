@@ -83,6 +83,8 @@ void downlink_repeat_overdue(struct engine *e, struct device *d)
         return;
     LIST_EACH_SAFE (it, &d->queue.items) {
         struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+        if (m->state == DOWNLINK_QUEUED && m->item.not_before_ms == UINT64_MAX)
+            m->item.not_before_ms = 0;
         if (m->state == DOWNLINK_SENT && wants_reaction(m) && e->now_ms - m->submitted_ms >= e->o.nidd_ack_timeout_ms) {
             timer_stop(&e->timers, &m->repeat);
             submit_or_give_up(e, m);
@@ -332,11 +334,12 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
         downlink_forget_link(e, m);
         submit_or_give_up(e, m);
     } else {
+        /* Used up: the network delivers, the device does not react. Its next word makes it flow again. */
         downlink_forget_link(e, m);
+        m->item.not_before_ms = m->attempts > e->o.nidd_max_retransmit ? UINT64_MAX : 0;
         m->attempts = 0;
         m->state = DOWNLINK_QUEUED;
         queue_set_in_flight(&d->queue, &m->item, false);
-        device_hold(e, d, 0);
     }
     downlink_flow(e, d);
 }

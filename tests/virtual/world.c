@@ -111,7 +111,7 @@ static void scef_downlink_answer(void *ctx, uint64_t request_ref, int status, en
                                  const struct nidd_downlink *d, uint64_t retransmission_ms)
 {
     struct world *w = ctx;
-    struct request *rq = (struct request *)(uintptr_t)request_ref;
+    const struct request *rq = slab_get(&w->requests, request_ref);
     (void)retransmission_ms;
     if (world_chance(w, w->o.http_loss))
         status = 0; /* it was handled, and the adapter never hears so */
@@ -124,7 +124,7 @@ static void scef_downlink_answer(void *ctx, uint64_t request_ref, int status, en
     if (status == 201)
         ev.text = bytes_dup_str(d->self);
     events_push(&w->events, ev);
-    free(rq);
+    slab_delete(&w->requests, request_ref);
 }
 
 static void notify(struct world *w, int kind, uint32_t ue, uint64_t ref, struct bytes link, int detail,
@@ -199,7 +199,8 @@ static void scef_event(struct world *w, struct event *ev)
                             .at_ms = w->now_ms + 1000, .kind = EV_SUBMIT_ANSWER, .epoch = ev->epoch, .ref = ev->ref});
             return;
         }
-        struct request *rq = malloc(sizeof(*rq));
+        handle h;
+        struct request *rq = slab_new(&w->requests, &h);
         char *blank = strchr(ev->text, ' ');
         if (!rq || !blank)
             abort();
@@ -208,7 +209,7 @@ static void scef_event(struct world *w, struct event *ev)
                                   .data = bytes_of(ev->data, ev->len),
                                   .has_maximum_latency = true,
                                   .maximum_latency_s = (uint32_t)ev->detail};
-        scef_downlink(w->scef, w->now_ms, (uint64_t)(uintptr_t)rq, as,
+        scef_downlink(w->scef, w->now_ms, h, as,
                       configuration_id(bytes_of(ev->text, (size_t)(blank - ev->text))), &d);
         return;
     }
@@ -392,6 +393,7 @@ struct world *world_new(const struct world_options *o)
     w->o = *o;
     w->now_ms = T0_MS;
     prng_seed(&w->prng, o->seed);
+    slab_init(&w->requests, sizeof(struct request));
     w->store = store_model_new(o->seed);
     w->server =
         server_model_new(prng_next(&w->prng), o->ues, o->op_pause_ms,
@@ -467,7 +469,8 @@ void world_result_get(struct world *w, struct world_result *out)
 void world_free(struct world *w)
 {
     engine_free(w->engine);
-    scef_model_free(w->scef); /* answers what it still owes */
+    scef_model_free(w->scef);
+    slab_free(&w->requests);
     server_model_free(w->server);
     for (uint32_t i = 0; i < w->o.ues; i++)
         lwm2m_device_free(w->ues[i].device);

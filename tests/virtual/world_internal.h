@@ -62,6 +62,7 @@ struct world {
     struct scef_model *scef;
     struct server_model *server;
     struct store_model *store;
+    struct slab requests; /* of the adapter, under way at the SCEF */
     struct world_ue *ues;
     struct told *told;
     uint64_t told_cap, told_top;
