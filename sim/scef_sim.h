@@ -1,0 +1,75 @@
+/* The running simulator: the pure models on a loop, with HTTP on the T8 side and UDP or built-in clients on the other.
+ *
+ *   scef_sim.c           the program
+ *   scef_sim_run.c       models, UEs and time
+ *   scef_sim_t8.c        the NIDD API and its callbacks
+ *   scef_sim_control.c   /sim/v1, for tests and demos
+ *   scef_sim_trace.c     evidence as JSON lines
+ *
+ * Ports of the models never call an input. What they bring is noted (todo) and done when the input has returned:
+ * everything that feeds a model ends with sim_settle. */
+#ifndef SIM_SCEF_SIM_H
+#define SIM_SCEF_SIM_H
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/timer_wheel.h"
+#include "sim/air_udp.h"
+#include "sim/lwm2m_device.h"
+#include "sim/scef_model.h"
+#include "sim/scef_sim_config.h"
+#include "sim/scef_sim_trace.h"
+#include "t8/http_client.h"
+#include "t8/scef_server.h"
+
+struct sim_ue {
+    struct scef_sim *sim;
+    uint32_t index;
+    const struct sim_ue_config *config;
+    struct lwm2m_device *device; /* built-in client; else NULL */
+    struct air_udp *air;         /* else NULL */
+    struct timer wake;           /* of the device */
+};
+
+struct scef_sim {
+    const struct sim_config *config;
+    struct loop loop;
+    struct loop_alarm alarm;
+    struct loop_signals signals;
+    struct http_server *server;
+    struct http_client *client;
+    struct scef_server_sink t8;
+    struct scef_model *model;
+    struct timer_wheel wheel;                /* of the devices */
+    struct sim_ue *ues;                      /* as many as the configuration has, same order */
+    struct sim_todo *todo_first, *todo_last; /* NULL: nothing */
+    struct list posts;                       /* callbacks under way */
+    const struct http_exchange *at_hand;     /* the T8 request that has not reached the model yet */
+    struct sim_trace trace;
+    bool stopping;
+};
+
+/* Binds, adds the UEs, and is ready for uv_run. On failure one line is appended to `why`, and sim_stop releases what is
+ * there. */
+[[gnu::warn_unused_result]] enum error sim_start(struct scef_sim *s, const struct sim_config *c, struct buf *why);
+void sim_stop(struct scef_sim *s);
+
+uint64_t sim_now_ms(const struct scef_sim *s);
+/* Does what the models' ports brought, and sets the alarm for what comes next. */
+void sim_settle(struct scef_sim *s);
+/* A callback's fate, told to the model when the present input has returned. */
+void sim_notification_result_later(struct scef_sim *s, uint64_t ref, int http_status);
+struct sim_ue *sim_ue_find(struct scef_sim *s, struct bytes id);
+const char *sim_ue_name(const struct sim_ue_config *c); /* External Identifier, else MSISDN */
+
+/* scef_sim_t8.c */
+void sim_t8_init(struct scef_sim *s);
+void sim_http_handle(void *ctx, struct http_exchange *x); /* every request */
+void sim_t8_ports(struct scef_ports *ports);              /* sets those that T8 serves */
+void sim_t8_stop(struct scef_sim *s);
+
+/* scef_sim_control.c */
+#define SIM_CONTROL_ROOT "/sim/v1"
+void sim_control_handle(struct scef_sim *s, struct http_exchange *x);
+
+#endif
