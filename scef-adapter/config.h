@@ -1,0 +1,107 @@
+/* The configuration file: YAML, read by libcyaml after a check of ours that names file, line and key of every mistake.
+ *
+ * One table (config_keys.c) says of each key where it goes, what is allowed, what its default is and what it means; the
+ * libcyaml schema, the check, the defaults and `scef-adapter --help-config` are made from it. Mistakes are told one per
+ * line, as   FILE:LINE: KEY: what is wrong; what was expected */
+#ifndef SCEF_ADAPTER_CONFIG_H
+#define SCEF_ADAPTER_CONFIG_H
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "nidd/engine.h"
+
+#define CONFIG_MAX_BYTES      (4u << 20) /* of the YAML file; long lists of devices belong in devices_file */
+#define CONFIG_MAX_LINE_BYTES 4096       /* of devices_file */
+#define CONFIG_MAX_DEVICES    (1u << 24)
+#define CONFIG_MAX_SERVERS    256
+#define CONFIG_MAX_FAULTS     20 /* told at once */
+
+enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY };
+enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
+
+/* "127.0.0.1:8081", "[::1]:8081"; of a server also a name instead of the address. */
+struct config_endpoint {
+    char host[254]; /* without brackets */
+    uint16_t port;
+};
+
+/* 127.64.0.0/10, fd00:5ce::/64. The first and the last address are not given to devices. */
+struct config_prefix {
+    bool ipv6;
+    uint8_t address[16]; /* network order; IPv4 uses the first four; the host bits are zero */
+    unsigned length;
+};
+
+struct config_server {
+    char *name;
+    char *uri;
+};
+
+/* As written in `devices`. */
+struct config_device_entry {
+    char *external_id;
+    char *msisdn;
+    char *server;
+};
+
+/* A device of `devices` or of devices_file, checked. */
+struct config_device {
+    const char *external_id; /* NULL: known by its MSISDN only */
+    const char *msisdn;      /* NULL: none */
+    uint32_t server;         /* index */
+    uint32_t line;
+};
+
+struct config {
+    struct {
+        char *api_root, *scs_as_id, *api_name;
+        uint32_t request_timeout_ms, connect_timeout_ms, max_connections;
+    } scef;
+    struct {
+        char *listen, *url;
+    } callback;
+    struct {
+        char *listen;
+    } admin;
+    struct {
+        enum config_store_kind kind;
+        char *path;
+        uint32_t max_size_mib;
+    } store;
+    struct {
+        enum config_leg_mode mode;
+        char *prefix, *address, *port_range;
+        uint16_t port;
+    } server_leg;
+    struct config_server *servers;
+    uint32_t server_count;
+    struct config_device_entry *device_entries;
+    uint32_t device_entry_count;
+    char *devices_file;
+    struct engine_options engine;
+    enum log_level log_level;
+
+    /* What follows from the above. */
+    struct config_endpoint callback_listen, admin_listen;
+    struct config_prefix prefix;
+    uint16_t port_first, port_last;
+    struct config_endpoint *server_endpoints; /* server_count of them */
+    struct config_device *devices;
+    size_t device_count, device_capacity;
+    struct config_text *device_text; /* memory of the identities */
+};
+
+/* Reads and checks the file and the devices_file it names. ERR_CONFIG: `faults` holds one line per mistake, each ended
+ * by a newline. ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] enum error config_load(const char *path, struct config **out, struct buf *faults);
+/* The same from memory; `name` stands for the file in the lines. A devices_file is opened unless `alone` is set. */
+[[gnu::warn_unused_result]] enum error config_parse(struct bytes text, const char *name, bool alone,
+                                                    struct config **out, struct buf *faults);
+void config_free(struct config *c);
+/* The devices are needed once, at the start, and may be many: frees what only they need. */
+void config_devices_release(struct config *c);
+
+/* A commented example that holds every key with its default; itself a valid configuration. */
+void config_help(struct buf *out);
+
+#endif

@@ -1,0 +1,144 @@
+#include "scef-adapter/config_keys.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+/* The table. A key's row reads: section, key, where it goes and what is allowed, default, meaning. */
+
+#define AT(member)           .offset = offsetof(struct config, member), .size = sizeof(((struct config *)NULL)->member)
+#define IN(type, member)     .offset = offsetof(struct type, member), .size = sizeof(((struct type *)NULL)->member)
+#define NUMBER(low, high)    .type = CONFIG_NUMBER, .min = (low), .max = (high)
+#define SECONDS(low, high)   NUMBER(low, high), .scale = 1000 /* stored in milliseconds */
+#define TEXT(function, what) .type = CONFIG_TEXT, .check = (function), .expected = (what)
+#define WORD(list)           .type = CONFIG_WORD, .words = (list), .word_count = sizeof(list) / sizeof((list)[0])
+
+#define DAYS (24 * 3600)
+#define YEAR (365 * DAYS)
+
+static const cyaml_strval_t store_kinds[] = {{"embedded", CONFIG_STORE_EMBEDDED}, {"memory", CONFIG_STORE_MEMORY}};
+static const cyaml_strval_t leg_modes[] = {{"prefix", CONFIG_LEG_PREFIX}, {"ports", CONFIG_LEG_PORTS}};
+static const cyaml_strval_t log_levels[] = {
+    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+
+const struct config_section config_sections[] = {
+    {.name = ""},
+    {.name = "scef", .mandatory = true, .help = "The SCEF or NEF whose T8 NIDD API (TS 29.122) is used."},
+    {.name = "callback", .help = "Where the SCEF delivers its notifications."},
+    {.name = "admin", .help = "Health, metrics and the API of scefctl. It asks for no password: keep it local."},
+    {.name = "store", .help = "Where accepted messages survive a restart."},
+    {.name = "server_leg", .help = "The addresses by which LwM2M servers see the devices, one each."},
+    {.name = "servers",
+     .list = true,
+     .mandatory = true,
+     .list_offset = offsetof(struct config, servers),
+     .count_offset = offsetof(struct config, server_count),
+     .entry_size = sizeof(struct config_server),
+     .max_entries = CONFIG_MAX_SERVERS,
+     .help = "LwM2M servers. The first one serves every device that names none."},
+    {.name = "devices",
+     .list = true,
+     .list_offset = offsetof(struct config, device_entries),
+     .count_offset = offsetof(struct config, device_entry_count),
+     .entry_size = sizeof(struct config_device_entry),
+     .max_entries = CONFIG_MAX_DEVICES,
+     .help = "The devices, each by its External Identifier or its MSISDN."},
+    {.name = "relay", .help = "How messages are held, repeated and given up."},
+    {.name = "log", .help = "The log goes to standard error."},
+};
+const size_t config_section_count = sizeof(config_sections) / sizeof(config_sections[0]);
+
+const struct config_key config_keys[] = {
+    /* scef */
+    {"scef", "api_root", AT(scef.api_root), TEXT(config_check_http_url, "a URL like http://127.0.0.1:8080"),
+     .mandatory = true, .example = "http://127.0.0.1:8080", .help = "apiRoot of the SCEF; may hold a path"},
+    {"scef", "scs_as_id", AT(scef.scs_as_id),
+     TEXT(config_check_path_segment, "the scsAsId that the SCEF's operator gave"), .mandatory = true, .example = "as1",
+     .help = "who we are to the SCEF"},
+    {"scef", "api_name", AT(scef.api_name), TEXT(config_check_path_segment, "a path segment like 3gpp-nidd"),
+     .fallback = "3gpp-nidd", .help = "apiName in the URL"},
+    {"scef", "request_timeout_ms", AT(scef.request_timeout_ms), NUMBER(100, 600000), .fallback = "30000",
+     .help = "longest wait for an answer; a delivery is answered when the device was reached or not"},
+    {"scef", "connect_timeout_ms", AT(scef.connect_timeout_ms), NUMBER(100, 60000), .fallback = "3000",
+     .help = "longest wait for a connection"},
+    {"scef", "max_connections", AT(scef.max_connections), NUMBER(1, 4096), .fallback = "64",
+     .help = "connections to the SCEF; further requests wait"},
+
+    /* callback */
+    {"callback", "listen", AT(callback.listen), TEXT(config_check_listen, "ADDRESS:PORT like 127.0.0.1:8081"),
+     .fallback = "127.0.0.1:8081", .help = "where we listen"},
+    {"callback", "url", AT(callback.url), TEXT(config_check_http_url, "a URL like http://127.0.0.1:8081/t8/nidd"),
+     .help = "what the SCEF is told; without it http://LISTEN/t8/nidd"},
+
+    /* admin */
+    {"admin", "listen", AT(admin.listen), TEXT(config_check_listen, "ADDRESS:PORT like 127.0.0.1:8090"),
+     .fallback = "127.0.0.1:8090", .help = "where health checks, Prometheus and scefctl connect"},
+
+    /* store */
+    {"store", "kind", AT(store.kind), WORD(store_kinds), .fallback = "embedded",
+     .help = "embedded: on disk, synced before a message counts as accepted; memory: for tests, a restart loses all"},
+    {"store", "path", AT(store.path), TEXT(NULL, "a directory"), .fallback = "/var/lib/scef-adapter",
+     .help = "directory of the embedded store; made when absent"},
+    {"store", "max_size_mib", AT(store.max_size_mib), NUMBER(1, 16u << 20), .fallback = "1024",
+     .help = "bound of its file; a full store refuses new messages with 5.03"},
+
+    /* server_leg */
+    {"server_leg", "mode", AT(server_leg.mode), WORD(leg_modes), .fallback = "prefix",
+     .help = "prefix: an address for each device; ports: a port for each device"},
+    {"server_leg", "prefix", AT(server_leg.prefix), TEXT(config_check_prefix, "ADDRESS/LENGTH like 127.64.0.0/10"),
+     .fallback = "127.64.0.0/10",
+     .help = "mode prefix: must be routed to this host; 127.0.0.0/8 needs nothing, but only reaches servers on it"},
+    {"server_leg", "port", AT(server_leg.port), NUMBER(1, 65535), .fallback = "56830",
+     .help = "mode prefix: the source port of all devices"},
+    {"server_leg", "address", AT(server_leg.address), TEXT(config_check_address, "an IP address of this host"),
+     .fallback = "127.0.0.1", .help = "mode ports: the source address of all devices"},
+    {"server_leg", "port_range", AT(server_leg.port_range),
+     TEXT(config_check_port_range, "FIRST-LAST like 20000-29999"), .fallback = "20000-29999",
+     .help = "mode ports: the source ports; as many devices are possible"},
+
+    /* servers, devices */
+    {"servers", "name", IN(config_server, name),
+     TEXT(config_check_name, "letters, digits, '-', '_' and '.'; at most 63"), .mandatory = true, .example = "main",
+     .help = "by which devices, metrics and the store know it"},
+    {"servers", "uri", IN(config_server, uri), TEXT(config_check_server_uri, "coap://HOST or coap://HOST:PORT"),
+     .mandatory = true, .example = "coap://127.0.0.1:5683", .help = "a name is looked up once, at the start"},
+    {"devices", "external_id", IN(config_device_entry, external_id),
+     TEXT(config_check_external_id, "an External Identifier like dev1@example.org"), .example = "dev1@example.org",
+     .help = "External Identifier (TS 23.003 clause 19.7.2)"},
+    {"devices", "msisdn", IN(config_device_entry, msisdn), TEXT(config_check_msisdn, "5 to 15 digits, in quotes"),
+     .help = "instead of external_id, or with it: then notifications may name either"},
+    {"devices", "server", IN(config_device_entry, server), TEXT(config_check_name, "the name of a server in servers"),
+     .help = "without it the first server"},
+    {"", "devices_file", AT(devices_file), TEXT(NULL, "a file of JSON lines, relative to this file"),
+     .help = "further devices, one per line: {\"external_id\": \"dev2@example.org\", \"server\": \"main\"}"},
+
+    /* relay */
+    {"relay", "downlink_lifetime_s", AT(engine.downlink_lifetime_ms), SECONDS(1, YEAR),
+     .help = "how long a server's request waits for its device; then 5.04"},
+    {"relay", "answer_lifetime_s", AT(engine.answer_lifetime_ms), SECONDS(1, YEAR),
+     .help = "how long an answer or acknowledgement waits for its device"},
+    {"relay", "nidd_ack_timeout_ms", AT(engine.nidd_ack_timeout_ms), NUMBER(10, YEAR * 1000ull),
+     .help = "first repetition towards a device that was reached but did not answer; doubles"},
+    {"relay", "nidd_max_retransmit", AT(engine.nidd_max_retransmit), NUMBER(0, 20), .help = "repetitions at most"},
+    {"relay", "retry_min_s", AT(engine.retry_min_ms), SECONDS(1, 7 * DAYS),
+     .help = "first retry when no report of the network makes the queue flow; doubles"},
+    {"relay", "retry_max_s", AT(engine.retry_max_ms), SECONDS(1, 30 * DAYS), .help = "longest time between retries"},
+    {"relay", "queue_max_messages", AT(engine.queue.max_messages), NUMBER(1, 100000),
+     .help = "requests queued per device"},
+    {"relay", "queue_max_bytes", AT(engine.queue.max_bytes), NUMBER(1024, 1u << 30), .help = "and their bytes"},
+    {"relay", "nstart", AT(engine.queue.nstart), NUMBER(1, 64),
+     .help = "requests under way to a device at once (RFC 7252 clause 4.7)"},
+    {"relay", "exchange_lifetime_s", AT(engine.exchange_lifetime_ms), SECONDS(1, 1 * DAYS),
+     .help = "how long repeated messages are recognised (RFC 7252 clause 4.8.2)"},
+    {"relay", "spool_lifetime_s", AT(engine.spool_lifetime_ms), SECONDS(1, YEAR),
+     .help = "how long a device's message waits for a server that is down"},
+    {"relay", "spool_max_messages", AT(engine.spool_max_messages), NUMBER(0, 100000),
+     .help = "such messages per device"},
+    {"relay", "default_packet_size_bytes", AT(engine.default_packet_size_bytes), NUMBER(0, 65535),
+     .help = "largest message to a device while the SCEF has not told maximumPacketSize; 0 = any"},
+
+    /* log */
+    {"log", "level", AT(log_level), WORD(log_levels), .fallback = "info"},
+};
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX, "CONFIG_KEYS_MAX");
+static_assert(sizeof(config_sections) / sizeof(config_sections[0]) <= CONFIG_SECTIONS_MAX, "CONFIG_SECTIONS_MAX");

@@ -1,0 +1,107 @@
+/* The table of the configuration's keys, and what its users share. Private to config*.c. */
+#ifndef SCEF_ADAPTER_CONFIG_KEYS_H
+#define SCEF_ADAPTER_CONFIG_KEYS_H
+
+#include <cyaml/cyaml.h>
+
+#include "scef-adapter/config.h"
+
+/* A section is a mapping, a list of mappings, or (the first one, without a name) the top level itself. */
+struct config_section {
+    const char *name;
+    const char *help;
+    bool list;
+    bool mandatory;
+    /* Lists only: where they go in struct config. */
+    uint32_t list_offset, count_offset, entry_size, max_entries;
+};
+
+enum config_type { CONFIG_NUMBER, CONFIG_TEXT, CONFIG_WORD };
+
+struct config_key {
+    const char *section;
+    const char *key;
+    enum config_type type;
+    uint32_t offset, size; /* in struct config, or in an entry of the list */
+    bool mandatory;
+    uint32_t scale;    /* what is stored is what is written times this; 0 = 1 */
+    uint64_t min, max; /* as written */
+    const cyaml_strval_t *words;
+    uint32_t word_count;
+    const char *fallback;                   /* the default as written; NULL: the engine's, or none */
+    const char *example;                    /* in the help, where there is no default */
+    const char *(*check)(const char *text); /* what is wrong, NULL = nothing */
+    const char *expected;
+    const char *help;
+};
+
+extern const struct config_section config_sections[];
+extern const size_t config_section_count;
+extern const struct config_key config_keys[];
+extern const size_t config_key_count;
+#define CONFIG_KEYS_MAX     64
+#define CONFIG_SECTIONS_MAX 12
+
+/* "relay.nstart", "servers[2].uri", "devices_file". */
+void config_key_path(const struct config_section *s, size_t entry, const char *key, char out[160]);
+/* What is allowed, as the end of a fault: "a whole number from 1 to 10", "one of: embedded, memory". */
+void config_key_expected(const struct config_key *k, char out[200]);
+/* The schema for libcyaml; made once. */
+const cyaml_schema_value_t *config_schema(void);
+/* Puts the table's default of k, if there is one, into c; text is allocated. */
+[[gnu::warn_unused_result]] enum error config_default(const struct config_key *k, struct config *c);
+/* A number that was read becomes what is stored; a number is copied. */
+void config_number_scale(const struct config_key *k, struct config *c);
+void config_number_copy(const struct config_key *k, const struct config *from, struct config *to);
+
+/* ---- faults */
+struct config_report {
+    struct buf *out;
+    const char *file;
+    unsigned count;
+};
+/* Adds "FILE:LINE: KEY: wrong; expected EXPECTED". Control characters of what was read become '?'. */
+[[gnu::format(printf, 5, 6)]] void config_fault(struct config_report *r, size_t line, const char *key,
+                                                const char *expected, const char *wrong, ...);
+
+/* ---- where things stand in the file */
+struct config_place {
+    uint32_t key; /* index in config_keys; CONFIG_PLACE_SECTION: the section or entry itself */
+    uint32_t section;
+    uint32_t entry;
+    uint32_t line;
+};
+#define CONFIG_PLACE_SECTION UINT32_MAX
+struct config_places {
+    struct config_place *items;
+    size_t count, capacity;
+};
+/* Reads the YAML, checks it against the table and notes the places. Faults are told; OK also then. */
+[[gnu::warn_unused_result]] enum error config_walk(struct bytes text, struct config_places *places,
+                                                   struct config_report *r);
+/* The line of a key, else of its entry, else of its section, else 1. */
+size_t config_line_of(const struct config_places *p, const char *section, size_t entry, const char *key);
+bool config_is_written(const struct config_places *p, uint32_t key);
+
+/* ---- checks of single values (config_values.c): NULL, or what is wrong */
+const char *config_check_listen(const char *text);
+const char *config_check_http_url(const char *text);
+const char *config_check_server_uri(const char *text);
+const char *config_check_prefix(const char *text);
+const char *config_check_address(const char *text);
+const char *config_check_port_range(const char *text);
+const char *config_check_name(const char *text);
+const char *config_check_path_segment(const char *text);
+const char *config_check_external_id(const char *text);
+const char *config_check_msisdn(const char *text);
+
+bool config_endpoint_parse(const char *text, struct config_endpoint *out);
+bool config_server_uri_parse(const char *text, struct config_endpoint *out);
+bool config_prefix_parse(const char *text, struct config_prefix *out);
+bool config_port_range_parse(const char *text, uint16_t *first, uint16_t *last);
+
+/* ---- devices (config_devices.c) */
+[[gnu::warn_unused_result]] enum error config_devices_collect(struct config *c, const struct config_places *places,
+                                                              const char *file, bool alone, struct config_report *r);
+
+#endif

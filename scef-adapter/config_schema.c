@@ -1,0 +1,240 @@
+/* What is made from the table: libcyaml's schema, defaults, the help. */
+#include "scef-adapter/config_keys.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void config_key_path(const struct config_section *s, size_t entry, const char *key, char out[160])
+{
+    if (!key || !s->name[0])
+        snprintf(out, 160, "%s", key ? key : s->name);
+    else if (s->list)
+        snprintf(out, 160, "%s[%zu].%s", s->name, entry, key);
+    else
+        snprintf(out, 160, "%s.%s", s->name, key);
+}
+
+void config_key_expected(const struct config_key *k, char out[200])
+{
+    if (k->type == CONFIG_NUMBER) {
+        snprintf(out, 200, "a whole number from %" PRIu64 " to %" PRIu64, k->min, k->max);
+        return;
+    }
+    if (k->type == CONFIG_TEXT) {
+        snprintf(out, 200, "%s", k->expected);
+        return;
+    }
+    int n = snprintf(out, 200, "one of:");
+    for (uint32_t i = 0; i < k->word_count && n < 200; i++)
+        n += snprintf(out + n, (size_t)(200 - n), "%s %s", i ? "," : "", k->words[i].str);
+}
+
+/* ---- schema ---- */
+
+static cyaml_schema_field_t schema_field(const struct config_key *k)
+{
+    /* What is mandatory was checked before with a better message. */
+    cyaml_schema_field_t f = {
+        .key = k->key, .data_offset = k->offset, .value = {.flags = CYAML_FLAG_OPTIONAL, .data_size = k->size}};
+    switch (k->type) {
+    case CONFIG_NUMBER:
+        f.value.type = CYAML_UINT;
+        break;
+    case CONFIG_TEXT:
+        f.value.type = CYAML_STRING;
+        f.value.flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER;
+        f.value.string.max = CYAML_UNLIMITED;
+        break;
+    case CONFIG_WORD:
+        f.value.type = CYAML_ENUM;
+        f.value.flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT;
+        f.value.enumeration.strings = k->words;
+        f.value.enumeration.count = k->word_count;
+        break;
+    }
+    return f;
+}
+
+/* Offsets in the table count from struct config, so a section's mapping begins where struct config does. */
+static cyaml_schema_field_t section_field(const struct config_section *s, const cyaml_schema_field_t *fields,
+                                          cyaml_schema_value_t *entry)
+{
+    cyaml_schema_field_t f = {.key = s->name, .value = {.flags = CYAML_FLAG_OPTIONAL}};
+    if (!s->list) {
+        f.value.type = CYAML_MAPPING;
+        f.value.data_size = sizeof(struct config);
+        f.value.mapping.fields = fields;
+        return f;
+    }
+    *entry = (cyaml_schema_value_t){.type = CYAML_MAPPING, .data_size = s->entry_size, .mapping.fields = fields};
+    f.data_offset = s->list_offset;
+    f.count_offset = s->count_offset;
+    f.count_size = sizeof(uint32_t);
+    f.value.type = CYAML_SEQUENCE;
+    f.value.flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER;
+    f.value.data_size = s->entry_size;
+    f.value.sequence.entry = entry;
+    f.value.sequence.max = s->max_entries;
+    return f;
+}
+
+const cyaml_schema_value_t *config_schema(void)
+{
+    static cyaml_schema_field_t fields[CONFIG_KEYS_MAX + CONFIG_SECTIONS_MAX];
+    static cyaml_schema_field_t top[CONFIG_KEYS_MAX];
+    static cyaml_schema_value_t entries[CONFIG_SECTIONS_MAX];
+    static cyaml_schema_value_t root;
+    if (root.data_size)
+        return &root;
+    size_t used = 0, top_used = 0;
+    for (size_t i = 0; i < config_section_count; i++) {
+        const struct config_section *s = &config_sections[i];
+        const cyaml_schema_field_t *first = &fields[used];
+        for (size_t k = 0; k < config_key_count; k++) {
+            if (strcmp(config_keys[k].section, s->name) != 0)
+                continue;
+            if (s->name[0])
+                fields[used++] = schema_field(&config_keys[k]);
+            else
+                top[top_used++] = schema_field(&config_keys[k]);
+        }
+        if (s->name[0]) {
+            used++; /* the end mark: a field without a key */
+            top[top_used++] = section_field(s, first, &entries[i]);
+        }
+    }
+    root = (cyaml_schema_value_t){
+        .type = CYAML_MAPPING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(struct config), .mapping.fields = top};
+    return &root;
+}
+
+/* ---- defaults ---- */
+
+static uint64_t stored_number(const struct config_key *k, const void *in)
+{
+    const char *at = (const char *)in + k->offset;
+    uint16_t v16;
+    uint32_t v32;
+    uint64_t v64;
+    switch (k->size) {
+    case sizeof v16:
+        memcpy(&v16, at, sizeof v16);
+        return v16;
+    case sizeof v32:
+        memcpy(&v32, at, sizeof v32);
+        return v32;
+    default:
+        memcpy(&v64, at, sizeof v64);
+        return v64;
+    }
+}
+
+static void store_number(const struct config_key *k, void *in, uint64_t v)
+{
+    char *at = (char *)in + k->offset;
+    uint16_t v16 = (uint16_t)v;
+    uint32_t v32 = (uint32_t)v;
+    switch (k->size) {
+    case sizeof v16:
+        memcpy(at, &v16, sizeof v16);
+        break;
+    case sizeof v32:
+        memcpy(at, &v32, sizeof v32);
+        break;
+    default:
+        memcpy(at, &v, sizeof v);
+        break;
+    }
+}
+
+enum error config_default(const struct config_key *k, struct config *c)
+{
+    if (!k->fallback)
+        return OK; /* the engine's, which is in place, or none */
+    if (k->type == CONFIG_NUMBER) {
+        store_number(k, c, strtoull(k->fallback, NULL, 10));
+    } else if (k->type == CONFIG_WORD) {
+        for (uint32_t i = 0; i < k->word_count; i++)
+            if (strcmp(k->words[i].str, k->fallback) == 0)
+                store_number(k, c, (uint64_t)k->words[i].val);
+    } else {
+        char *copy = strdup(k->fallback);
+        if (!copy)
+            return ERR_NO_MEMORY;
+        memcpy((char *)c + k->offset, &copy, sizeof(copy));
+    }
+    return OK;
+}
+
+void config_number_scale(const struct config_key *k, struct config *c)
+{
+    if (k->type == CONFIG_NUMBER && k->scale)
+        store_number(k, c, stored_number(k, c) * k->scale);
+}
+
+void config_number_copy(const struct config_key *k, const struct config *from, struct config *to)
+{
+    store_number(k, to, stored_number(k, from));
+}
+
+/* ---- help ---- */
+
+static void help_key(const struct config_key *k, const struct config *defaults, const char *indent, struct buf *out)
+{
+    char value[64], expected[200];
+    const char *shown = k->fallback ? k->fallback : k->example;
+    if (!shown && k->type == CONFIG_NUMBER) {
+        snprintf(value, sizeof(value), "%" PRIu64, stored_number(k, defaults) / (k->scale ? k->scale : 1));
+        shown = value;
+    }
+    config_key_expected(k, expected);
+    buf_addf(out, "%s# %s%s(%s%s)\n", indent, k->help ? k->help : "", k->help ? " " : "",
+             k->mandatory ? "mandatory: " : "", expected);
+    if (shown)
+        buf_addf(out, "%s%s: %s\n", indent, k->key, shown);
+    else
+        buf_addf(out, "%s# %s:\n", indent, k->key);
+}
+
+static void help_list_entry(const struct config_section *s, struct buf *out)
+{
+    const char *lead = "  - ";
+    for (size_t k = 0; k < config_key_count; k++) {
+        const struct config_key *key = &config_keys[k];
+        if (strcmp(key->section, s->name) != 0)
+            continue;
+        char expected[200];
+        config_key_expected(key, expected);
+        buf_addf(out, "  # %s: %s (%s%s)\n", key->key, key->help, key->mandatory ? "mandatory: " : "", expected);
+    }
+    for (size_t k = 0; k < config_key_count; k++) {
+        const struct config_key *key = &config_keys[k];
+        if (strcmp(key->section, s->name) != 0 || !key->example)
+            continue;
+        buf_addf(out, "%s%s: %s\n", lead, key->key, key->example);
+        lead = "    ";
+    }
+}
+
+void config_help(struct buf *out)
+{
+    struct config defaults = {.server_count = 0};
+    engine_options_default(&defaults.engine);
+    buf_add_str(out,
+                "# Configuration of scef-adapter, with every key. A key or section that is left out has the value\n"
+                "# shown here; only mandatory ones must be given.\n");
+    for (size_t i = 0; i < config_section_count; i++) {
+        const struct config_section *s = &config_sections[i];
+        if (s->name[0])
+            buf_addf(out, "\n# %s%s\n%s:\n", s->mandatory ? "Mandatory. " : "", s->help, s->name);
+        if (s->list) {
+            help_list_entry(s, out);
+            continue;
+        }
+        for (size_t k = 0; k < config_key_count; k++)
+            if (strcmp(config_keys[k].section, s->name) == 0)
+                help_key(&config_keys[k], &defaults, s->name[0] ? "  " : "", out);
+    }
+}

@@ -1,0 +1,79 @@
+/* Counters and gauges, and their text for Prometheus (exposition format 0.0.4). One table names them all.
+ *
+ * A family with a label has one value per label text; the texts are the program's own static ones or names from the
+ * configuration, so their number is bounded. Should it ever not be, the rest is counted under "other". */
+#ifndef SCEF_ADAPTER_METRICS_H
+#define SCEF_ADAPTER_METRICS_H
+
+#include "base/bytes.h"
+
+/*  X(id, name behind "scef_adapter_", type, label or "", help) */
+#define METRIC_TABLE(X)                                                                                                \
+    X(UPLINKS, "uplinks_total", "counter", "result", "uplink notifications by what became of them")                    \
+    X(DEVICE_MESSAGES, "device_messages_total", "counter", "", "messages of devices")                                  \
+    X(CALLBACKS, "callbacks_total", "counter", "result", "T8 notifications by result")                                 \
+    X(ACCEPTED, "downlink_accepted_total", "counter", "", "messages taken for a device")                               \
+    X(SUBMITS, "downlink_submits_total", "counter", "status", "downlink requests to the SCEF by HTTP status")          \
+    X(DELIVERY_STATUSES, "delivery_statuses_total", "counter", "status", "delivery status notifications by status")    \
+    X(FINALS, "downlink_final_total", "counter", "state", "messages to devices by final state")                        \
+    X(DROPPED, "dropped_total", "counter", "reason", "messages dropped, by reason")                                    \
+    X(DUPLICATES, "duplicates_total", "counter", "", "repeated messages recognised and not forwarded again")           \
+    X(SPOOLED, "spooled_total", "counter", "", "device messages stored because their server was down")                 \
+    X(CONFIGURATIONS, "configuration_results_total", "counter", "status",                                              \
+      "answers of the SCEF about NIDD configurations by HTTP status")                                                  \
+    X(SERVER_MESSAGES_IN, "server_messages_in_total", "counter", "server", "messages of servers")                      \
+    X(SERVER_MESSAGES_OUT, "server_messages_out_total", "counter", "server", "messages to servers")                    \
+    X(SERVER_UP, "server_up", "gauge", "server", "1 while a server answers")                                           \
+    X(LEG_IN, "leg_datagrams_in_total", "counter", "", "datagrams of servers")                                         \
+    X(LEG_OUT, "leg_datagrams_out_total", "counter", "", "datagrams to servers")                                       \
+    X(LEG_DROPPED, "leg_dropped_total", "counter", "reason", "datagrams dropped on the server legs")                   \
+    X(LEG_ERRORS, "leg_errors_total", "counter", "kind", "failures of the server legs")                                \
+    X(STORE_BATCHES, "store_batches_total", "counter", "result", "batches of the store by result")                     \
+    X(STORE_OPERATIONS, "store_operations_total", "counter", "kind", "puts and deletes given to the store")            \
+    X(STORE_DAMAGED, "store_damaged_records_total", "counter", "kind",                                                 \
+      "records found damaged or orphaned at the start")                                                                \
+    X(TRACE_LOST, "trace_lost_total", "counter", "", "trace lines that could not be written")                          \
+    X(DEVICES, "devices", "gauge", "", "devices known")                                                                \
+    X(CONFIGURATIONS_ACTIVE, "configurations_active", "gauge", "", "NIDD configurations that are active")              \
+    X(QUEUED_MESSAGES, "queued_messages", "gauge", "", "messages waiting for devices")                                 \
+    X(QUEUED_BYTES, "queued_bytes", "gauge", "", "and their bytes")                                                    \
+    X(SPOOLED_MESSAGES, "spooled_messages", "gauge", "", "device messages waiting for a server")                       \
+    X(EXCHANGES, "exchanges", "gauge", "", "exchanges remembered")                                                     \
+    X(SCEF_REQUESTS, "scef_requests_in_flight", "gauge", "", "requests to the SCEF under way")                         \
+    X(READY, "ready", "gauge", "", "1 once /readyz says so")                                                           \
+    X(START_TIME, "start_time_seconds", "gauge", "", "when the process started, seconds of UTC")                       \
+    X(RESIDENT_BYTES, "resident_memory_bytes", "gauge", "", "memory of the process")                                   \
+    X(BUILD_INFO, "build_info", "gauge", "version", "1, with the version")
+
+enum metric {
+#define X(id, name, type, label, help) METRIC_##id,
+    METRIC_TABLE(X)
+#undef X
+        METRIC_COUNT
+};
+
+#define METRIC_LABELS_MAX 64
+struct metric_family {
+    uint64_t value; /* without a label */
+    struct metric_value {
+        const char *label; /* static, or owned by the caller for as long as the metrics live */
+        uint64_t value;
+    } *values;
+    uint32_t count;
+};
+struct metrics {
+    struct metric_family families[METRIC_COUNT];
+};
+
+void metrics_free(struct metrics *m);
+/* label: NULL for a family without one. */
+void metric_add(struct metrics *m, enum metric id, const char *label, uint64_t n);
+void metric_set(struct metrics *m, enum metric id, const char *label, uint64_t value);
+uint64_t metric_get(const struct metrics *m, enum metric id, const char *label);
+/* All families in the order of the table. */
+void metrics_render(const struct metrics *m, struct buf *out);
+
+/* "200", or "none" for 0: a label for an HTTP status that lives for ever. */
+const char *metric_status_label(int http_status);
+
+#endif

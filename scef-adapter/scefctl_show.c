@@ -1,0 +1,204 @@
+/* Devices and queues for human eyes, or as JSON lines. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scef-adapter/scefctl.h"
+
+#define COLUMNS_MAX 10
+#define ROWS_MAX    1000 /* laid out together */
+#define CELL_BYTES  64
+
+struct column {
+    const char *title;
+    const char *member; /* of the entry; NULL: filled in by the caller */
+};
+
+/* Rows are kept until their widths are known; a long list is laid out a thousand rows at a time. */
+struct table {
+    struct ctl *c;
+    const struct column *columns;
+    size_t column_count;
+    size_t widths[COLUMNS_MAX];
+    char (*cells)[COLUMNS_MAX][CELL_BYTES];
+    size_t rows;
+    bool title_printed;
+    const char *first_cell; /* for a column without a member */
+};
+
+static void cell_fill(char cell[CELL_BYTES], const json_t *v)
+{
+    if (json_is_string(v) && json_string_length(v))
+        snprintf(cell, CELL_BYTES, "%s", json_string_value(v));
+    else if (json_is_integer(v))
+        snprintf(cell, CELL_BYTES, "%lld", (long long)json_integer_value(v));
+    else if (json_is_boolean(v))
+        snprintf(cell, CELL_BYTES, "%s", json_is_true(v) ? "yes" : "no");
+    else
+        snprintf(cell, CELL_BYTES, "-");
+    for (char *p = cell; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?';
+}
+
+static void row_print(const struct table *t, char cells[COLUMNS_MAX][CELL_BYTES])
+{
+    for (size_t i = 0; i < t->column_count; i++) {
+        bool last = i + 1 == t->column_count;
+        printf("%-*s%s", last ? 0 : (int)t->widths[i], cells[i], last ? "\n" : "  ");
+    }
+}
+
+static void table_print(struct table *t)
+{
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t i = 0; i < t->column_count; i++)
+            if (strlen(t->cells[r][i]) > t->widths[i])
+                t->widths[i] = strlen(t->cells[r][i]);
+    if (!t->title_printed) {
+        char titles[COLUMNS_MAX][CELL_BYTES];
+        for (size_t i = 0; i < t->column_count; i++) {
+            snprintf(titles[i], CELL_BYTES, "%s", t->columns[i].title);
+            if (strlen(titles[i]) > t->widths[i])
+                t->widths[i] = strlen(titles[i]);
+        }
+        row_print(t, titles);
+        t->title_printed = true;
+    }
+    for (size_t r = 0; r < t->rows; r++)
+        row_print(t, t->cells[r]);
+    t->rows = 0;
+}
+
+static int table_row(void *ctx, const json_t *entry)
+{
+    struct table *t = ctx;
+    if (t->c->json) {
+        json_dumpf(entry, stdout, JSON_COMPACT);
+        putchar('\n');
+        return CTL_OK;
+    }
+    if (!t->cells)
+        t->cells = calloc(ROWS_MAX, sizeof(*t->cells));
+    if (!t->cells) {
+        fputs("scefctl: out of memory\n", stderr);
+        return CTL_FAILED;
+    }
+    for (size_t i = 0; i < t->column_count; i++) {
+        const json_t *v = t->columns[i].member ? json_object_get(entry, t->columns[i].member) : NULL;
+        if (!t->columns[i].member)
+            snprintf(t->cells[t->rows][i], CELL_BYTES, "%s", t->first_cell);
+        else if (i == 0 && !v) /* a device that has no External Identifier */
+            cell_fill(t->cells[t->rows][i], json_object_get(entry, "msisdn"));
+        else
+            cell_fill(t->cells[t->rows][i], v);
+    }
+    if (++t->rows == ROWS_MAX)
+        table_print(t);
+    return CTL_OK;
+}
+
+static int table_end(struct table *t, int rc)
+{
+    if (rc == CTL_OK && !t->c->json && (t->rows || !t->title_printed))
+        table_print(t);
+    free(t->cells);
+    return rc;
+}
+
+/* One object, a member per line. */
+static int object_show(struct ctl *c, const char *path)
+{
+    json_t *object, *v;
+    const char *key;
+    int rc = ctl_get_json(c, path, &object, NULL);
+    if (rc != CTL_OK)
+        return rc;
+    if (c->json) {
+        json_dumpf(object, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        json_object_foreach(object, key, v)
+        {
+            char cell[CELL_BYTES];
+            cell_fill(cell, v);
+            /* What a cell is too short for is shown whole: links and messages. */
+            bool whole = json_is_string(v) && json_string_length(v) >= CELL_BYTES;
+            printf("%-26s %s\n", key, whole ? json_string_value(v) : cell);
+        }
+    }
+    json_decref(object);
+    return CTL_OK;
+}
+
+int ctl_device_ls(struct ctl *c, char **args)
+{
+    static const struct column columns[] = {{"DEVICE", "external_id"},          {"SERVER", "server"},
+                                            {"CONFIGURATION", "configuration"}, {"REACHABLE", "reachable"},
+                                            {"QUEUE", "queue_messages"},        {"SPOOL", "spooled_messages"},
+                                            {"UPLINKS", "uplink_count"},        {"DOWNLINKS", "downlink_count"},
+                                            {"LAST UPLINK", "last_uplink"}};
+    struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
+    (void)args;
+    return table_end(&t, ctl_each(c, "/v1/devices", "devices", table_row, &t));
+}
+
+int ctl_device_show(struct ctl *c, char **args)
+{
+    char *path = ctl_device_path(c, args[0], "");
+    int rc = path ? object_show(c, path) : CTL_FAILED;
+    free(path);
+    return rc;
+}
+
+static const struct column queue_columns[] = {
+    {"DEVICE", NULL},         {"SEQ", "seq"},       {"CLASS", "class"},       {"STATE", "state"},
+    {"CODE", "code"},         {"BYTES", "bytes"},   {"ATTEMPTS", "attempts"}, {"ACCEPTED", "accepted"},
+    {"DEADLINE", "deadline"}, {"SERVER", "server"},
+};
+
+static int queue_of(struct table *t, const char *id)
+{
+    char *path = ctl_device_path(t->c, id, "/queue");
+    t->first_cell = id;
+    int rc = path ? ctl_each(t->c, path, "messages", table_row, t) : CTL_FAILED;
+    free(path);
+    return rc;
+}
+
+static int queue_of_device(void *ctx, const json_t *device)
+{
+    const char *id = json_string_value(json_object_get(device, "external_id"));
+    if (!id)
+        id = json_string_value(json_object_get(device, "msisdn"));
+    if (!id || json_integer_value(json_object_get(device, "queue_messages")) == 0)
+        return CTL_OK;
+    return queue_of(ctx, id);
+}
+
+int ctl_queue_ls(struct ctl *c, char **args)
+{
+    struct table t = {
+        .c = c, .columns = queue_columns, .column_count = sizeof(queue_columns) / sizeof(queue_columns[0])};
+    if (args[0])
+        return table_end(&t, queue_of(&t, args[0]));
+    return table_end(&t, ctl_each(c, "/v1/devices", "devices", queue_of_device, &t));
+}
+
+int ctl_queue_show(struct ctl *c, char **args)
+{
+    char *rest = NULL, *path = NULL;
+    size_t digits = strspn(args[1], "0123456789");
+    if (digits == 0 || args[1][digits] || digits > 20) {
+        fprintf(stderr, "scefctl: '%s' is no sequence number; `scefctl queue ls %s` shows them\n", args[1], args[0]);
+        return CTL_USAGE;
+    }
+    if (asprintf(&rest, "/queue/%s", args[1]) < 0)
+        rest = NULL;
+    if (rest)
+        path = ctl_device_path(c, args[0], rest);
+    int rc = path ? object_show(c, path) : CTL_FAILED;
+    free(path);
+    free(rest);
+    return rc;
+}

@@ -1,0 +1,323 @@
+#include "scef-adapter/wiring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "scef-adapter/admin.h"
+#include "scef-adapter/leg_address.h"
+#include "scef-adapter/wiring_internal.h"
+
+#define FLUSHES_PER_TURN     16    /* a commit in memory may bring new puts; then others get their turn */
+#define DEVICES_PER_BATCH    10000 /* at the start: a batch is held in memory */
+#define STOP_MAX_MS          1000  /* for what is under way */
+#define STOP_LINGER_MS       20    /* for the last answers to leave */
+#define CALLBACK_CONNECTIONS 1024
+#define ADMIN_CONNECTIONS    64
+#define ADMIN_BODY_BYTES     4096
+#define IDLE_TIMEOUT_S       60
+
+/* ---- the turn's end ---- */
+
+static void store_settle(struct adapter *a)
+{
+    for (unsigned i = 0; i < FLUSHES_PER_TURN && a->store_open; i++) {
+        a->store_open = false;
+        store_flush(a->store);
+    }
+}
+
+static void alarm_renew(struct adapter *a)
+{
+    uint64_t now_ms = loop_now_ms(a->loop), at = engine_next_wake(a->engine);
+    if (a->store_open || a->failed_count)
+        at = now_ms;
+    if (a->stop_at_ms && !a->stopped && at > now_ms + STOP_LINGER_MS)
+        at = now_ms + STOP_LINGER_MS;
+    if (at == a->alarm_at_ms)
+        return;
+    a->alarm_at_ms = at;
+    if (at == UINT64_MAX)
+        loop_alarm_clear(&a->alarm);
+    else
+        loop_alarm_set(&a->alarm, at > now_ms ? at - now_ms : 1);
+}
+
+static bool idle(const struct adapter *a)
+{
+    return a->requests_in_flight == 0 && a->failed_count == 0 && !a->store_open && a->ticket_done >= a->ticket_given &&
+           a->answers.live == (a->spare_answer ? 1 : 0);
+}
+
+static void stop_proceed(struct adapter *a)
+{
+    uint64_t now_ms = loop_now_ms(a->loop);
+    if (!idle(a))
+        a->idle_at_ms = 0;
+    else if (!a->idle_at_ms)
+        a->idle_at_ms = now_ms;
+    bool done = a->idle_at_ms && now_ms - a->idle_at_ms >= STOP_LINGER_MS;
+    if (!done && now_ms < a->stop_at_ms)
+        return;
+    if (!done)
+        log_write(LOG_WARN, "stop_cut_short", LOG_I("requests", a->requests_in_flight));
+    a->stopped = true;
+    a->o.stopped(a->o.ctx);
+}
+
+static void turn_end(void *ctx)
+{
+    struct adapter *a = ctx;
+    if (a->failed_count)
+        adapter_failed_deliver(a);
+    engine_wake(a->engine, adapter_now(a));
+    store_settle(a);
+    leg_udp_flush(a->legs);
+    if (a->trace)
+        metric_add(&a->metrics, METRIC_TRACE_LOST, NULL, trace_flush(a->trace));
+    if (a->stop_at_ms && !a->stopped)
+        stop_proceed(a);
+    alarm_renew(a);
+}
+
+static void on_alarm(void *ctx)
+{
+    struct adapter *a = ctx;
+    a->alarm_at_ms = 0; /* the turn's end, which follows, does the work */
+}
+
+/* ---- start ---- */
+
+/* `why` gets "WHAT: DETAIL". */
+static enum error told(struct buf *why, enum error err, const char *what, const char *detail)
+{
+    if (err)
+        buf_addf(why, "%s: %s", what, detail ? detail : error_text(err));
+    return err;
+}
+
+static enum error store_open(struct adapter *a, struct buf *why)
+{
+    const struct config *c = a->config;
+    const char *detail = NULL;
+    struct store_sink sink = adapter_store_sink(a);
+    if (c->store.kind == CONFIG_STORE_MEMORY)
+        return told(why, store_memory_open(sink, &a->store), "store", NULL);
+    enum error err =
+        store_lmdb_open(a->loop, c->store.path, (uint64_t)c->store.max_size_mib << 20, sink, &a->store, &detail);
+    if (err)
+        buf_addf(why, "store.path %s: %s", c->store.path, detail ? detail : error_text(err));
+    return err;
+}
+
+static enum error engine_open(struct adapter *a, struct buf *why)
+{
+    struct engine_options o = a->config->engine;
+    struct engine_ports ports;
+    if (getrandom(&o.seed, sizeof(o.seed), 0) != sizeof(o.seed))
+        o.seed = uv_hrtime();
+    adapter_ports(a, &ports);
+    enum error err = engine_new(&o, &ports, adapter_now(a), &a->engine);
+    for (uint32_t i = 0; !err && i < a->config->server_count; i++)
+        err = engine_server_add(a->engine, a->config->servers[i].name);
+    return told(why, err, "engine", NULL);
+}
+
+static enum error scs_open(struct adapter *a, struct buf *why)
+{
+    const struct config *c = a->config;
+    struct scs_client_options o = {.api_root = c->scef.api_root,
+                                   .api_name = c->scef.api_name,
+                                   .scs_as_id = c->scef.scs_as_id,
+                                   .http = {.connect_timeout_ms = c->scef.connect_timeout_ms,
+                                            .timeout_ms = c->scef.request_timeout_ms,
+                                            .max_connections = c->scef.max_connections,
+                                            .max_body_bytes = T8_MAX_BODY_BYTES}};
+    struct scs_client_sink sink = adapter_scs_sink(a);
+    return told(why, scs_client_new(a->loop, &o, &sink, &a->scs), "scef", NULL);
+}
+
+static enum error legs_open(struct adapter *a, struct buf *why)
+{
+    const struct config *c = a->config;
+    struct leg_udp_options o = {.mode = c->server_leg.mode,
+                                .prefix = c->prefix,
+                                .port = c->server_leg.port,
+                                .address = c->server_leg.address,
+                                .port_first = c->port_first,
+                                .port_last = c->port_last,
+                                .servers = c->server_endpoints,
+                                .server_count = c->server_count};
+    char detail[200];
+    return told(why, leg_udp_new(a->loop, &o, adapter_leg_sink(a), &a->legs, detail), "server_leg", detail);
+}
+
+static enum error devices_add(struct adapter *a, struct buf *why)
+{
+    struct config *c = a->config;
+    for (size_t i = 0; i < c->device_count; i++) {
+        const struct config_device *d = &c->devices[i];
+        struct engine_device_options o = {
+            .id = {.external_id = bytes_of_str(d->external_id), .msisdn = bytes_of_str(d->msisdn)},
+            .server = d->server};
+        enum error err = engine_device_add(a->engine, &o);
+        if (err) {
+            buf_addf(why, "device %s (line %u): %s", d->external_id ? d->external_id : d->msisdn, d->line,
+                     error_text(err));
+            return err;
+        }
+        if (i % DEVICES_PER_BATCH == DEVICES_PER_BATCH - 1)
+            store_settle(a);
+    }
+    config_devices_release(c);
+    return OK;
+}
+
+/* Every device's address, before a server can speak to it. */
+static enum error device_legs_open(struct adapter *a, struct buf *why)
+{
+    uint32_t cursor = 0;
+    for (struct engine_device_info d; engine_device_next(a->engine, &cursor, &d);) {
+        enum error err = leg_udp_open(a->legs, d.leg);
+        if (err) {
+            struct bytes id = d.id.external_id.len ? d.id.external_id : d.id.msisdn;
+            buf_addf(why, "server_leg: no address for device %.*s, which has number %u: %s", (int)id.len,
+                     (const char *)id.data, d.leg,
+                     errno == ERANGE ? "prefix or port_range is too small" : strerror(errno));
+            return err;
+        }
+    }
+    return OK;
+}
+
+/* Why nobody can listen there: the HTTP server does not tell, so it is tried once more. */
+static const char *listen_fault(const struct config_endpoint *e, enum error err)
+{
+    union leg_address at;
+    const bool ipv6 = strchr(e->host, ':') != NULL;
+    int fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    bool failed = fd < 0 || !leg_address_resolve(e, ipv6 ? AF_INET6 : AF_INET, &at) ||
+                  bind(fd, &at.any, leg_address_len(&at)) != 0 || listen(fd, 1) != 0;
+    const char *text = failed ? strerror(errno) : error_text(err);
+    if (fd >= 0)
+        close(fd);
+    return text;
+}
+
+static enum error listen_on(struct adapter *a, const char *key, const struct config_endpoint *e, uint32_t connections,
+                            size_t max_body, http_handler_fn fn, struct http_server **out, struct buf *why)
+{
+    struct http_server_options o = {.host = e->host,
+                                    .port = e->port,
+                                    .max_body_bytes = max_body,
+                                    .max_connections = connections,
+                                    .idle_timeout_s = IDLE_TIMEOUT_S};
+    enum error err = http_server_new(a->loop, &o, fn, a, out);
+    if (err)
+        buf_addf(why, "%s.listen %s port %u: %s", key, e->host, e->port, listen_fault(e, err));
+    return err;
+}
+
+static enum error adapter_start(struct adapter *a, struct buf *why)
+{
+    const struct config *c = a->config;
+    enum error err = OK;
+    if (a->o.trace_path && trace_open(a->o.trace_path, &a->trace) != OK)
+        err = told(why, ERR_SYSTEM, a->o.trace_path, strerror(errno));
+    if (!err)
+        err = store_open(a, why);
+    if (!err)
+        err = engine_open(a, why);
+    if (!err)
+        err = told(why, adapter_restore(a), "store", NULL);
+    if (!err)
+        err = scs_open(a, why);
+    if (!err)
+        err = legs_open(a, why);
+    if (!err)
+        err = devices_add(a, why);
+    if (!err)
+        err = device_legs_open(a, why);
+    adapter_callbacks_prepare(a);
+    if (!err)
+        err = listen_on(a, "callback", &c->callback_listen, CALLBACK_CONNECTIONS, T8_MAX_BODY_BYTES, adapter_callback,
+                        &a->callback_server, why);
+    if (!err)
+        err = listen_on(a, "admin", &c->admin_listen, ADMIN_CONNECTIONS, ADMIN_BODY_BYTES, admin_handle,
+                        &a->admin_server, why);
+    if (!err)
+        err = told(why, loop_alarm_init(a->loop, &a->alarm, on_alarm, a), "event loop", NULL);
+    if (!err)
+        err = told(why, loop_turn_end_start(a->loop, &a->turn_end, turn_end, a), "event loop", NULL);
+    return err;
+}
+
+enum error adapter_new(struct loop *l, const struct adapter_options *o, struct adapter **out, struct buf *why)
+{
+    struct adapter *a = calloc(1, sizeof(*a));
+    *out = NULL;
+    if (!a)
+        return told(why, ERR_NO_MEMORY, "start", NULL);
+    a->loop = l;
+    a->o = *o;
+    a->config = o->config;
+    a->started_ms = adapter_now(a);
+    slab_init(&a->answers, sizeof(struct held_answer));
+    enum error err = adapter_start(a, why);
+    if (err) {
+        adapter_free(a);
+        return err;
+    }
+    a->running = true;
+    engine_start(a->engine, adapter_now(a));
+    *out = a;
+    return OK;
+}
+
+uint16_t adapter_callback_port(const struct adapter *a)
+{
+    return http_server_port(a->callback_server);
+}
+
+uint16_t adapter_admin_port(const struct adapter *a)
+{
+    return http_server_port(a->admin_server);
+}
+
+/* ---- stop ---- */
+
+void adapter_stop(struct adapter *a)
+{
+    if (a->stop_at_ms)
+        return;
+    a->stop_at_ms = adapter_now(a) + STOP_MAX_MS;
+    http_server_drain(a->callback_server);
+    engine_drain(a->engine);
+}
+
+void adapter_free(struct adapter *a)
+{
+    if (!a)
+        return;
+    if (a->legs && a->engine)
+        leg_udp_flush(a->legs);
+    a->closing = true;
+    scs_client_free(a->scs); /* ends its requests, which tells the engine */
+    store_close(a->store);   /* commits the open batch, which tells the engine */
+    adapter_answers_end(a);
+    http_server_free(a->callback_server);
+    http_server_free(a->admin_server);
+    leg_udp_free(a->legs);
+    loop_turn_end_stop(&a->turn_end);
+    loop_alarm_close(&a->alarm);
+    engine_free(a->engine);
+    trace_close(a->trace);
+    metrics_free(&a->metrics);
+    slab_free(&a->answers);
+    free(a->failed);
+    later_free(a->loop, &a->later, a);
+}

@@ -1,0 +1,106 @@
+/* Shared by wiring*.c and the admin API; nobody else. */
+#ifndef SCEF_ADAPTER_WIRING_INTERNAL_H
+#define SCEF_ADAPTER_WIRING_INTERNAL_H
+
+#include "base/slab.h"
+#include "buffering/store.h"
+#include "nidd/engine.h"
+#include "scef-adapter/later_free.h"
+#include "scef-adapter/leg_udp.h"
+#include "scef-adapter/metrics.h"
+#include "scef-adapter/trace.h"
+#include "scef-adapter/wiring.h"
+#include "t8/http_server.h"
+#include "t8/scs_callbacks.h"
+#include "t8/scs_client.h"
+
+/* A request to the SCEF that could not even begin. The engine gets its result as an input of its own at the turn's end,
+ * never from inside the port. */
+enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION };
+struct failed_request {
+    enum failed_kind kind;
+    uint64_t ref;
+};
+
+/* An uplink notification that is answered when the store has it. Its handle is the engine's reference. */
+struct held_answer {
+    struct http_exchange *exchange;
+};
+
+/* So many lines of one kind of event per second; the others are counted and told with the next one. */
+#define EVENT_LOG_PER_SECOND 10
+struct event_log {
+    struct event_log_budget {
+        uint64_t second;
+        uint32_t written;
+        uint64_t suppressed;
+    } kinds[ENGINE_CONFIGURATION + 1];
+};
+
+struct adapter {
+    struct loop *loop;
+    struct adapter_options o;
+    struct config *config;
+    struct engine *engine;
+    struct store *store;
+    struct scs_client *scs;
+    struct leg_udp *legs;
+    struct http_server *callback_server;
+    struct http_server *admin_server;
+    struct scs_callbacks_sink callback_sink;
+    const char *callback_path; /* of callback.url */
+    struct trace *trace;
+    struct metrics metrics;
+    struct event_log event_log;
+
+    struct loop_turn_end turn_end;
+    struct loop_alarm alarm;
+    uint64_t alarm_at_ms; /* 0 = not set */
+    uint64_t started_ms;
+    uint64_t now_ms; /* of the latest input */
+
+    struct slab answers;
+    handle spare_answer; /* for the next uplink; 0 = to be made */
+    struct failed_request *failed;
+    size_t failed_count, failed_capacity;
+
+    uint64_t requests_in_flight;
+    uint64_t ticket_given, ticket_done;
+    bool store_open;   /* the open batch holds something */
+    bool store_failed; /* the last batch did */
+    bool in_uplink;    /* the engine is at an uplink: what it sends must be in the socket before the SCEF is answered */
+    bool running;      /* inputs may be given to the engine */
+    bool scef_answered;
+    bool ready;
+    uint32_t ready_cursor;
+    uint64_t stop_at_ms; /* 0 = not stopping; the latest end */
+    uint64_t idle_at_ms; /* since when there is nothing to wait for; 0 = there is */
+    bool stopped;
+    struct later_free later;
+    bool closing; /* ports lead nowhere any more */
+};
+
+/* The time of an input, which is the time of all that the engine tells during it. */
+static inline uint64_t adapter_now(struct adapter *a)
+{
+    return a->now_ms = loop_now_ms(a->loop);
+}
+
+/* wiring_ports.c */
+void adapter_ports(struct adapter *a, struct engine_ports *out);
+struct store_sink adapter_store_sink(struct adapter *a);
+struct scs_client_sink adapter_scs_sink(struct adapter *a);
+struct leg_udp_sink adapter_leg_sink(struct adapter *a);
+void adapter_callback(void *ctx, struct http_exchange *x); /* http_handler_fn */
+void adapter_callbacks_prepare(struct adapter *a);
+void adapter_failed_deliver(struct adapter *a);
+void adapter_answers_end(struct adapter *a); /* 503 to all that wait */
+
+/* wiring_events.c */
+void adapter_event(void *ctx, const struct engine_event *e);
+
+/* wiring_restore.c: what was stored goes into the engine; what is damaged is set aside under keys that begin with 'x'.
+ */
+[[gnu::warn_unused_result]] enum error adapter_restore(struct adapter *a);
+
+#endif

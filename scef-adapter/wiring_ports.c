@@ -1,0 +1,276 @@
+/* The engine's ports, and the results that come back as its inputs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "scef-adapter/wiring_internal.h"
+
+/* ---- requests to the SCEF ---- */
+
+static void failed_add(struct adapter *a, enum failed_kind kind, uint64_t ref)
+{
+    if (a->failed_count == a->failed_capacity) {
+        size_t capacity = a->failed_capacity ? a->failed_capacity * 2 : 16;
+        struct failed_request *failed = realloc(a->failed, capacity * sizeof(*failed));
+        if (!failed) {
+            log_write(LOG_ERROR, "request_lost", LOG_S("reason", error_text(ERR_NO_MEMORY)));
+            return;
+        }
+        a->failed = failed;
+        a->failed_capacity = capacity;
+    }
+    a->failed[a->failed_count].kind = kind;
+    a->failed[a->failed_count++].ref = ref;
+}
+
+static void begun(struct adapter *a, enum error err, enum failed_kind kind, uint64_t ref)
+{
+    if (err)
+        failed_add(a, kind, ref);
+    else
+        a->requests_in_flight++;
+}
+
+/* While stopping nothing new begins: what is queued is in the store, and the next start goes on with it. */
+static bool no_new_requests(const struct adapter *a)
+{
+    return a->closing || a->stop_at_ms;
+}
+
+static void port_downlink_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
+{
+    struct adapter *a = ctx;
+    if (!no_new_requests(a))
+        begun(a, scs_downlink_submit(a->scs, ref, s->configuration_link, s->id, s->data, s->maximum_latency_s),
+              FAILED_SUBMIT, ref);
+}
+
+static void port_configuration_create(void *ctx, uint64_t ref, struct t8_identity id)
+{
+    struct adapter *a = ctx;
+    if (!no_new_requests(a))
+        begun(a, scs_configuration_create(a->scs, ref, id, a->config->callback.url), FAILED_CONFIGURATION, ref);
+}
+
+static void port_configuration_get(void *ctx, uint64_t ref, struct bytes link)
+{
+    struct adapter *a = ctx;
+    if (!no_new_requests(a))
+        begun(a, scs_configuration_get(a->scs, ref, link), FAILED_CONFIGURATION, ref);
+}
+
+static void submit_result(void *ctx, uint64_t ref, const struct nidd_submit_result *r)
+{
+    struct adapter *a = ctx;
+    a->requests_in_flight--;
+    a->scef_answered |= r->http_status != 0;
+    engine_submit_result(a->engine, adapter_now(a), ref, r);
+}
+
+static void configuration_result(void *ctx, uint64_t ref, const struct nidd_configuration_result *r)
+{
+    struct adapter *a = ctx;
+    a->requests_in_flight--;
+    a->scef_answered |= r->http_status != 0;
+    metric_add(&a->metrics, METRIC_CONFIGURATIONS, metric_status_label(r->http_status), 1);
+    engine_configuration_result(a->engine, adapter_now(a), ref, r);
+}
+
+struct scs_client_sink adapter_scs_sink(struct adapter *a)
+{
+    return (struct scs_client_sink){a, configuration_result, submit_result};
+}
+
+void adapter_failed_deliver(struct adapter *a)
+{
+    /* The engine may ask again at once, and fail again: those wait for the next turn. */
+    struct failed_request *failed = a->failed;
+    size_t count = a->failed_count;
+    a->failed = NULL;
+    a->failed_count = a->failed_capacity = 0;
+    for (size_t i = 0; i < count; i++) {
+        a->requests_in_flight++; /* the result takes it back */
+        if (failed[i].kind == FAILED_SUBMIT)
+            submit_result(a, failed[i].ref, &(struct nidd_submit_result){.outcome = NIDD_SUBMIT_NO_ANSWER});
+        else
+            configuration_result(a, failed[i].ref, &(struct nidd_configuration_result){.http_status = 0});
+    }
+    free(failed);
+}
+
+/* ---- server legs ---- */
+
+static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
+                                   struct bytes rest)
+{
+    struct adapter *a = ctx;
+    return a->closing ? ERR_DRAINING : leg_udp_send(a->legs, leg, server, header, rest, a->in_uplink);
+}
+
+static void datagram(void *ctx, uint32_t leg, uint32_t server, struct bytes message)
+{
+    struct adapter *a = ctx;
+    engine_server_datagram(a->engine, adapter_now(a), leg, server, message);
+}
+
+struct leg_udp_sink adapter_leg_sink(struct adapter *a)
+{
+    return (struct leg_udp_sink){a, datagram};
+}
+
+/* ---- store ---- */
+
+static uint64_t port_store_put(void *ctx, struct bytes key, struct bytes value)
+{
+    struct adapter *a = ctx;
+    if (a->closing)
+        return UINT64_MAX;
+    metric_add(&a->metrics, METRIC_STORE_OPERATIONS, "put", 1);
+    a->store_open = true;
+    return a->ticket_given = store_put(a->store, key, value);
+}
+
+static uint64_t port_store_delete(void *ctx, struct bytes key)
+{
+    struct adapter *a = ctx;
+    if (a->closing)
+        return UINT64_MAX;
+    metric_add(&a->metrics, METRIC_STORE_OPERATIONS, "delete", 1);
+    a->store_open = true;
+    return a->ticket_given = store_delete(a->store, key);
+}
+
+static void committed(void *ctx, uint64_t ticket, enum error err)
+{
+    struct adapter *a = ctx;
+    a->ticket_done = ticket;
+    metric_add(&a->metrics, METRIC_STORE_BATCHES, err ? "failed" : "ok", 1);
+    if (!err != !a->store_failed)
+        log_write(err ? LOG_ERROR : LOG_INFO, err ? "store_failed" : "store_recovered",
+                  LOG_S("reason", err ? error_text(err) : NULL));
+    a->store_failed = err != OK;
+    if (a->running)
+        engine_stored(a->engine, adapter_now(a), ticket, err);
+}
+
+struct store_sink adapter_store_sink(struct adapter *a)
+{
+    return (struct store_sink){a, committed};
+}
+
+/* ---- callbacks of the SCEF ---- */
+
+static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
+{
+    struct adapter *a = ctx;
+    struct held_answer *answer = slab_get(&a->answers, ref);
+    if (!answer)
+        return;
+    struct http_exchange *x = answer->exchange;
+    slab_delete(&a->answers, ref);
+    if (a->spare_answer == ref)
+        a->spare_answer = 0;
+    scs_callbacks_answer(x, err);
+}
+
+void adapter_answers_end(struct adapter *a)
+{
+    uint32_t cursor = 0;
+    handle h;
+    for (struct held_answer *answer; (answer = slab_next(&a->answers, &cursor, &h));)
+        if (h != a->spare_answer)
+            scs_callbacks_answer(answer->exchange, ERR_DRAINING);
+    slab_free(&a->answers);
+    slab_init(&a->answers, sizeof(struct held_answer));
+    a->spare_answer = 0;
+}
+
+static enum scs_verdict uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
+{
+    struct adapter *a = ctx;
+    handle ref = a->spare_answer;
+    struct held_answer *answer = ref ? slab_get(&a->answers, ref) : slab_new(&a->answers, &ref);
+    if (!answer) {
+        *err = ERR_NO_MEMORY;
+        return SCS_REFUSED;
+    }
+    a->spare_answer = ref;
+    answer->exchange = x;
+    a->in_uplink = true;
+    enum engine_verdict verdict = engine_uplink(a->engine, adapter_now(a), ref, u, err);
+    a->in_uplink = false;
+    switch (verdict) {
+    case ENGINE_TAKEN:
+        metric_add(&a->metrics, METRIC_UPLINKS, "taken", 1);
+        return SCS_ACCEPTED;
+    case ENGINE_LATER:
+        metric_add(&a->metrics, METRIC_UPLINKS, "stored", 1);
+        a->spare_answer = 0;
+        return SCS_LATER;
+    default:
+        metric_add(&a->metrics, METRIC_UPLINKS, "refused", 1);
+        return SCS_REFUSED;
+    }
+}
+
+static enum scs_verdict delivery_status(void *ctx, const struct nidd_delivery_status *s, enum error *err)
+{
+    struct adapter *a = ctx;
+    *err = engine_delivery_status(a->engine, adapter_now(a), s);
+    return *err ? SCS_REFUSED : SCS_ACCEPTED;
+}
+
+static enum scs_verdict configuration_status(void *ctx, const struct nidd_configuration_status *s, enum error *err)
+{
+    struct adapter *a = ctx;
+    *err = engine_configuration_status(a->engine, adapter_now(a), s);
+    return *err ? SCS_REFUSED : SCS_ACCEPTED;
+}
+
+static void counted(void *ctx, enum error err)
+{
+    struct adapter *a = ctx;
+    metric_add(&a->metrics, METRIC_CALLBACKS, err ? error_name(err) : "ok", 1);
+}
+
+void adapter_callbacks_prepare(struct adapter *a)
+{
+    a->callback_sink = (struct scs_callbacks_sink){a, uplink, delivery_status, configuration_status, counted};
+    const char *authority = strstr(a->config->callback.url, "://") + 3;
+    const char *path = strchr(authority, '/');
+    a->callback_path = path ? path : "/";
+}
+
+/* A gateway in between may have put a prefix before our path, or taken one off. */
+static bool path_matches(const char *told, const char *asked)
+{
+    size_t t = strlen(told), n = strlen(asked);
+    const char *longer = t > n ? told : asked, *shorter = t > n ? asked : told;
+    size_t shorter_len = t > n ? n : t, longer_len = t > n ? t : n;
+    return shorter_len > 1 ? strcmp(longer + longer_len - shorter_len, shorter) == 0 : t <= 1;
+}
+
+void adapter_callback(void *ctx, struct http_exchange *x)
+{
+    struct adapter *a = ctx;
+    if (a->stop_at_ms) {
+        http_reply_error(x, ERR_DRAINING, NULL, NULL);
+    } else if (!path_matches(a->callback_path, http_exchange_request(x)->path)) {
+        counted(a, ERR_NOT_FOUND);
+        http_reply_error(x, ERR_NOT_FOUND, "the path is not that of callback.url", NULL);
+    } else {
+        scs_callbacks_handle(&a->callback_sink, x);
+    }
+}
+
+void adapter_ports(struct adapter *a, struct engine_ports *out)
+{
+    *out = (struct engine_ports){.ctx = a,
+                                 .server_send = port_server_send,
+                                 .downlink_submit = port_downlink_submit,
+                                 .configuration_create = port_configuration_create,
+                                 .configuration_get = port_configuration_get,
+                                 .store_put = port_store_put,
+                                 .store_delete = port_store_delete,
+                                 .uplink_answer = port_uplink_answer,
+                                 .event = adapter_event};
+}

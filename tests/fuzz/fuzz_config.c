@@ -1,0 +1,32 @@
+/* A configuration of any bytes: refused with one line per mistake, or taken; never a crash, a hang or a leak. */
+#include <assert.h>
+#include <string.h>
+
+#include "scef-adapter/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct buf faults = {0};
+    struct config *c;
+    enum error err = config_parse(bytes_of(data, size), "f.yaml", true, &c, &faults);
+    if (err == OK) {
+        assert(c && faults.len == 0 && c->server_count > 0 && c->scef.api_root && c->callback.url);
+        for (size_t i = 0; i < c->device_count; i++)
+            assert(c->devices[i].server < c->server_count && (c->devices[i].external_id || c->devices[i].msisdn));
+    } else if (err == ERR_CONFIG) {
+        assert(!c && faults.len > 0 && faults.data[faults.len - 1] == '\n');
+        /* Each line begins with the file and says what was expected. */
+        for (size_t at = 0; at < faults.len;) {
+            const uint8_t *end = memchr(faults.data + at, '\n', faults.len - at);
+            size_t len = (size_t)(end - (faults.data + at));
+            assert(len > 7 && memcmp(faults.data + at, "f.yaml:", 7) == 0);
+            assert(memmem(faults.data + at, len, "; expected ", 11));
+            at += len + 1;
+        }
+    }
+    config_free(c);
+    buf_free(&faults);
+    return 0;
+}

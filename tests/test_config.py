@@ -1,0 +1,226 @@
+"""scef-adapter's configuration, as the operator meets it: the real binary, its lines and its exit status."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+BIN = pathlib.Path(os.environ.get("SCEF_BIN") or pathlib.Path(__file__).resolve().parent.parent / "build/release/bin")
+
+SCEF = """scef:
+  api_root: http://127.0.0.1:8080
+  scs_as_id: as1
+"""
+SERVERS = """servers:
+  - name: main
+    uri: coap://127.0.0.1:5683
+"""
+BASE = SCEF + SERVERS  # 6 lines
+
+
+def adapter(*arguments, cwd=None):
+    return subprocess.run(
+        [BIN / "scef-adapter", *arguments], cwd=cwd, capture_output=True, text=True, timeout=20, errors="replace"
+    )
+
+
+def check(tmp_path, text, name="c.yaml"):
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return adapter("--config", name, "--check", cwd=tmp_path)
+
+
+# What is added to BASE begins on line 7.
+MISTAKES = {
+    "unknown key": (
+        BASE + "admin:\n  lisen: 127.0.0.1:8090\n",
+        "c.yaml:8: admin.lisen: is no key that is known; expected one of: listen",
+    ),
+    "unknown section": (
+        BASE + "logs: {}\n",
+        "c.yaml:7: logs: is no key that is known; expected one of: scef, callback, admin, store, server_leg, servers,"
+        " devices, relay, log, devices_file",
+    ),
+    "wrong type": (
+        BASE + "relay:\n  nstart: one\n",
+        "c.yaml:8: relay.nstart: 'one' is no whole number; expected a whole number from 1 to 64",
+    ),
+    "list for a number": (
+        BASE + "relay:\n  nstart: [1, 2]\n",
+        "c.yaml:8: relay.nstart: is a list; expected a whole number from 1 to 64",
+    ),
+    "number too large": (
+        BASE + "store:\n  max_size_mib: 99999999999\n",
+        "c.yaml:8: store.max_size_mib: 99999999999 is too large; expected a whole number from 1 to 16777216",
+    ),
+    "number too small": (
+        BASE + "relay: {retry_min_s: 0}\n",
+        "c.yaml:7: relay.retry_min_s: 0 is too small; expected a whole number from 1 to 604800",
+    ),
+    "bad address": (
+        BASE + "callback:\n  listen: nowhere:80\n",
+        "c.yaml:8: callback.listen: 'nowhere:80' is no numeric address with a port; expected ADDRESS:PORT like"
+        " 127.0.0.1:8081",
+    ),
+    "bad server": (
+        SCEF + "servers:\n  - name: main\n    uri: http://127.0.0.1\n",
+        "c.yaml:6: servers[0].uri: 'http://127.0.0.1' does not begin with coap://; expected coap://HOST or"
+        " coap://HOST:PORT",
+    ),
+    "mandatory key missing": (
+        "scef:\n  api_root: http://127.0.0.1:8080\n" + SERVERS,
+        "c.yaml:2: scef.scs_as_id: is missing; expected the scsAsId that the SCEF's operator gave",
+    ),
+    "mandatory section missing": (SCEF, "c.yaml:1: servers: is missing; expected a list"),
+    "duplicate device": (
+        BASE + "devices:\n  - external_id: a@b\n  - external_id: c@d\n  - external_id: a@b\n",
+        "c.yaml:10: devices[2].external_id: 'a@b' is there already (devices, line 8); expected each device once",
+    ),
+    "duplicate key": (
+        BASE + "log:\n  level: info\n  level: warn\n",
+        "c.yaml:9: log.level: is there twice; expected each key once",
+    ),
+    "unknown word": (
+        BASE + "server_leg:\n  mode: tunnel\n",
+        "c.yaml:8: server_leg.mode: 'tunnel' is not known; expected one of: prefix, ports",
+    ),
+    "unknown server": (
+        BASE + "devices:\n  - external_id: a@b\n    server: second\n",
+        "c.yaml:9: devices[0].server: 'second' is no server's name; expected the name of a server in servers",
+    ),
+    "devices_file not found": (
+        BASE + "devices_file: nowhere.jsonl\n",
+        "c.yaml:7: devices_file: nowhere.jsonl: No such file or directory; expected a readable file of JSON lines,"
+        " relative to this file",
+    ),
+    "tab": (
+        BASE + "relay:\n\tnstart: 3\n",
+        "c.yaml:8: relay: not YAML: found character that cannot start any token; expected YAML, indented by blanks,"
+        " never by tabs",
+    ),
+    "syntax": (
+        BASE + 'log: {level: "info\n',
+        "c.yaml:8: log.level: not YAML: found unexpected end of stream; expected YAML, indented by blanks, never by tabs",
+    ),
+    "not UTF-8": (
+        BASE.encode() + b"log: {level: \xff}\n",
+        "c.yaml:7: yaml: not YAML: invalid leading UTF-8 octet; expected YAML, indented by blanks, never by tabs",
+    ),
+    "empty file": (
+        "",
+        "c.yaml:1: scef: the file is empty; expected a mapping with the sections scef and servers",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_one_line(tmp_path, name):
+    text, line = MISTAKES[name]
+    result = check(tmp_path, text)
+    assert result.stderr == line + "\n"
+    assert result.returncode == 2
+    assert result.stdout == ""
+
+
+def test_file_not_found(tmp_path):
+    result = adapter("--config", "nowhere.yaml", "--check", cwd=tmp_path)
+    assert result.stderr == (
+        "nowhere.yaml:1: --config: No such file or directory; expected a readable YAML file of at most 4 MiB\n"
+    )
+    assert result.returncode == 2
+
+
+def test_directory_for_a_file(tmp_path):
+    result = adapter("--config", ".", "--check", cwd=tmp_path)
+    assert re.fullmatch(r"\.:1: --config: .+; expected .+\n", result.stderr)
+    assert result.returncode == 2
+
+
+def test_file_too_large(tmp_path):
+    result = check(tmp_path, BASE + "#" * (4 << 20))
+    assert result.stderr == (
+        "c.yaml:1: --config: is larger; put the devices into devices_file; expected a readable YAML file of at most"
+        " 4 MiB\n"
+    )
+    assert result.returncode == 2
+
+
+def test_several_mistakes_are_told_at_once(tmp_path):
+    result = check(tmp_path, BASE + "relay: {nstart: 0, nope: 1}\nlog: {level: loud}\nstore: {max_size_mib: x}\n")
+    lines = result.stderr.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["c.yaml:7", "relay.nstart"],
+        ["c.yaml:7", "relay.nope"],
+        ["c.yaml:8", "log.level"],
+        ["c.yaml:9", "store.max_size_mib"],
+    ]
+    assert all("; expected " in line for line in lines)
+
+
+DEVICE_LINES = {
+    '{"external_id": "nobody"}': "external_id: 'nobody' is not LOCAL@DOMAIN; expected an External Identifier like"
+    " dev1@example.org",
+    "{'a': 1}": "external_id: not a JSON object: string or '}' expected near '''; expected a line like"
+    ' {"external_id": "dev1@example.org"}',
+    "[]": 'external_id: not a JSON object: another type; expected a line like {"external_id": "dev1@example.org"}',
+    '{"external_id": "a@b", "colour": "red"}': "colour: is no key that is known; expected external_id, msisdn or server",
+    '{"msisdn": 49170123456}': "msisdn: is no string; expected 5 to 15 digits, in quotes",
+    '{"server": "main"}': "external_id: is missing; expected external_id, msisdn, or both",
+    '{"external_id": "a@b", "server": "x"}': "server: 'x' is no server's name; expected the name of a server in servers",
+    '{"external_id": "first@example.org"}': "external_id: 'first@example.org' is there already (devices_file, line 1);"
+    " expected each device once",
+    '{"external_id": "listed@example.org"}': "external_id: 'listed@example.org' is there already (devices, line 9);"
+    " expected each device once",
+    '{"external_id": "' + "a" * 5000 + '"}': "external_id: the line is too long; expected at most 4096 bytes in a line",
+}
+
+
+@pytest.mark.parametrize("line", DEVICE_LINES, ids=lambda line: line[:40])
+def test_devices_file(tmp_path, line):
+    (tmp_path / "d.jsonl").write_text(f'{{"external_id": "first@example.org"}}\n\n{line}\n')
+    result = check(
+        tmp_path, BASE + "devices_file: d.jsonl\ndevices:\n  - external_id: listed@example.org\n", name="c.yaml"
+    )
+    assert result.stderr == f"d.jsonl:3: {DEVICE_LINES[line]}\n"
+    assert result.returncode == 2
+
+
+def test_devices_file_is_relative_to_the_configuration(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/d.jsonl").write_text('{"external_id": "a@b", "msisdn": "491701234567", "server": "main"}\n')
+    (tmp_path / "etc/c.yaml").write_text(BASE + "devices_file: d.jsonl\n")
+    result = adapter("--config", "etc/c.yaml", "--check", cwd=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "etc/c.yaml: ok\n", "")
+
+
+def test_many_devices(tmp_path):
+    (tmp_path / "d.jsonl").write_text("".join(f'{{"external_id":"dev{i}@example.org"}}\n' for i in range(100_000)))
+    result = check(tmp_path, BASE + "devices_file: d.jsonl\n")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_help_config_is_a_valid_configuration(tmp_path):
+    shown = adapter("--help-config")
+    assert shown.returncode == 0
+    result = check(tmp_path, shown.stdout)
+    assert (result.returncode, result.stderr) == (0, "")
+    for key in ("downlink_lifetime_s: ", "listen: 127.0.0.1:8081", "prefix: 127.64.0.0/10", "level: info"):
+        assert key in shown.stdout
+
+
+def test_the_container_configuration(tmp_path):
+    path = pathlib.Path(__file__).resolve().parent.parent / "docker/scef-adapter.yaml"
+    result = adapter("--config", path, "--check")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_arguments():
+    assert adapter("--version").stdout.startswith("scef-adapter 0.")
+    assert adapter("--help").returncode == 0
+    missing = adapter()
+    assert missing.returncode == 2 and missing.stderr == (
+        "scef-adapter: --config FILE is missing; --help-config prints one to start from\n"
+    )
+    assert adapter("--nonsense").returncode == 2
+    assert adapter("--config", "x", "stray").returncode == 2
