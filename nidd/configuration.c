@@ -44,7 +44,7 @@ void configuration_line_up(struct engine *e, struct device *d)
 
 void configuration_next(struct engine *e)
 {
-    while (e->started && e->configurations_under_way < e->o.configuration_window &&
+    while (e->started && !e->draining && e->configurations_under_way < e->o.configuration_window &&
            !list_empty(&e->configuration_line)) {
         struct device *d = LIST_ENTRY(e->configuration_line.next, struct device, configuration_node);
         list_remove(&d->configuration_node);
@@ -82,6 +82,7 @@ static void forget_link(struct engine *e, struct device *d)
 {
     free(d->link);
     d->link = NULL;
+    d->link_age++;
     d->packet_size_bytes = 0;
     device_put(e, d);
 }

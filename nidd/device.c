@@ -32,7 +32,12 @@ void device_put(struct engine *e, struct device *d)
     record_device_encode(buf_bytes(&e->key), &r, &e->value);
     list_remove(&d->storing.node);
     d->storing.what = STORING_DEVICE;
-    d->storing.ticket = e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
+    d->storing.ticket = engine_record_put(e);
+    if (d->storing.ticket == 0) {
+        list_push_back(&e->unsaved, &d->storing.node);
+        engine_store_later(e);
+        return;
+    }
     list_push_back(&e->storing, &d->storing.node);
 }
 

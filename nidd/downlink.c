@@ -40,7 +40,18 @@ uint64_t downlink_put(struct engine *e, const struct downlink *m)
     buf_reset(&e->value);
     record_message_key(RECORD_DOWNLINK, r.device_id, r.seq, &e->key);
     record_message_encode(buf_bytes(&e->key), &r, &e->value);
-    return e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
+    return engine_record_put(e);
+}
+
+/* What left the queue and waits for its answer is held all the same: it counts against the bound. */
+static bool has_room(const struct engine *e, const struct device *d, enum queue_class class_)
+{
+    uint32_t messages = d->queue.messages;
+    if (class_ != QUEUE_REQUEST || list_empty(&d->awaiting))
+        return true;
+    LIST_EACH (it, &d->awaiting)
+        messages++;
+    return messages < e->o.queue.max_messages;
 }
 
 enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h)
@@ -57,7 +68,8 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
     m->item.class_ = (uint8_t)n->class_;
     m->item.bytes = n->message->len;
     m->item.not_before_ms = n->store ? UINT64_MAX : 0; /* not before the store has it */
-    enum error err = queue_push(&n->device->queue, &e->o.queue, &m->item);
+    enum error err =
+        has_room(e, n->device, n->class_) ? queue_push(&n->device->queue, &e->o.queue, &m->item) : ERR_QUEUE_FULL;
     if (err) {
         slab_delete(&e->downlinks, handle_);
         blob_unref(n->message);
@@ -85,6 +97,11 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
         m->stored = true;
         m->storing.what = STORING_DOWNLINK;
         m->storing.ticket = downlink_put(e, m);
+        if (m->storing.ticket == 0) {
+            m->stored = false;
+            downlink_free(e, m);
+            return ERR_NO_MEMORY;
+        }
         list_push_back(&e->storing, &m->storing.node);
     }
     if (h)
@@ -116,11 +133,20 @@ void downlink_stored(struct engine *e, struct downlink *m, enum error err)
         if (m->server_type == COAP_CON)
             server_send_empty(e, d, m->server, COAP_ACK, m->server_mid);
         tell_accepted(e, m);
+        if (d->configuration == CONFIGURATION_REFUSED && downlink_is_request(m))
+            downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0, "refused by the SCEF", d->configuration_cause);
         downlink_flow(e, d);
         return;
     }
-    /* Never accepted. The server of a request hears why; that of a response hears nothing and repeats it. */
     m->stored = false;
+    downlink_not_accepted(e, m, err);
+}
+
+void downlink_not_accepted(struct engine *e, struct downlink *m, enum error err)
+{
+    struct device *d = m->device;
+    struct exchange *y = slab_get(&e->exchanges, m->from);
+    /* The server of a request hears why; that of a response hears nothing and repeats it. */
     if (downlink_is_request(m)) {
         struct coap_view v;
         if (coap_view_parse(blob_bytes(m->message), &v) == OK) {
@@ -305,7 +331,9 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     if (coap_view_parse(r->message, &v) != OK)
         return ERR_STORE_CORRUPT;
     struct downlink *m = slab_new(&e->downlinks, &h);
-    struct exchange *y = m ? exchange_new(e, d, server, &v, true) : NULL;
+    if (!m)
+        return ERR_NO_MEMORY;
+    struct exchange *y = exchange_new(e, d, server, &v, true);
     struct blob *message = y ? blob_of(r->message) : NULL;
     if (!message) {
         if (y)
@@ -325,6 +353,8 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->server_type = r->type;
     m->server_mid = r->server_mid;
     m->device_mid = r->device_mid;
+    d->next_device_mid =
+        (uint16_t)(r->device_mid + 1); /* new messages must not meet what the device may still answer */
     m->stored = true;
     m->item.class_ = r->queue_class;
     m->item.bytes = message->len;

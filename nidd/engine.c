@@ -223,16 +223,23 @@ void engine_restore_sequence(struct engine *e, uint64_t reserved)
     e->last_seq = e->reserved_seq = reserved;
 }
 
+uint64_t engine_record_put(struct engine *e)
+{
+    if (e->key.failed || e->value.failed)
+        return 0;
+    return e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
+}
+
 uint64_t engine_next_seq(struct engine *e)
 {
     /* Asked for so early that it is in the store long before its numbers are given out. */
     if (e->last_seq + SEQUENCE_RESERVE / 2 >= e->reserved_seq) {
-        e->reserved_seq = e->last_seq + SEQUENCE_RESERVE;
         buf_reset(&e->key);
         buf_reset(&e->value);
         record_sequence_key(&e->key);
-        record_sequence_encode(buf_bytes(&e->key), e->reserved_seq, &e->value);
-        (void)e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
+        record_sequence_encode(buf_bytes(&e->key), e->last_seq + SEQUENCE_RESERVE, &e->value);
+        if (engine_record_put(e) != 0)
+            e->reserved_seq = e->last_seq + SEQUENCE_RESERVE;
     }
     return ++e->last_seq;
 }
@@ -271,6 +278,14 @@ enum error engine_restore_message(struct engine *e, enum record_kind kind, const
     return kind == RECORD_UPLINK ? spool_restore(e, d, server, r) : downlink_restore(e, d, server, r);
 }
 
+/* Legs are never given back: the search goes on where it ended. */
+static uint32_t lowest_free_leg(struct engine *e)
+{
+    while (device_by_leg(e, e->lowest_leg))
+        e->lowest_leg++;
+    return e->lowest_leg;
+}
+
 enum error engine_device_add(struct engine *e, const struct engine_device_options *o)
 {
     bool by_msisdn = o->id.external_id.len == 0;
@@ -286,7 +301,7 @@ enum error engine_device_add(struct engine *e, const struct engine_device_option
     if (o->id.msisdn.len && map_get(&e->by_msisdn, o->id.msisdn))
         return ERR_MEMBER_TYPE;
     if (is_new) {
-        enum error err = device_new(e, id, e->leg_count, &d);
+        enum error err = device_new(e, id, lowest_free_leg(e), &d);
         if (err)
             return err;
     }
@@ -338,6 +353,8 @@ void engine_record_delete(struct engine *e, enum record_kind kind, const struct 
 {
     buf_reset(&e->key);
     record_message_key(kind, device_id_bytes(d), seq, &e->key);
+    if (e->key.failed)
+        return;
     struct deletion *x = malloc(sizeof(*x) + e->key.len);
     if (!x) { /* asked once, at least */
         (void)e->ports.store_delete(e->ports.ctx, buf_bytes(&e->key));
@@ -384,9 +401,14 @@ void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum erro
     }
     if (err) {
         e->reserved_seq = e->last_seq + SEQUENCE_RESERVE / 2; /* the reservation may have been in that batch */
-        if (!timer_running(&e->store_timer))
-            timer_start(&e->timers, &e->store_timer, e->now_ms + STORE_AGAIN_MS);
+        engine_store_later(e);
     }
+}
+
+void engine_store_later(struct engine *e)
+{
+    if (!timer_running(&e->store_timer))
+        timer_start(&e->timers, &e->store_timer, e->now_ms + STORE_AGAIN_MS);
 }
 
 /* Records that have ended, and devices that must keep their addresses: the store gets them again until it takes them.

@@ -153,7 +153,7 @@ void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref
 [[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms,
                                                                    const struct nidd_configuration_status *s);
 void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum error err);
-/* No new messages are taken from servers (5.03); what is queued stays stored. */
+/* No new messages are taken from servers (5.03), no new requests go to the SCEF; what is queued stays stored. */
 void engine_drain(struct engine *e);
 
 void engine_wake(struct engine *e, uint64_t now_ms);

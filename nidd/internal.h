@@ -82,6 +82,7 @@ struct device {
     uint16_t next_device_mid;
     uint8_t configuration;       /* enum configuration_state */
     uint8_t configuration_cause; /* enum t8_cause of a refusal */
+    uint8_t link_age;            /* counts the links */
     bool id_is_msisdn;
     bool routed;    /* it is in the configuration */
     bool reachable; /* false: nothing is submitted until an uplink or the flow timer */
@@ -125,6 +126,7 @@ struct downlink {
     uint16_t device_mid;
     uint8_t server_type; /* enum coap_type it came with */
     uint8_t state;
+    uint8_t link_age;  /* of the configuration it was submitted to last */
     bool stored;       /* a record of it exists */
     bool acknowledged; /* by an empty ACK of the device */
 };
@@ -155,7 +157,8 @@ struct exchange {
     uint64_t answers_seq; /* the downlink that this answers; 0 = none */
     uint64_t answers_accepted_ms;
     uint64_t spool_seq; /* of its record; 0 = none */
-    handle answers;     /* the downlink in state ANSWERING; 0 = none */
+    uint64_t spool_deadline_ms;
+    handle answers; /* the downlink in state ANSWERING; 0 = none */
     uint32_t server;
     uint32_t attempts;
     uint16_t device_mid;
@@ -204,6 +207,7 @@ struct engine {
     handle *legs; /* device by leg */
     uint32_t leg_count;
     uint32_t leg_capacity;
+    uint32_t lowest_leg; /* below it none is free */
     uint32_t device_order;
     struct server *servers;
     uint32_t server_count;
@@ -223,6 +227,9 @@ struct engine {
 };
 
 /* ---- engine.c */
+/* Stores the record in e->key and e->value; its ticket, 0 when memory was too short for it. */
+uint64_t engine_record_put(struct engine *e);
+void engine_store_later(struct engine *e); /* what is in `unsaved` goes to the store again */
 void engine_set_time(struct engine *e, uint64_t now_ms); /* each input's first act; time never goes back */
 
 uint64_t engine_next_seq(struct engine *e);
@@ -265,6 +272,7 @@ struct downlink_new {
 /* *h names it when not NULL. ERR_QUEUE_FULL, ERR_NO_MEMORY: nothing happened. */
 [[gnu::warn_unused_result]] enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h);
 void downlink_stored(struct engine *e, struct downlink *m, enum error err);
+void downlink_not_accepted(struct engine *e, struct downlink *m, enum error err); /* `m` is gone afterwards */
 /* The message that the device's ACK or RST with this Message ID speaks of; NULL when none waits for it. */
 struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid);
 /* The request that this separate response answers; NULL for a notification. */
@@ -329,6 +337,8 @@ void server_timer(struct engine *e, uint32_t server);
 void spool_stored(struct engine *e, struct exchange *x, enum error err);
 void spool_remove(struct engine *e, struct exchange *x); /* x leaves the spool and its record goes */
 void spool_back(struct engine *e, struct exchange *x);   /* sent once more in vain: back to its place in line */
+/* Something of this device waits in line for the server: what comes now stands behind it. */
+bool spool_holds(const struct device *d, uint32_t server);
 [[gnu::warn_unused_result]] enum error spool_restore(struct engine *e, struct device *d, uint32_t server,
                                                      const struct record_message *r);
 void spool_flush(struct engine *e, uint32_t server); /* sends some; the server's timer asks for the rest */

@@ -16,6 +16,8 @@ enum error server_send(struct engine *e, struct device *d, uint32_t server, cons
     ev.message = rest.len ? bytes_of(rest.data - COAP_HEADER_BYTES, rest.len + COAP_HEADER_BYTES)
                           : bytes_of(header, COAP_HEADER_BYTES);
     event_emit(e, d, &ev);
+    if (err == ERR_UNREACHABLE)
+        server_silent(e, server);
     return err;
 }
 
@@ -256,7 +258,7 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
         no = (struct coap_error){
             .code = COAP_CODE(5, 2), .block1_szx = -1, .diagnostic = cause[0] ? cause : "refused by the SCEF"};
     } else if (v->message.len > device_packet_size(e, d)) {
-        size_t overhead = message_overhead(v) + 2; /* a Block1 option more */
+        size_t overhead = message_overhead(v) + 6; /* a Block1 option of any number and the payload marker more */
         uint32_t limit = device_packet_size(e, d);
         no = (struct coap_error){.code = COAP_CODE(4, 13),
                                  .block1_szx = limit > overhead ? block_szx_fitting(limit - (uint32_t)overhead) : 0,

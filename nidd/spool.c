@@ -25,27 +25,30 @@ bool spool_put(struct engine *e, struct exchange *x)
     struct device *d = x->device;
     if (d->spooled >= e->o.spool_max_messages || !x->message)
         return false;
-    timer_stop(&e->timers, &x->repeat);
-    x->spool_seq = engine_next_seq(e);
-    x->expires_ms = e->now_ms + e->o.spool_lifetime_ms;
-    d->spooled++;
-    e->spooled_messages++;
-    into_line(e, x);
     struct record_message r = {.device_id = device_id_bytes(d),
-                               .seq = x->spool_seq,
+                               .seq = engine_next_seq(e),
                                .server = bytes_of_str(engine_server_name(e, x->server)),
                                .type = x->type,
                                .server_mid = x->leg_mid,
                                .device_mid = x->device_mid,
                                .accepted_ms = x->answers_seq ? x->answers_accepted_ms : x->seen_ms,
                                .answers_seq = x->answers_seq,
-                               .deadline_ms = x->expires_ms,
+                               .deadline_ms = e->now_ms + e->o.spool_lifetime_ms,
                                .message = blob_bytes(x->message)};
     buf_reset(&e->key);
     buf_reset(&e->value);
     record_message_key(RECORD_UPLINK, r.device_id, r.seq, &e->key);
     record_message_encode(buf_bytes(&e->key), &r, &e->value);
-    x->storing.ticket = e->ports.store_put(e->ports.ctx, buf_bytes(&e->key), buf_bytes(&e->value));
+    uint64_t ticket = engine_record_put(e);
+    if (ticket == 0)
+        return false;
+    timer_stop(&e->timers, &x->repeat);
+    x->spool_seq = r.seq;
+    x->expires_ms = x->spool_deadline_ms = r.deadline_ms;
+    d->spooled++;
+    e->spooled_messages++;
+    into_line(e, x);
+    x->storing.ticket = ticket;
     list_remove(&x->storing.node);
     list_push_back(&e->storing, &x->storing.node);
     return true;
@@ -70,6 +73,8 @@ void spool_stored(struct engine *e, struct exchange *x, enum error err)
         }
         return;
     }
+    if (x->spool_seq == 0)
+        return; /* its server was back before the store had it */
     event_message(e, ENGINE_SPOOLED, x->device, x->server, blob_bytes(x->message), "");
     /* The answer of a downlink is safe here: the downlink itself need not be asked again. */
     struct downlink *m = slab_get(&e->downlinks, x->answers);
@@ -101,9 +106,21 @@ void spool_remove(struct engine *e, struct exchange *x)
 
 void spool_back(struct engine *e, struct exchange *x)
 {
+    timer_stop(&e->timers, &x->repeat);
     into_line(e, x);
-    /* The lifetime goes on from where it was accepted; a repetition takes little of it. */
-    x->expires_ms = e->now_ms + e->o.spool_lifetime_ms;
+    x->expires_ms = x->spool_deadline_ms;
+}
+
+bool spool_holds(const struct device *d, uint32_t server)
+{
+    if (d->spooled == 0)
+        return false;
+    LIST_EACH (it, &d->exchanges) {
+        const struct exchange *x = LIST_ENTRY(it, const struct exchange, node);
+        if (x->server == server && x->state == EXCHANGE_SPOOLED)
+            return true;
+    }
+    return false;
 }
 
 void spool_expire(struct engine *e, uint32_t server)
@@ -141,7 +158,7 @@ void spool_flush(struct engine *e, uint32_t server)
         x->expires_ms = e->now_ms + e->o.exchange_lifetime_ms;
         list_push_back(&e->recent, &x->recent_node);
         enum error err = exchange_send(e, x);
-        if (x->type == COAP_CON)
+        if (x->type == COAP_CON && err != ERR_UNREACHABLE)
             continue; /* its repetition makes up for a send that failed */
         if (err) {
             spool_back(e, x);
@@ -149,7 +166,7 @@ void spool_flush(struct engine *e, uint32_t server)
         }
         exchange_sent_non(e, x);
     }
-    if (!list_empty(&s->spool))
+    if (s->up && !list_empty(&s->spool))
         timer_start(&e->timers, &s->timer, e->now_ms + 20);
 }
 
@@ -174,7 +191,7 @@ enum error spool_restore(struct engine *e, struct device *d, uint32_t server, co
     x->seen_ms = r->accepted_ms;
     x->answers_seq = r->answers_seq;
     x->answers_accepted_ms = r->accepted_ms;
-    x->expires_ms = r->deadline_ms;
+    x->expires_ms = x->spool_deadline_ms = r->deadline_ms;
     d->spooled++;
     e->spooled_messages++;
     into_line(e, x);

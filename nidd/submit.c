@@ -22,6 +22,7 @@ static void submit(struct engine *e, struct downlink *m)
     queue_set_in_flight(&d->queue, &m->item, true);
     m->state = DOWNLINK_SUBMITTED;
     m->submitted_ms = e->now_ms;
+    m->link_age = d->link_age;
     m->attempts++;
     d->downlink_count++;
     struct engine_event ev = {.kind = ENGINE_SUBMIT,
@@ -54,6 +55,8 @@ static bool too_late_to_repeat(const struct engine *e, const struct downlink *m)
 
 static void submit_or_give_up(struct engine *e, struct downlink *m)
 {
+    if (e->draining)
+        return; /* it stays stored, for the next start */
     if (too_late_to_repeat(e, m))
         downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 4), 0, "sent, not answered, too late to repeat", T8_CAUSE_NONE);
     else
@@ -62,7 +65,7 @@ static void submit_or_give_up(struct engine *e, struct downlink *m)
 
 void downlink_flow(struct engine *e, struct device *d)
 {
-    if (!e->started || !d->routed || !configuration_usable(d))
+    if (!e->started || e->draining || !d->routed || !configuration_usable(d))
         return;
     if (!d->reachable) {
         if (d->queue.messages && !timer_running(&d->flow_timer))
@@ -79,13 +82,13 @@ void downlink_flow(struct engine *e, struct device *d)
 
 void downlink_repeat_overdue(struct engine *e, struct device *d)
 {
-    if (!d->queue.messages || !configuration_usable(d))
-        return;
+    bool usable = configuration_usable(d);
     LIST_EACH_SAFE (it, &d->queue.items) {
         struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->state == DOWNLINK_QUEUED && m->item.not_before_ms == UINT64_MAX)
             m->item.not_before_ms = 0;
-        if (m->state == DOWNLINK_SENT && wants_reaction(m) && e->now_ms - m->submitted_ms >= e->o.nidd_ack_timeout_ms) {
+        if (usable && m->state == DOWNLINK_SENT && wants_reaction(m) &&
+            e->now_ms - m->submitted_ms >= e->o.nidd_ack_timeout_ms) {
             timer_stop(&e->timers, &m->repeat);
             submit_or_give_up(e, m);
         }
@@ -175,7 +178,8 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
         m->state = DOWNLINK_QUEUED;
         queue_set_in_flight(&d->queue, &m->item, false);
         m->item.not_before_ms = e->now_ms + 1000;
-        configuration_lost(e, d, "not found by the SCEF");
+        if (m->link_age == d->link_age) /* else it is news of the one before */
+            configuration_lost(e, d, "not found by the SCEF");
     } else if (r->http_status == 429 || r->http_status >= 500 || r->http_status == 401 || r->http_status == 408) {
         queue_again(e, m, r->retry_after_s ? r->retry_after_s * 1000ULL : 0);
     } else {
@@ -316,7 +320,7 @@ enum error engine_delivery_status(struct engine *e, uint64_t now_ms, const struc
 void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
 {
     static const char *const last_state[] = {
-        [DOWNLINK_STORING] = "lifetime over; not yet stored",
+        [DOWNLINK_STORING] = "",
         [DOWNLINK_QUEUED] = "lifetime over; device not reachable",
         [DOWNLINK_SUBMITTED] = "lifetime over; SCEF has not answered",
         [DOWNLINK_WITH_SCEF] = "lifetime over; buffered by the SCEF",
@@ -326,7 +330,9 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
     };
     struct device *d = m->device;
     if (kind == TIMER_DOWNLINK_DEADLINE) {
-        if (m->state == DOWNLINK_AWAITING && !m->acknowledged)
+        if (m->state == DOWNLINK_STORING)
+            downlink_not_accepted(e, m, ERR_STORE); /* the store hangs */
+        else if (m->state == DOWNLINK_AWAITING && !m->acknowledged && m->server_type == COAP_NON)
             downlink_final(e, m, FINAL_DELIVERED, "", T8_CAUSE_NONE); /* a NON that nobody answered */
         else
             downlink_fail(e, m, FINAL_EXPIRED, COAP_CODE(5, 4), 0, last_state[m->state], T8_CAUSE_NONE);

@@ -55,7 +55,7 @@ static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t 
     struct device *d = in->device;
     uint8_t header[COAP_HEADER_BYTES];
     struct bytes rest = bytes_from(v->message, COAP_HEADER_BYTES);
-    bool up = e->servers[server].up;
+    bool up = e->servers[server].up && !spool_holds(d, server);
     struct exchange *x = exchange_new(e, d, server, v, false);
 
     if (!x) {
@@ -120,7 +120,7 @@ static void repeated(struct engine *e, struct device *d, const struct coap_view 
             uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid, NULL); /* its separate answer was acknowledged */
         if (downlink_add(e, &n, &x->reply_downlink) != OK)
             event_drop(e, d, NO_SERVER, blob_bytes(x->reply), "queue_full");
-    } else if (x->state == EXCHANGE_ACKNOWLEDGED) {
+    } else if (x->state == EXCHANGE_ACKNOWLEDGED || x->device_acknowledged) {
         x->device_acknowledged = true;
         uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid, &x->reply_downlink);
     }

@@ -99,6 +99,8 @@ void adapter_failed_deliver(struct adapter *a)
 
 /* ---- server legs ---- */
 
+#define STORE_BACKLOG_MAX (64u << 20) /* bytes on their way to the disk */
+
 static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
                                    struct bytes rest)
 {
@@ -109,6 +111,11 @@ static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, con
 static void datagram(void *ctx, uint32_t leg, uint32_t server, struct bytes message)
 {
     struct adapter *a = ctx;
+    /* A disk that stalls must not fill the memory: the server repeats what nobody acknowledged. */
+    if (store_backlog_bytes(a->store) > STORE_BACKLOG_MAX) {
+        metric_add(&a->metrics, METRIC_DROPPED, "store_backlog", 1);
+        return;
+    }
     engine_server_datagram(a->engine, adapter_now(a), leg, server, message);
 }
 

@@ -1,0 +1,232 @@
+#include "t8/json_internal.h"
+
+#include <string.h>
+
+/* jansson recurses up to its compile-time 2048; we stop earlier, and before parsing. */
+static enum error depth_check(struct bytes body)
+{
+    unsigned depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < body.len; i++) {
+        uint8_t c = body.data[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > T8_MAX_DEPTH)
+                return ERR_TOO_DEEP;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return OK;
+}
+
+/* Some senders begin with a byte order mark (RFC 8259 clause 8.1 lets us ignore it). */
+static struct bytes without_mark(struct bytes body)
+{
+    if (body.len >= 3 && memcmp(body.data, "\xef\xbb\xbf", 3) == 0)
+        return bytes_from(body, 3);
+    return body;
+}
+
+/* ---- the scanner */
+
+struct scan {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+static void skip_blanks(struct scan *s)
+{
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
+        s->at++;
+}
+
+static bool take(struct scan *s, uint8_t c)
+{
+    skip_blanks(s);
+    if (s->at == s->end || *s->at != c)
+        return false;
+    s->at++;
+    return true;
+}
+
+/* A string of printable ASCII without escapes. */
+static bool take_string(struct scan *s, struct bytes *out)
+{
+    if (!take(s, '"'))
+        return false;
+    const uint8_t *start = s->at;
+    while (s->at < s->end) {
+        uint8_t c = *s->at;
+        if (c == '"') {
+            *out = bytes_of(start, (size_t)(s->at - start));
+            s->at++;
+            return true;
+        }
+        if (c < 0x20 || c >= 0x80 || c == '\\')
+            return false;
+        s->at++;
+    }
+    return false;
+}
+
+static bool take_word(struct scan *s, const char *word)
+{
+    size_t len = strlen(word);
+    if ((size_t)(s->end - s->at) < len || memcmp(s->at, word, len) != 0)
+        return false;
+    s->at += len;
+    return true;
+}
+
+/* An integer of at most 18 digits. */
+static bool take_integer(struct scan *s, int64_t *out)
+{
+    bool negative = s->at < s->end && *s->at == '-';
+    if (negative)
+        s->at++;
+    const uint8_t *start = s->at;
+    int64_t v = 0;
+    while (s->at < s->end && *s->at >= '0' && *s->at <= '9' && s->at - start < 18)
+        v = v * 10 + (*s->at++ - '0');
+    size_t digits = (size_t)(s->at - start); /* more of them, a fraction, an exponent: the caller finds no ',' or '}' */
+    if (digits == 0 || (digits > 1 && *start == '0'))
+        return false;
+    *out = negative ? -v : v;
+    return true;
+}
+
+static bool take_value(struct scan *s, struct t8_json_value *v)
+{
+    skip_blanks(s);
+    if (s->at == s->end)
+        return false;
+    *v = (struct t8_json_value){.type = T8_JSON_ABSENT};
+    switch (*s->at) {
+    case '"':
+        v->type = T8_JSON_STRING;
+        return take_string(s, &v->text);
+    case 't':
+        v->type = T8_JSON_BOOLEAN;
+        v->number = 1;
+        return take_word(s, "true");
+    case 'f':
+        v->type = T8_JSON_BOOLEAN;
+        return take_word(s, "false");
+    case 'n':
+        return take_word(s, "null");
+    default:
+        v->type = T8_JSON_INTEGER;
+        return take_integer(s, &v->number);
+    }
+}
+
+bool t8_json_read_flat(struct bytes body, struct t8_json_object *o)
+{
+    body = without_mark(body);
+    o->root = NULL;
+    o->count = 0;
+    if (body.len == 0)
+        return false;
+    struct scan s = {body.data, body.data + body.len};
+    if (!take(&s, '{'))
+        return false;
+    if (!take(&s, '}')) {
+        do {
+            if (o->count == T8_JSON_FLAT_MEMBERS)
+                return false;
+            if (!take_string(&s, &o->members[o->count].key) || !take(&s, ':') ||
+                !take_value(&s, &o->members[o->count].value))
+                return false;
+            o->count++;
+        } while (take(&s, ','));
+        if (!take(&s, '}'))
+            return false;
+    }
+    skip_blanks(&s);
+    return s.at == s.end;
+}
+
+/* ---- jansson */
+
+enum error t8_json_read_by_jansson(struct bytes body, struct t8_json_object *o)
+{
+    o->root = NULL;
+    o->count = 0;
+    if (body.len > T8_MAX_BODY_BYTES)
+        return ERR_TOO_LARGE;
+    body = without_mark(body);
+    if (body.len == 0)
+        return ERR_NOT_JSON;
+    enum error err = depth_check(body);
+    if (err)
+        return err;
+    json_error_t why = {.text = ""};
+    json_t *root = json_loadb((const char *)body.data, body.len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
+    if (!root) {
+        enum json_error_code code = json_error_code(&why); /* jansson does not always say so when memory is short */
+        return code == json_error_out_of_memory || code == json_error_unknown ? ERR_NO_MEMORY : ERR_NOT_JSON;
+    }
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return ERR_MEMBER_TYPE;
+    }
+    o->root = root;
+    return OK;
+}
+
+enum error t8_json_read(struct bytes body, struct t8_json_object *o)
+{
+    if (body.len > T8_MAX_BODY_BYTES)
+        return ERR_TOO_LARGE;
+    return t8_json_read_flat(body, o) ? OK : t8_json_read_by_jansson(body, o);
+}
+
+/* A document is jansson's root and nothing else. */
+struct t8_doc *t8_json_take(struct t8_json_object *o)
+{
+    struct t8_doc *doc = (struct t8_doc *)(void *)o->root;
+    o->root = NULL;
+    o->count = 0;
+    return doc;
+}
+
+void t8_doc_free(struct t8_doc *doc)
+{
+    json_decref((json_t *)(void *)doc);
+}
+
+struct t8_json_value t8_json_value_of(const json_t *node)
+{
+    struct t8_json_value v = {.type = T8_JSON_OTHER};
+    if (!node || json_is_null(node)) {
+        v.type = T8_JSON_ABSENT;
+    } else if (json_is_string(node)) {
+        v.type = T8_JSON_STRING;
+        v.text = bytes_of(json_string_value(node), json_string_length(node));
+    } else if (json_is_integer(node)) {
+        v.type = T8_JSON_INTEGER;
+        v.number = json_integer_value(node);
+    } else if (json_is_boolean(node)) {
+        v.type = T8_JSON_BOOLEAN;
+        v.number = json_is_true(node);
+    }
+    return v;
+}
+
+struct t8_json_value t8_json_get(const struct t8_json_object *o, const char *name)
+{
+    if (o->root)
+        return t8_json_value_of(json_object_get(o->root, name));
+    size_t len = strlen(name);
+    for (size_t i = o->count; i-- > 0;) /* of duplicates the last one counts, as in jansson */
+        if (o->members[i].key.len == len && memcmp(o->members[i].key.data, name, len) == 0)
+            return o->members[i].value;
+    return (struct t8_json_value){.type = T8_JSON_ABSENT};
+}

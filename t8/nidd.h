@@ -1,0 +1,154 @@
+/* NIDD API data types and codecs (TS 29.122 clause 5.6). One .c file per type; bodies are appended to a buf. */
+#ifndef T8_NIDD_H
+#define T8_NIDD_H
+
+#include "t8/common.h"
+
+/* ---- NiddConfiguration (5.6.2.1.2) */
+struct nidd_configuration {
+    struct t8_doc *doc;
+    struct t8_identity id;
+    struct bytes self;
+    struct bytes notification_destination;
+    bool has_supported_features;
+    uint64_t supported_features;
+    uint64_t duration_ms; /* absolute UTC; 0 = for ever */
+    enum t8_pdn_option pdn_option;
+    uint32_t maximum_packet_size_bits; /* 0 = not told */
+    enum t8_nidd_status status;
+};
+/* As a server reads a POST: identity and notificationDestination are mandatory. On error *p says what is wrong where.
+ */
+[[gnu::warn_unused_result]] enum error
+nidd_configuration_decode_request(struct bytes body, struct nidd_configuration *out, struct t8_problem *p);
+/* As a client reads a response: everything is optional. */
+[[gnu::warn_unused_result]] enum error nidd_configuration_decode(struct bytes body, struct nidd_configuration *out);
+/* Absent members are left out; `self` and other read-only members are written when set. */
+[[gnu::warn_unused_result]] enum error nidd_configuration_encode(const struct nidd_configuration *c, struct buf *out);
+void nidd_configuration_release(struct nidd_configuration *c);
+
+/* ---- NiddDownlinkDataTransfer (5.6.2.1.3) */
+struct nidd_downlink {
+    struct t8_doc *doc;
+    struct buf data_memory; /* owns what `data` points to after decoding */
+    struct t8_identity id;
+    struct bytes self;
+    struct bytes data; /* decoded octets */
+    bool has_maximum_latency;
+    uint32_t maximum_latency_s; /* 0 = must not be buffered */
+    bool has_priority;
+    int32_t priority;
+    enum t8_pdn_option pdn_option;
+    enum t8_delivery_status delivery_status;
+    struct bytes delivery_status_text;    /* the wire's word, read only; for values we do not know */
+    uint64_t requested_retransmission_ms; /* absolute UTC; 0 = not told */
+};
+[[gnu::warn_unused_result]] enum error nidd_downlink_decode_request(struct bytes body, struct nidd_downlink *out,
+                                                                    struct t8_problem *p);
+/* As a client reads a 200 or 201: `data` may be missing, `status` may stand for `deliveryStatus` (t8.md 8.4). */
+[[gnu::warn_unused_result]] enum error nidd_downlink_decode(struct bytes body, struct nidd_downlink *out);
+[[gnu::warn_unused_result]] enum error nidd_downlink_encode(const struct nidd_downlink *d, struct buf *out);
+void nidd_downlink_release(struct nidd_downlink *d);
+
+/* ---- NiddUplinkDataNotification (5.6.2.1.4) */
+struct nidd_uplink {
+    struct t8_doc *doc;
+    struct buf data_memory;
+    struct bytes nidd_configuration; /* link */
+    struct t8_identity id;
+    struct bytes data;
+};
+[[gnu::warn_unused_result]] enum error nidd_uplink_encode(const struct nidd_uplink *u, struct buf *out);
+
+/* ---- NiddDownlinkDataDeliveryStatusNotification (5.6.2.1.5) */
+struct nidd_delivery_status {
+    struct t8_doc *doc;
+    struct bytes nidd_downlink_data_transfer; /* link */
+    enum t8_delivery_status delivery_status;
+    struct bytes delivery_status_text; /* as above */
+    uint64_t requested_retransmission_ms;
+};
+[[gnu::warn_unused_result]] enum error nidd_delivery_status_encode(const struct nidd_delivery_status *s,
+                                                                   struct buf *out);
+
+/* ---- NiddConfigurationStatusNotification (5.6.2.1.6) */
+struct nidd_configuration_status {
+    struct t8_doc *doc;
+    struct bytes nidd_configuration; /* link */
+    struct t8_identity id;
+    enum t8_nidd_status status;
+};
+[[gnu::warn_unused_result]] enum error nidd_configuration_status_encode(const struct nidd_configuration_status *s,
+                                                                        struct buf *out);
+
+/* ---- any notification to the AS: one URL for all, told apart by their members (t8.md 1.8) */
+struct nidd_notification {
+    enum {
+        NIDD_NOTIFICATION_UPLINK,
+        NIDD_NOTIFICATION_DELIVERY_STATUS,
+        NIDD_NOTIFICATION_CONFIGURATION_STATUS,
+        NIDD_NOTIFICATION_TEST
+    } kind;
+    union {
+        struct nidd_uplink uplink;
+        struct nidd_delivery_status delivery_status;
+        struct nidd_configuration_status configuration_status;
+    };
+};
+[[gnu::warn_unused_result]] enum error nidd_notification_decode(struct bytes body, struct nidd_notification *out,
+                                                                struct t8_problem *p);
+void nidd_notification_release(struct nidd_notification *n);
+
+/* ---- errors: application/problem+json at top level, and the body of a delivery's 500 (5.6.2.1.13), application/json
+ * with the problem nested. The reader takes either, whatever the media type, or a cause inside `detail`. */
+[[gnu::warn_unused_result]] enum error t8_problem_encode(const struct t8_problem *p, struct buf *out);
+[[gnu::warn_unused_result]] enum error
+nidd_delivery_failure_encode(const struct t8_problem *p, uint64_t requested_retransmission_ms, struct buf *out);
+/* Any body at all: what cannot be read is an empty problem. *doc owns the slices. */
+void t8_problem_decode(struct bytes body, struct t8_problem *p, uint64_t *requested_retransmission_ms,
+                       struct t8_doc **doc);
+
+/* ---- what a downlink submission came to, seen by the AS (t8.md 3.2, pitfalls 1-3) */
+struct nidd_submit_result {
+    enum {
+        NIDD_SUBMIT_DELIVERED, /* 200: done, no notification will follow */
+        NIDD_SUBMIT_PENDING,   /* 201: the SCEF keeps it, a notification will follow for `link` */
+        NIDD_SUBMIT_REFUSED,   /* any other status: see cause */
+        NIDD_SUBMIT_NO_ANSWER  /* connection refused, reset, timed out: may or may not have been taken */
+    } outcome;
+    int http_status; /* 0 with NO_ANSWER */
+    bool not_sent;   /* with NO_ANSWER: nothing of it left us, so sending it again cannot make a duplicate */
+    enum t8_cause cause;
+    enum t8_delivery_status delivery_status;
+    uint64_t requested_retransmission_ms; /* absolute UTC; 0 = not told */
+    uint32_t retry_after_s;               /* 0 = not told */
+    struct bytes link; /* of the pending delivery, compact (t8/common.h); empty when the SCEF named none */
+};
+
+/* What a configuration request came to. */
+struct nidd_configuration_result {
+    int http_status; /* 0 = no answer */
+    enum t8_cause cause;
+    uint32_t retry_after_s;
+    struct bytes link; /* Location, else self, compact (t8/common.h); after 200/201 */
+    uint32_t maximum_packet_size_bits;
+    uint64_t duration_ms;
+    enum t8_nidd_status status;
+};
+
+/* An answer of the SCEF as it came, and where its links lead from. */
+struct nidd_answer {
+    int http_status;
+    uint32_t retry_after_s;
+    struct bytes body;
+    struct bytes location;     /* empty: none */
+    struct bytes request_path; /* what a relative link is relative to */
+    const struct t8_link_base *base;
+};
+/* Any answer at all means something: there is no error. `link` lies in *memory, which is reset first. A failure that an
+ * old SCEF tells in a 2xx body (before V15.2.0) reads as the status and cause of today. */
+void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, struct nidd_submit_result *out);
+void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *memory,
+                                    struct nidd_configuration_result *out);
+
+#endif

@@ -1,0 +1,75 @@
+/* What an answer of the SCEF to one of our requests came to (t8.md 3.2, 4.1, 8.1, 8.7). */
+#include "t8/nidd_internal.h"
+
+static bool is_success(int http_status)
+{
+    return http_status >= 200 && http_status <= 299;
+}
+
+/* The Location header is authoritative, `self` stands in. */
+static struct bytes link_of(const struct nidd_answer *a, struct bytes self, struct buf *memory)
+{
+    buf_reset(memory);
+    t8_link_compact(a->base, a->request_path, a->location, memory);
+    if (memory->len == 0)
+        t8_link_compact(a->base, a->request_path, self, memory);
+    return memory->failed ? bytes_of(NULL, 0) : buf_bytes(memory);
+}
+
+static void read_error(const struct nidd_answer *a, enum t8_cause *cause, uint64_t *retransmission_ms)
+{
+    struct t8_problem problem;
+    struct t8_doc *doc;
+    t8_problem_decode(a->body, &problem, retransmission_ms, &doc);
+    *cause = problem.cause;
+    t8_doc_free(doc);
+}
+
+void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, struct nidd_submit_result *out)
+{
+    *out = (struct nidd_submit_result){
+        .outcome = NIDD_SUBMIT_REFUSED, .http_status = a->http_status, .retry_after_s = a->retry_after_s};
+    if (!is_success(a->http_status)) {
+        read_error(a, &out->cause, &out->requested_retransmission_ms);
+        return;
+    }
+    struct nidd_downlink d;
+    if (nidd_downlink_decode(a->body, &d) != OK)
+        d = (struct nidd_downlink){0}; /* no body, or no JSON: the status says enough */
+    out->delivery_status = d.delivery_status;
+    out->requested_retransmission_ms = d.requested_retransmission_ms;
+    out->link = link_of(a, d.self, memory);
+    /* An answer that names a resource and a state that is no end means 201. Of a state we do not know the number
+     * decides. */
+    bool waits = d.delivery_status >= T8_DELIVERY_TRIGGERED && d.delivery_status < T8_DELIVERY_OTHER_PENDING;
+    if (a->http_status == 201 || (out->link.len && a->http_status != 204 && (waits || a->http_status == 202)))
+        out->outcome = NIDD_SUBMIT_PENDING;
+    else
+        out->outcome = NIDD_SUBMIT_DELIVERED;
+    if (t8_delivery_is_failure(d.delivery_status)) {
+        out->outcome = NIDD_SUBMIT_REFUSED;
+        out->cause = t8_delivery_status_cause(d.delivery_status_text, &out->http_status);
+    }
+    if (out->outcome != NIDD_SUBMIT_PENDING)
+        out->link = bytes_of(NULL, 0);
+    nidd_downlink_release(&d);
+}
+
+void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *memory,
+                                    struct nidd_configuration_result *out)
+{
+    *out = (struct nidd_configuration_result){.http_status = a->http_status, .retry_after_s = a->retry_after_s};
+    if (!is_success(a->http_status)) {
+        uint64_t unused;
+        read_error(a, &out->cause, &unused);
+        return;
+    }
+    struct nidd_configuration c;
+    if (nidd_configuration_decode(a->body, &c) != OK)
+        c = (struct nidd_configuration){0};
+    out->link = link_of(a, c.self, memory);
+    out->maximum_packet_size_bits = c.maximum_packet_size_bits;
+    out->duration_ms = c.duration_ms;
+    out->status = c.status;
+    nidd_configuration_release(&c);
+}

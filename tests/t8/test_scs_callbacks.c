@@ -1,0 +1,274 @@
+/* The SCEF's notifications over real HTTP: what reaches the sink, what is answered, what is counted. */
+#include "tests/t8/harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "t8/http_client.h"
+#include "t8/scs_callbacks.h"
+
+struct fixture {
+    struct loop l;
+    struct http_server *s;
+    struct http_client *c;
+    struct scs_callbacks_sink sink;
+    char url[64];
+    /* the sink */
+    size_t uplinks, delivery_statuses, configuration_statuses, counted;
+    enum error last_counted;
+    enum scs_verdict verdict;
+    enum error refusal;
+    struct http_exchange *later;
+    char ext_id[64];
+    char link[128];
+    size_t data_len;
+    enum t8_delivery_status delivery_status;
+    enum t8_nidd_status nidd_status;
+    /* the client */
+    size_t answers;
+    int status;
+    uint32_t retry_after_s;
+    char content_type[64];
+    char body[512];
+};
+
+static void keep(char *out, size_t size, struct bytes text)
+{
+    snprintf(out, size, "%.*s", (int)text.len, (const char *)text.data);
+}
+
+static enum scs_verdict on_uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
+{
+    struct fixture *f = ctx;
+    f->uplinks++;
+    keep(f->ext_id, sizeof f->ext_id, u->id.external_id.len ? u->id.external_id : u->id.msisdn);
+    keep(f->link, sizeof f->link, t8_link_tail(u->nidd_configuration));
+    f->data_len = u->data.len;
+    f->later = x;
+    *err = f->refusal;
+    return f->verdict;
+}
+
+static enum scs_verdict on_delivery_status(void *ctx, const struct nidd_delivery_status *s, enum error *err)
+{
+    struct fixture *f = ctx;
+    f->delivery_statuses++;
+    keep(f->link, sizeof f->link, t8_link_tail(s->nidd_downlink_data_transfer));
+    f->delivery_status = s->delivery_status;
+    *err = f->refusal;
+    return f->verdict;
+}
+
+static enum scs_verdict on_configuration_status(void *ctx, const struct nidd_configuration_status *s, enum error *err)
+{
+    struct fixture *f = ctx;
+    f->configuration_statuses++;
+    keep(f->ext_id, sizeof f->ext_id, s->id.external_id);
+    f->nidd_status = s->status;
+    *err = f->refusal;
+    return f->verdict;
+}
+
+static void on_counted(void *ctx, enum error err)
+{
+    struct fixture *f = ctx;
+    f->counted++;
+    f->last_counted = err;
+}
+
+static void handler(void *ctx, struct http_exchange *x)
+{
+    struct fixture *f = ctx;
+    scs_callbacks_handle(&f->sink, x);
+}
+
+static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a)
+{
+    (void)ref;
+    struct fixture *f = ctx;
+    assert_int_equal(err, OK);
+    f->answers++;
+    f->status = a->status;
+    f->retry_after_s = a->retry_after_s;
+    keep(f->body, sizeof f->body, a->body);
+    snprintf(f->content_type, sizeof f->content_type, "%s", a->content_type);
+}
+
+static void start(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    f->sink = (struct scs_callbacks_sink){f, on_uplink, on_delivery_status, on_configuration_status, on_counted};
+    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30};
+    const struct http_client_options co = {2000, 3000, 4, 65536};
+    assert_int_equal(loop_init(&f->l), OK);
+    assert_int_equal(http_server_new(&f->l, &so, handler, f, &f->s), OK);
+    assert_int_equal(http_client_new(&f->l, &co, &f->c), OK);
+    snprintf(f->url, sizeof f->url, "http://127.0.0.1:%u/t8/nidd/as1", http_server_port(f->s));
+}
+
+static void stop(struct fixture *f)
+{
+    http_client_free(f->c);
+    http_server_free(f->s);
+    loop_free(&f->l);
+}
+
+static void send_as(struct fixture *f, const char *method, const char *content_type, struct bytes body)
+{
+    const struct http_request_options r = {.method = method, .url = f->url, .content_type = content_type, .body = body};
+    assert_int_equal(http_client_send(f->c, &r, on_answer, f, 0), OK);
+}
+
+static void post(struct fixture *f, const char *body)
+{
+    size_t before = f->answers;
+    send_as(f, "POST", "application/json", bytes_of_str(body));
+    harness_wait(&f->l, &f->answers, before + 1);
+}
+
+#define UPLINK                                                                                                         \
+    "{\"niddConfiguration\":\"https://scef.example.net/3gpp-nidd/v1/as1/configurations/c7\",\"externalId\":"           \
+    "\"dev0001@iot.example.org\",\"data\":\"RAIwOgECAwSycmQ=\"}"
+
+static void notifications_reach_the_sink(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    post(&f, UPLINK);
+    assert_int_equal(f.status, 204);
+    assert_string_equal(f.body, "");
+    assert_int_equal(f.uplinks, 1);
+    assert_string_equal(f.ext_id, "dev0001@iot.example.org");
+    assert_string_equal(f.link, "/as1/configurations/c7");
+    assert_int_equal(f.data_len, 11);
+    post(&f, "{\"niddDownlinkDataTransfer\":\"/3gpp-nidd/v1/as1/configurations/c7/downlink-data-deliveries/d9\","
+             "\"deliveryStatus\":\"SUCCESS_NEXT_HOP_ACKNOWLEDGED\"}");
+    assert_int_equal(f.status, 204);
+    assert_int_equal(f.delivery_statuses, 1);
+    assert_string_equal(f.link, "/as1/configurations/c7/downlink-data-deliveries/d9");
+    assert_int_equal(f.delivery_status, T8_DELIVERY_SUCCESS_NEXT_HOP_ACKNOWLEDGED);
+    post(&f, "{\"niddConfiguration\":\"/3gpp-nidd/v1/as1/configurations/c7\",\"externalId\":\"a@b\","
+             "\"status\":\"TERMINATED_UE_NOT_AUTHORIZED\"}");
+    assert_int_equal(f.status, 204);
+    assert_int_equal(f.configuration_statuses, 1);
+    assert_int_equal(f.nidd_status, T8_NIDD_TERMINATED_UE_NOT_AUTHORIZED);
+    post(&f, "{\"subscription\":\"https://scef.example.net/3gpp-nidd/v1/as1/configurations/c7\"}");
+    assert_int_equal(f.status, 204);
+    assert_int_equal(f.counted, 4);
+    assert_int_equal(f.last_counted, OK);
+    assert_int_equal(f.uplinks + f.delivery_statuses + f.configuration_statuses, 3);
+    /* Any media type, or none, is read as what it is. */
+    send_as(&f, "POST", "text/plain", bytes_of_str(UPLINK));
+    harness_wait(&f.l, &f.answers, 5);
+    assert_int_equal(f.status, 204);
+    send_as(&f, "POST", NULL, bytes_of_str(UPLINK));
+    harness_wait(&f.l, &f.answers, 6);
+    assert_int_equal(f.status, 204);
+    assert_int_equal(f.uplinks, 3);
+    stop(&f);
+}
+
+static void verdicts(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    f.verdict = SCS_REFUSED;
+    f.refusal = ERR_UNKNOWN_CONFIGURATION;
+    post(&f, UPLINK);
+    assert_int_equal(f.status, 404);
+    assert_string_equal(f.content_type, "application/problem+json");
+    assert_non_null(strstr(f.body, "\"cause\":\"RESOURCE_CONTEXT_NOT_FOUND\""));
+    assert_int_equal(f.last_counted, ERR_UNKNOWN_CONFIGURATION);
+    f.refusal = ERR_STORE;
+    post(&f, UPLINK);
+    assert_int_equal(f.status, 503);
+    assert_true(f.retry_after_s > 0);
+
+    f.verdict = SCS_LATER;
+    send_as(&f, "POST", "application/json", bytes_of_str(UPLINK));
+    harness_wait(&f.l, &f.uplinks, 3);
+    harness_pump(&f.l, 20);
+    assert_int_equal(f.answers, 2);
+    scs_callbacks_answer(f.later, OK);
+    harness_wait(&f.l, &f.answers, 3);
+    assert_int_equal(f.status, 204);
+    send_as(&f, "POST", "application/json", bytes_of_str(UPLINK));
+    harness_wait(&f.l, &f.uplinks, 4);
+    scs_callbacks_answer(f.later, ERR_QUEUE_FULL);
+    harness_wait(&f.l, &f.answers, 4);
+    assert_int_equal(f.status, 503);
+    assert_int_equal(f.counted, 4);
+    stop(&f);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    static const struct {
+        const char *body;
+        enum error err;
+        const char *part;
+    } rows[] = {
+        {"", ERR_NOT_JSON, "\"cause\":\"INVALID_MSG_FORMAT\""},
+        {"not json", ERR_NOT_JSON, "\"invalidParams\":[{\"param\":\"\",\"reason\":\"body is not JSON\"}]"},
+        {"[]", ERR_MEMBER_TYPE, "\"cause\":\"MANDATORY_IE_INCORRECT\""},
+        {"{}", ERR_MEMBER_MISSING, "\"cause\":\"MANDATORY_IE_MISSING\""},
+        {"{\"niddConfiguration\":\"/as1/configurations/c\",\"data\":\"AQ==\"}", ERR_IDENTITY,
+         "\"invalidParams\":[{\"param\":\"/externalId\","},
+        {"{\"niddConfiguration\":\"/as1/configurations/c\",\"msisdn\":\"1\",\"data\":\"?\"}", ERR_BASE64,
+         "\"invalidParams\":[{\"param\":\"/data\","},
+        {"{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}", ERR_TOO_DEEP, "\"cause\":\"INVALID_MSG_FORMAT\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        post(&f, rows[i].body);
+        assert_int_equal(f.status, 400);
+        assert_string_equal(f.content_type, "application/problem+json");
+        if (!strstr(f.body, rows[i].part))
+            fail_msg("%s: %s", rows[i].body, f.body);
+        assert_int_equal(f.last_counted, rows[i].err);
+        assert_int_equal(f.counted, i + 1);
+    }
+    size_t counted = f.counted;
+    static const char *const methods[] = {"GET", "PUT", "DELETE", "PATCH"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        size_t before = f.answers;
+        send_as(&f, methods[i], NULL, bytes_of(NULL, 0));
+        harness_wait(&f.l, &f.answers, before + 1);
+        assert_int_equal(f.status, 405);
+        assert_int_equal(f.counted, ++counted);
+    }
+    assert_int_equal(f.uplinks, 0);
+
+    /* Both identities: the External Identifier wins. */
+    post(&f,
+         "{\"niddConfiguration\":\"/as1/configurations/c\",\"msisdn\":\"91\",\"externalId\":\"a@B\",\"data\":\"\"}");
+    assert_int_equal(f.status, 204);
+    assert_string_equal(f.ext_id, "a@B");
+
+    struct buf big = {0};
+    while (big.len < 1 << 20)
+        buf_add_str(&big, "0123456789abcdef");
+    size_t before = f.answers;
+    send_as(&f, "POST", "application/json", buf_bytes(&big));
+    harness_wait(&f.l, &f.answers, before + 1);
+    assert_int_equal(f.status, 413);
+    buf_free(&big);
+    post(&f, UPLINK);
+    assert_int_equal(f.status, 204);
+    stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(notifications_reach_the_sink),
+        cmocka_unit_test(verdicts),
+        cmocka_unit_test(refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
