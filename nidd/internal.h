@@ -229,7 +229,7 @@ struct engine {
 /* ---- engine.c */
 /* Stores the record in e->key and e->value; its ticket, 0 when memory was too short for it. */
 uint64_t engine_record_put(struct engine *e);
-void engine_store_later(struct engine *e); /* what is in `unsaved` goes to the store again */
+void engine_store_later(struct engine *e);               /* what is in `unsaved` goes to the store again */
 void engine_set_time(struct engine *e, uint64_t now_ms); /* each input's first act; time never goes back */
 
 uint64_t engine_next_seq(struct engine *e);

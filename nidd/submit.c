@@ -267,8 +267,9 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
     if (!m || m->state != DOWNLINK_SUBMITTED)
         return;
     struct device *d = m->device;
-    bool certainly_not = r->outcome == NIDD_SUBMIT_REFUSED && r->cause != T8_CAUSE_TIMEOUT &&
-                         r->cause != T8_CAUSE_NEXT_HOP && r->http_status != 504;
+    bool refused_before_sending = r->outcome == NIDD_SUBMIT_REFUSED && r->cause != T8_CAUSE_TIMEOUT &&
+                                  r->cause != T8_CAUSE_NEXT_HOP && r->http_status != 504;
+    bool certainly_not = refused_before_sending || (r->outcome == NIDD_SUBMIT_NO_ANSWER && r->not_sent);
     if (!certainly_not && !m->first_sent_ms) {
         m->first_sent_ms = m->submitted_ms;
         if (m->stored && downlink_is_request(m) && !is_idempotent(m))

@@ -209,8 +209,7 @@ static void scef_event(struct world *w, struct event *ev)
                                   .data = bytes_of(ev->data, ev->len),
                                   .has_maximum_latency = true,
                                   .maximum_latency_s = (uint32_t)ev->detail};
-        scef_downlink(w->scef, w->now_ms, h, as,
-                      configuration_id(bytes_of(ev->text, (size_t)(blank - ev->text))), &d);
+        scef_downlink(w->scef, w->now_ms, h, as, configuration_id(bytes_of(ev->text, (size_t)(blank - ev->text))), &d);
         return;
     }
     struct event answer = {.at_ms = w->now_ms + world_between(w, 2, 60),
