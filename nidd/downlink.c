@@ -342,6 +342,7 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
         return ERR_NO_MEMORY;
     }
     y->leg_mid = r->server_mid;
+    exchange_seen(y);
     y->state = EXCHANGE_DONE;
     m->h = h;
     m->from = y->h;

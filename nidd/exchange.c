@@ -93,14 +93,43 @@ static bool token_is(const struct exchange *x, struct bytes token)
     return bytes_equal(bytes_of(x->token, x->token_len), token);
 }
 
+/* Most messages are no repetitions, and to find that out must not cost a walk through all that is remembered. Message
+ * IDs count up, so their last six bits tell nearly all of them apart. What was forgotten since leaves its bit behind,
+ * until a walk in vain counts anew. */
+static uint64_t seen_bit(uint16_t message_id)
+{
+    return 1ULL << (message_id & 63);
+}
+
+void exchange_seen(struct exchange *x)
+{
+    if (x->down)
+        x->device->seen[1] |= seen_bit(x->leg_mid);
+    else if (x->from_device)
+        x->device->seen[0] |= seen_bit(x->device_mid);
+}
+
+static void count_anew(struct device *d, bool down)
+{
+    d->seen[down] = 0;
+    LIST_EACH (it, &d->exchanges) {
+        struct exchange *x = LIST_ENTRY(it, struct exchange, node);
+        if (x->down == down)
+            exchange_seen(x);
+    }
+}
+
 /* A device that has restarted may use a Message ID again for something else: code and token tell a repetition. */
 struct exchange *exchange_by_device_mid(struct device *d, const struct coap_view *v)
 {
+    if (!(d->seen[0] & seen_bit(v->message_id)))
+        return NULL;
     for (struct list *it = d->exchanges.prev; it != &d->exchanges; it = it->prev) {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
         if (!x->down && x->from_device && x->device_mid == v->message_id && x->code == v->code && token_is(x, v->token))
             return x;
     }
+    count_anew(d, false);
     return NULL;
 }
 
@@ -128,12 +157,15 @@ struct exchange *exchange_by_token(struct device *d, uint32_t server, struct byt
 
 struct exchange *exchange_down(struct device *d, uint32_t server, const struct coap_view *v)
 {
+    if (!(d->seen[1] & seen_bit(v->message_id)))
+        return NULL;
     for (struct list *it = d->exchanges.prev; it != &d->exchanges; it = it->prev) {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
         if (x->down && x->server == server && x->leg_mid == v->message_id && x->code == v->code &&
             token_is(x, v->token))
             return x;
     }
+    count_anew(d, true);
     return NULL;
 }
 

@@ -80,6 +80,7 @@ struct device {
     uint16_t spooled;
     uint16_t next_leg_mid;
     uint16_t next_device_mid;
+    uint64_t seen[2]; /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
     uint8_t configuration;       /* enum configuration_state */
     uint8_t configuration_cause; /* enum t8_cause of a refusal */
     uint8_t link_age;            /* counts the links */
@@ -303,6 +304,8 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind);
 struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,
                               bool down);
 void exchange_free(struct engine *e, struct exchange *x);
+/* x has its Message IDs: repetitions of its message will be found from now on. */
+void exchange_seen(struct exchange *x);
 struct exchange *exchange_by_device_mid(struct device *d, const struct coap_view *v);
 struct exchange *exchange_by_leg_mid(struct device *d, uint32_t server, uint16_t leg_mid);
 struct exchange *exchange_by_token(struct device *d, uint32_t server, struct bytes token); /* an open request */

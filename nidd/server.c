@@ -230,6 +230,7 @@ static void response(struct engine *e, struct device *d, uint32_t server, const 
         return;
     }
     y->leg_mid = v->message_id;
+    exchange_seen(y);
     enum error err = answer_device(e, x, v, y->h, v->type == COAP_CON);
     if (err && err != ERR_TIMEOUT) {
         exchange_free(e, y); /* no room now: the server repeats */
@@ -246,6 +247,7 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
     if (!y)
         return; /* no memory: the server repeats */
     y->leg_mid = v->message_id;
+    exchange_seen(y);
 
     struct coap_error no = {.block1_szx = -1};
     if (e->draining) {

@@ -187,6 +187,7 @@ enum error spool_restore(struct engine *e, struct device *d, uint32_t server, co
     x->device_acknowledged = true; /* it was, as soon as this was stored */
     x->device_mid = r->device_mid;
     x->leg_mid = r->server_mid;
+    exchange_seen(x);
     x->spool_seq = r->seq;
     x->seen_ms = r->accepted_ms;
     x->answers_seq = r->answers_seq;

@@ -66,6 +66,7 @@ static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t 
     x->leg_mid = d->next_leg_mid++;
     x->device_mid = v->message_id;
     x->from_device = v->type != COAP_ACK;
+    exchange_seen(x);
     coap_header_write(header, type, v->token.len, v->code, x->leg_mid);
     if (type == COAP_CON || !up) {
         x->message = blob_new(header, rest);

@@ -45,7 +45,8 @@ struct nidd_downlink {
 };
 [[gnu::warn_unused_result]] enum error nidd_downlink_decode_request(struct bytes body, struct nidd_downlink *out,
                                                                     struct t8_problem *p);
-/* As a client reads a 200 or 201: `data` may be missing, `status` may stand for `deliveryStatus` (t8.md 8.4). */
+/* As a client reads a 200 or 201. `data` is our own, echoed by most SCEFs, and not decoded; `status` may stand for
+ * `deliveryStatus`. */
 [[gnu::warn_unused_result]] enum error nidd_downlink_decode(struct bytes body, struct nidd_downlink *out);
 [[gnu::warn_unused_result]] enum error nidd_downlink_encode(const struct nidd_downlink *d, struct buf *out);
 void nidd_downlink_release(struct nidd_downlink *d);

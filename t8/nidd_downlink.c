@@ -50,8 +50,6 @@ enum error nidd_downlink_decode(struct bytes body, struct nidd_downlink *out)
     (void)!t8_json_string(&o, "/self", T8_JSON_TOLERANT, &out->self, NULL);
     (void)!t8_json_time(&o, "/requestedRetransmissionTime", T8_JSON_TOLERANT, &out->requested_retransmission_ms, NULL);
     (void)!read_common(&o, T8_JSON_TOLERANT, out, NULL);
-    if (t8_json_data(&o, &out->data_memory, &out->data, NULL) != OK)
-        buf_free(&out->data_memory); /* some SCEFs leave it out (t8.md 8.4); nobody needs it */
     out->delivery_status_text = t8_json_delivery_status(&o);
     out->delivery_status = t8_delivery_status_parse(out->delivery_status_text);
     out->doc = t8_json_take(&o);

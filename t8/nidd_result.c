@@ -38,10 +38,11 @@ void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, st
         d = (struct nidd_downlink){0}; /* no body, or no JSON: the status says enough */
     out->delivery_status = d.delivery_status;
     out->requested_retransmission_ms = d.requested_retransmission_ms;
-    out->link = link_of(a, d.self, memory);
     /* An answer that names a resource and a state that is no end means 201. Of a state we do not know the number
-     * decides. */
+     * decides. The usual 200 has neither: no link is looked for. */
     bool waits = d.delivery_status >= T8_DELIVERY_TRIGGERED && d.delivery_status < T8_DELIVERY_OTHER_PENDING;
+    if (a->http_status == 201 || a->http_status == 202 || waits)
+        out->link = link_of(a, d.self, memory);
     if (a->http_status == 201 || (out->link.len && a->http_status != 204 && (waits || a->http_status == 202)))
         out->outcome = NIDD_SUBMIT_PENDING;
     else

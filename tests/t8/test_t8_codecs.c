@@ -162,7 +162,8 @@ static void downlink_answer(void **state)
     assert_int_equal(nidd_downlink_decode(bytes_of_str(body), &d), OK);
     assert_int_equal(d.delivery_status, T8_DELIVERY_BUFFERING_TEMPORARILY_NOT_REACHABLE);
     assert_int_equal(d.requested_retransmission_ms, 1795158000000);
-    assert_true(bytes_equal(d.data, bytes_of(get_3_0_0, sizeof get_3_0_0)));
+    assert_int_equal(d.data.len, 0); /* our own, echoed: not read */
+    d.data = bytes_of(get_3_0_0, sizeof get_3_0_0);
     struct buf b = {0};
     assert_int_equal(nidd_downlink_encode(&d, &b), OK);
     assert_text(&b, body);
