@@ -33,7 +33,8 @@ void device_put(struct engine *e, struct device *d)
     list_remove(&d->storing.node);
     d->storing.what = STORING_DEVICE;
     d->storing.ticket = engine_record_put(e);
-    if (d->storing.ticket == 0) {
+    d->unsaved = d->storing.ticket == 0;
+    if (d->unsaved) {
         list_push_back(&e->unsaved, &d->storing.node);
         engine_store_later(e);
         return;

@@ -96,6 +96,7 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
     if (n->store) {
         m->stored = true;
         m->storing.what = STORING_DOWNLINK;
+        device_put_first(e, m->device);
         m->storing.ticket = downlink_put(e, m);
         if (m->storing.ticket == 0) {
             m->stored = false;
@@ -324,12 +325,29 @@ void downlink_free(struct engine *e, struct downlink *m)
 
 /* ------------------------------------------------------------------ after a restart */
 
+void downlink_replaced(struct engine *e, struct device *d, uint64_t seq)
+{
+    struct list *const lists[] = {&d->queue.items, &d->awaiting};
+    for (unsigned i = 0; i < 2; i++) {
+        LIST_EACH_SAFE (it, lists[i]) {
+            struct downlink *m =
+                i == 0 ? LIST_ENTRY(it, struct downlink, item.node) : LIST_ENTRY(it, struct downlink, awaiting_node);
+            if (seq && m->seq == seq)
+                downlink_free(e, m);
+        }
+    }
+}
+
 enum error downlink_restore(struct engine *e, struct device *d, uint32_t server, const struct record_message *r)
 {
     struct coap_view v;
     handle h;
     if (coap_view_parse(r->message, &v) != OK)
         return ERR_STORE_CORRUPT;
+    if (spool_answers(d, r->seq)) {
+        engine_record_delete(e, RECORD_DOWNLINK, d, r->seq);
+        return OK;
+    }
     struct downlink *m = slab_new(&e->downlinks, &h);
     if (!m)
         return ERR_NO_MEMORY;

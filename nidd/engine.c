@@ -383,6 +383,7 @@ static void stored(struct engine *e, struct storing *s, enum error err)
             free(LIST_ENTRY(s, struct deletion, storing));
         break;
     case STORING_DEVICE:
+        LIST_ENTRY(s, struct device, storing)->unsaved = err != OK;
         if (err)
             list_push_back(&e->unsaved, &s->node);
         break;

@@ -85,6 +85,7 @@ struct device {
     uint8_t configuration_cause; /* enum t8_cause of a refusal */
     uint8_t link_age;            /* counts the links */
     bool id_is_msisdn;
+    bool unsaved;   /* the store has refused its record */
     bool routed;    /* it is in the configuration */
     bool reachable; /* false: nothing is submitted until an uplink or the flow timer */
 };
@@ -250,7 +251,13 @@ void event_emit(struct engine *e, const struct device *d, struct engine_event *e
 struct device *device_find(const struct engine *e, struct t8_identity id);
 struct device *device_by_leg(const struct engine *e, uint32_t leg);
 void device_free(struct engine *e, struct device *d);
-void device_put(struct engine *e, struct device *d);                         /* writes its record */
+void device_put(struct engine *e, struct device *d); /* writes its record */
+/* Before a record of one of its messages, which nobody could place without it. */
+static inline void device_put_first(struct engine *e, struct device *d)
+{
+    if (d->unsaved)
+        device_put(e, d);
+}
 uint32_t device_packet_size(const struct engine *e, const struct device *d); /* UINT32_MAX = unlimited */
 /* The device is there now: downlink_flow will submit. */
 void device_heard(struct engine *e, struct device *d);
@@ -289,6 +296,8 @@ void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uin
 void downlink_fail_requests(struct engine *e, struct device *d, const char *reason, enum t8_cause cause);
 void downlink_free(struct engine *e, struct downlink *m); /* without a word */
 bool downlink_is_request(const struct downlink *m);
+/* Its answer was restored: the crash came between the two records' commits. 0 = none. */
+void downlink_replaced(struct engine *e, struct device *d, uint64_t seq);
 uint64_t downlink_put(struct engine *e, const struct downlink *m); /* writes its record; the ticket */
 void downlink_forget_link(struct engine *e, struct downlink *m);   /* the SCEF does not hold it any more */
 [[gnu::warn_unused_result]] enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
@@ -338,8 +347,9 @@ void server_timer(struct engine *e, uint32_t server);
 /* x->message is put into the store; false when the device's bound or memory forbids it. */
 [[gnu::warn_unused_result]] bool spool_put(struct engine *e, struct exchange *x);
 void spool_stored(struct engine *e, struct exchange *x, enum error err);
-void spool_remove(struct engine *e, struct exchange *x); /* x leaves the spool and its record goes */
-void spool_back(struct engine *e, struct exchange *x);   /* sent once more in vain: back to its place in line */
+void spool_remove(struct engine *e, struct exchange *x);  /* x leaves the spool and its record goes */
+void spool_back(struct engine *e, struct exchange *x);    /* sent once more in vain: back to its place in line */
+bool spool_answers(const struct device *d, uint64_t seq); /* the answer to this downlink is there */
 /* Something of this device waits in line for the server: what comes now stands behind it. */
 bool spool_holds(const struct device *d, uint32_t server);
 [[gnu::warn_unused_result]] enum error spool_restore(struct engine *e, struct device *d, uint32_t server,

@@ -153,13 +153,15 @@ static enum error answer_device(struct engine *e, struct exchange *x, const stru
     enum error err = downlink_add(e, &n, &x->reply_downlink);
     if (err) {
         event_drop(e, d, x->server, v->message, "queue_full");
-        blob_unref(b);
-        return err;
+        if (store) { /* the server repeats it */
+            blob_unref(b);
+            return err;
+        }
     }
     blob_unref(x->reply);
-    x->reply = b;
+    x->reply = b; /* also for the device's repetition */
     exchange_done(e, x);
-    return OK;
+    return err;
 }
 
 /* The server has reset what the device sent: the device is told, since it cancels an observation or says that a request

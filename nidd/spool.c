@@ -25,6 +25,7 @@ bool spool_put(struct engine *e, struct exchange *x)
     struct device *d = x->device;
     if (d->spooled >= e->o.spool_max_messages || !x->message)
         return false;
+    device_put_first(e, d);
     struct record_message r = {.device_id = device_id_bytes(d),
                                .seq = engine_next_seq(e),
                                .server = bytes_of_str(engine_server_name(e, x->server)),
@@ -170,11 +171,20 @@ void spool_flush(struct engine *e, uint32_t server)
         timer_start(&e->timers, &s->timer, e->now_ms + 20);
 }
 
+bool spool_answers(const struct device *d, uint64_t seq)
+{
+    LIST_EACH (it, &d->exchanges)
+        if (LIST_ENTRY(it, const struct exchange, node)->answers_seq == seq)
+            return true;
+    return false;
+}
+
 enum error spool_restore(struct engine *e, struct device *d, uint32_t server, const struct record_message *r)
 {
     struct coap_view v;
     if (coap_view_parse(r->message, &v) != OK)
         return ERR_STORE_CORRUPT;
+    downlink_replaced(e, d, r->answers_seq);
     struct exchange *x = exchange_new(e, d, server, &v, false);
     struct blob *b = x ? blob_of(r->message) : NULL;
     if (!b) {

@@ -137,7 +137,7 @@ reads, observes, writes and executes on all of them:
 {devices}
 
 One line per message on each hop. T8: HTTP status of its POST. NAS: how many NAS messages its exchange has cost so far.
-Token, code and content pass unchanged; type and Message ID belong to each side of the adapter. X: it did not get through.
+X: it did not get through. Token, code and content pass unchanged; type and Message ID belong to each side of the adapter.
 """
 
 KEEP_TEXT = """\
@@ -149,8 +149,8 @@ All of it keeps running, and every message will be shown here. Ctrl-C ends it. F
 
     ./dev shell -- build/release/bin/sim-lwm2m-client --server 127.0.0.1:{air5} --endpoint urn:nai:dev5@{domain}
 
-  Your own server    Let it listen at UDP 127.0.0.1:{own_server} and accept endpoint urn:nai:dev6@{domain}. That is dev6, whose
-                     client, any, is told coap://127.0.0.1:{air6}:
+  Your own server    Let it listen at UDP 127.0.0.1:{own_server} and accept endpoint urn:nai:dev6@{domain}. That is
+                     dev6, whose client, any, is told coap://127.0.0.1:{air6}:
 
     ./dev shell -- build/release/bin/sim-lwm2m-server --listen 127.0.0.1:{own_server} --op "read /3/0"
     ./dev shell -- build/release/bin/sim-lwm2m-client --server 127.0.0.1:{air6} --endpoint urn:nai:dev6@{domain}
@@ -214,7 +214,8 @@ class Demo:
         adapter = self.write("adapter.yaml", ADAPTER + (ADAPTER_KEEP if self.keep else ""))
         script = self.write("script", SCRIPT)
         start, ports, traces = self.children.start, self.ports, self.sources
-        start("sim-lwm2m-server", "--listen", f"127.0.0.1:{ports['server']}", "--script", script, "--expect", 4, "--json")
+        listen = f"127.0.0.1:{ports['server']}"
+        start("sim-lwm2m-server", "--listen", listen, "--script", script, "--expect", 4, "--json")
         start("scef-sim", "--config", sim, "--trace", traces["sim"].path)
         self.children.wait_until(self.sim_answers, 10, "scef-sim answers HTTP")
         start("scef-adapter", "--config", adapter, "--trace", traces["adapter"].path)
@@ -317,9 +318,9 @@ class Demo:
             nas = sum(exchange.nas for exchange in exchanges)
             lossless = sum(exchange.device not in LOSSY for exchange in exchanges)
             print(
-                f"PASSED: {len(exchanges)} exchanges with {nas} NAS messages in {(end_ms - self.start_ms) / 1000:.1f} s. "
-                f"All are answered; the {lossless} without loss cost no message more\n"
-                f"than they need; every device executed once what it was told once."
+                f"PASSED: {len(exchanges)} exchanges with {nas} NAS messages "
+                f"in {(end_ms - self.start_ms) / 1000:.1f} s. All are answered; the {lossless} without loss cost no\n"
+                f"message more than they need; every device executed once what it was told once."
             )
         return faults
 

@@ -68,7 +68,8 @@ class FakeScef:
         if request.path == ROOT and request.method == "POST":
             body = request.json()
             link = self.link(body["externalId"])
-            return Answer(201, {**body, "self": link, "maximumPacketSize": 10864, "status": "ACTIVE"}, {"Location": link})
+            body |= {"self": link, "maximumPacketSize": 10864, "status": "ACTIVE"}
+            return Answer(201, body, {"Location": link})
         if request.path.endswith("/downlink-data-deliveries"):
             return Answer(200, {**request.json(), "deliveryStatus": "SUCCESS_NEXT_HOP_UNACKNOWLEDGED"})
         if request.method == "GET":

@@ -1,4 +1,4 @@
-"""The whole chain as programs on free ports, for one test: scef-sim or a SCEF of the test's own, scef-adapter, a server.
+"""The whole chain as programs on free ports, for one test: scef-sim or a SCEF of the test's own, scef-adapter, server.
 
 Nothing here sleeps for a fixed time: every wait is for an event, with a generous bound. When the test is over all
 programs are stopped, and one that crashed, leaked or said that its behaviour is undefined fails the test.

@@ -51,7 +51,7 @@ def assert_refused(stack, reply, status, cause=None):
     assert reply.status == status, (reply.status, reply.body)
     assert reply.headers.get("Content-Type", "").startswith("application/problem+json")
     problem = reply.json()
-    assert problem["status"] == status and problem.get("title") or problem.get("detail"), problem
+    assert problem["status"] == status and (problem.get("title") or problem.get("detail")), problem
     if cause:
         assert problem["cause"] == cause, problem
     assert stack.wire_server.receive(0.05) is None
@@ -96,7 +96,7 @@ MEMBERS = {
     "configuration is an object": ({"niddConfiguration": {"a": 1}}, "MANDATORY_IE_INCORRECT"),
     "identity is a number": ({"externalId": 1}, "MANDATORY_IE_INCORRECT"),
     "identity is a list": ({"externalId": [DEVICE]}, "MANDATORY_IE_INCORRECT"),
-    "identity is null in text": ({"externalId": ""}, None),
+    "identity is empty": ({"externalId": ""}, None),
     "data is a number": ({"data": 0}, "MANDATORY_IE_INCORRECT"),
     "data is true": ({"data": True}, "MANDATORY_IE_INCORRECT"),
     "data is an object": ({"data": {}}, "MANDATORY_IE_INCORRECT"),

@@ -1,5 +1,5 @@
-"""Bytes that are no CoAP, or not quite, from both sides: dropped and counted with a reason, or carried unchanged where it
-is none of a relay's business; nothing else is disturbed."""
+"""Bytes that are no CoAP, or not quite, from both sides: dropped and counted with a reason, or carried unchanged where
+that is none of a relay's business; nothing else is disturbed."""
 
 import random
 

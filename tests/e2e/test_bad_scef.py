@@ -25,7 +25,7 @@ NONSENSE = {
         raw=b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", then="close"
     ),
     "a list": Answer(201, b"[]"),
-    "numbers for texts": Answer(201, {"self": 1, "data": 2, "deliveryStatus": 3, "status": [], "maximumPacketSize": "x"}),
+    "wrong types": Answer(201, {"self": 1, "data": 2, "deliveryStatus": 3, "status": [], "maximumPacketSize": "x"}),
     "null": Answer(200, b"null"),
     "10,000 arrays": Answer(201, b"[" * 10000 + b"]" * 10000),
     "nothing as 204": Answer(204, b"", {"Content-Length": 0}),
@@ -88,7 +88,8 @@ def place(stack, device):
     token = stack.mid.to_bytes(2, "big")
     message = wire.registration(endpoint(1), stack.mid, token)
     message.type = wire.NON
-    stack.wait(lambda: stack.uplink(device, message, stack.fake_scef.link(device)).status == 204, "the uplink is taken", 20)
+    link = stack.fake_scef.link(device)
+    stack.wait(lambda: stack.uplink(device, message, link).status == 204, "the uplink is taken", 20)
     return stack.wire_server.expect(token=token).source
 
 
@@ -184,7 +185,8 @@ LINKS = {
 
 @pytest.mark.parametrize("name", LINKS)
 def test_wrong_links_of_a_configuration(chain, name):
-    nonsense_for(chain, Answer(201, {"externalId": DEVICE, "maximumPacketSize": 10864, **LINKS[name]}), "/configurations")
+    answer = Answer(201, {"externalId": DEVICE, "maximumPacketSize": 10864, **LINKS[name]})
+    nonsense_for(chain, answer, "/configurations")
     start_adapter(chain, ready=False)
     chain.wait(lambda: chain.nonsense_count >= 1, "the SCEF has answered nonsense")
     chain.wait(lambda: chain.device(OTHER)["configuration"] == "active", "the other device is configured")

@@ -44,10 +44,8 @@ def crowd(stack, request):
     if leg:
         first = free_ports(COUNT)
         leg["port_range"] = f"{first}-{first + COUNT - 1}"
-    stack.start_scef(
-        [{"external_id": "dev%d@example.org", "client": "air", "air": f"127.0.0.1:{air}", "psm": False, "count": COUNT,
-          "delay_ms": [0, 50]}]
-    )  # fmt: skip
+    ue = {"external_id": "dev%d@example.org", "count": COUNT, "psm": False, "delay_ms": [0, 50]}
+    stack.start_scef([{**ue, "client": "air", "air": f"127.0.0.1:{air}"}])
     everyone = Crowd(stack, air)
     stack.start_adapter([external_id(n + 1) for n in range(COUNT)], server_leg=leg)
     everyone.stack = stack
@@ -63,7 +61,8 @@ def test_every_answer_reaches_the_right_one(crowd):
             name = next(v for v in message.option(wire.URI_QUERY) if v.startswith(b"ep="))[3:].decode()
             places[name] = message.source
             options = [(wire.LOCATION_PATH, b"rd"), (wire.LOCATION_PATH, name.encode())]
-            crowd.server.send(wire.Message(wire.ACK, wire.code("2.01"), message.mid, message.token, options), message.source)
+            created = wire.Message(wire.ACK, wire.code("2.01"), message.mid, message.token, options)
+            crowd.server.send(created, message.source)
         elif who is not None:
             assert (message.type, message.mid, message.token) == (wire.ACK, 7, b"same"), (who, message)
             assert who not in locations, "answered twice"

@@ -31,12 +31,12 @@ class Device:
 def chain(stack):
     """(stack, server, devices): three devices, the second of which sleeps."""
     air = free_ports(3)
+    ue = {"client": "air", "active_time_s": 1}
     stack.start_scef(
         [
-            {"external_id": external_id(n), "client": "air", "air": f"127.0.0.1:{air + n - 1}", "psm": n == 2,
-             "active_time_s": 1}
+            {"external_id": external_id(n), "air": f"127.0.0.1:{air + n - 1}", "psm": n == 2, **ue}
             for n in (1, 2, 3)
-        ]  # fmt: skip
+        ]
     )
     with wire.Peer(at=("127.0.0.1", stack.server_port)) as server:
         stack.start_adapter([external_id(n) for n in (1, 2, 3)])
@@ -50,9 +50,8 @@ def accept_registration(server, device):
     """Where the device is from now on, as the server sees it."""
     device.register()
     request = server.expect(code=wire.POST)
-    created = wire.Message(
-        wire.ACK, wire.code("2.01"), request.mid, request.token, [(wire.LOCATION_PATH, b"rd"), (wire.LOCATION_PATH, b"7")]
-    )
+    location = [(wire.LOCATION_PATH, b"rd"), (wire.LOCATION_PATH, b"7")]
+    created = wire.Message(wire.ACK, wire.code("2.01"), request.mid, request.token, location)
     server.send(created, request.source)
     assert device.peer.expect(type=wire.ACK).code == wire.code("2.01")
     return request.source

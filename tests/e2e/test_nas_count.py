@@ -23,8 +23,8 @@ def settled(stack):
 
 
 def all_done(stack, count):
-    done = stack.wait(lambda: len(stack.server.named("done")) >= count and stack.server.named("done"), "the scripts end")
-    assert all(event["ok"] for event in done), stack.server.named("failed")
+    stack.wait(lambda: len(stack.server.named("done")) >= count, "the scripts end")
+    assert all(event["ok"] for event in stack.server.named("done")), stack.server.named("failed")
 
 
 def test_without_loss_each_exchange_costs_what_it_needs(stack):

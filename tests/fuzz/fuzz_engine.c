@@ -1,0 +1,275 @@
+/* The engine under a stream of random inputs: uplinks, datagrams, answers of the SCEF with any outcome, commits that
+ * fail, time, restarts from what was committed. Checks: no message in two final states, none before it was accepted,
+ * none lost or forgotten; records can be read; counters agree; bounds hold; each uplink that waits is answered once. */
+#include "tests/fuzz/fuzz_engine_world.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* --- inputs -------------------------------------------------------------------------------------------------- */
+
+static struct reader in;
+
+static unsigned u8(void)
+{
+    return in.rest.len ? reader_u8(&in) : 0;
+}
+
+/* A message out of small pools, so that Message IDs and tokens meet, or any bytes. */
+static size_t compose(unsigned device, bool to_device, uint8_t out[600])
+{
+    static const uint8_t codes[] = {0x00, 0x01, 0x02, 0x03, 0x05, 0x45, 0x44, 0x41, 0x84, 0xa3, 0x21, 0x02};
+    static const char *const options[] = {"",
+                                          "\x60",
+                                          "\x61\x01",
+                                          "\x61\x05",
+                                          "\xb2rd",
+                                          "\xf1",
+                                          "\xff"
+                                          "12345",
+                                          "\xb1"
+                                          "3\xff"
+                                          "1"};
+    unsigned how = u8();
+    const uint8_t(*pool)[16] = (const void *)(to_device ? w.up[device] : w.down[device]);
+    const uint8_t *seen = pool[how >> 2 & 3];
+    if ((how & 3) == 3) { /* raw */
+        size_t len = u8() % 64;
+        struct bytes raw = reader_bytes(&in, len < in.rest.len ? len : in.rest.len);
+        if (raw.len)
+            memcpy(out, raw.data, raw.len);
+        return raw.len;
+    }
+    unsigned type = u8();
+    unsigned code = codes[type >> 4 < 12 ? type >> 4 : 0];
+    unsigned shape = u8();
+    size_t len = COAP_HEADER_BYTES;
+    out[0] = (uint8_t)(0x40 | (type & 3) << 4);
+    out[1] = (uint8_t)code;
+    out[2] = how & 1 ? seen[2] : 0;
+    out[3] = how & 1 ? seen[3] : (uint8_t)(shape >> 5);
+    if (code == 0)
+        return len;
+    size_t token_len = how & 2 ? (seen[0] & 15u) : shape & 3;
+    token_len = token_len > 8 ? 8 : token_len;
+    memcpy(out + len, how & 2 ? (const char *)seen + COAP_HEADER_BYTES : "tok", how & 2 ? token_len : token_len & 3);
+    out[0] |= (uint8_t)token_len;
+    len += token_len;
+    const char *o = options[shape >> 2 & 7];
+    memcpy(out + len, o, strlen(o));
+    len += strlen(o);
+    if (type & 4) {
+        size_t more = type & 8 ? 400 : 20;
+        out[len++] = 0xff;
+        memset(out + len, 'x', more);
+        len += more;
+    }
+    return len;
+}
+
+static void input_uplink(unsigned device)
+{
+    uint8_t *data = malloc(600); /* of its own, so that reading beyond its end is seen */
+    uint8_t composed[600];
+    size_t len = compose(device, false, composed);
+    fail_unless(data);
+    memcpy(data, composed, len);
+    data = realloc(data, len ? len : 1);
+    const struct nidd_uplink u = {.id = world_identity(device), .data = bytes_of(data, len)};
+    enum error err = OK;
+    uint32_t ref = ++w.later_ref;
+    w.later[ref] = 1;
+    w.inside = true;
+    enum engine_verdict v = engine_uplink(w.e, w.now_ms, ref, &u, &err);
+    if (v != ENGINE_LATER) {
+        fail_unless(w.later[ref] == 1);
+        w.later[ref] = 0;
+    }
+    fail_unless(v != ENGINE_REFUSED || err != OK);
+    world_checks();
+    free(data);
+}
+
+static void input_datagram(unsigned device, unsigned server)
+{
+    uint8_t composed[600];
+    size_t len = compose(device, true, composed);
+    uint8_t *data = bytes_dup(bytes_of(composed, len));
+    fail_unless(data);
+    w.inside = true;
+    engine_server_datagram(w.e, w.now_ms, device, server, bytes_of(data, len));
+    world_checks();
+    free(data);
+}
+
+static const char *const links[] = {"/as/configurations/c0",
+                                    "/as/configurations/c0/downlink-data-deliveries/d1",
+                                    "/as/configurations/c1/downlink-data-deliveries/d2",
+                                    "http://h/p/as/configurations/c0/",
+                                    "nonsense",
+                                    ""};
+
+static struct bytes link_of(unsigned choice)
+{
+    return bytes_of_str(links[choice % 6]);
+}
+
+static void input_submit_result(unsigned how)
+{
+    static const int statuses[] = {500, 404, 429, 403, 400, 503, 504, 401};
+    if (w.submit_count == 0)
+        return;
+    size_t i = how % w.submit_count;
+    uint64_t ref = w.submits[i];
+    w.submits[i] = w.submits[--w.submit_count];
+    unsigned what = u8();
+    struct nidd_submit_result r = {
+        .outcome = NIDD_SUBMIT_DELIVERED, .http_status = 200, .delivery_status = what >> 2 & 31};
+    if ((what & 3) == 1)
+        r = (struct nidd_submit_result){.outcome = NIDD_SUBMIT_PENDING, .http_status = 201, .link = link_of(what >> 2)};
+    if ((what & 3) == 2)
+        r = (struct nidd_submit_result){.outcome = NIDD_SUBMIT_REFUSED,
+                                        .http_status = statuses[what >> 5],
+                                        .cause = (enum t8_cause)((what >> 2 & 7) * 2 % (T8_CAUSE_OTHER + 1)),
+                                        .retry_after_s = what & 16 ? 30 : 0,
+                                        .requested_retransmission_ms = what & 8 ? w.now_ms + 40000 : 0};
+    if ((what & 3) == 3)
+        r = (struct nidd_submit_result){.outcome = NIDD_SUBMIT_NO_ANSWER};
+    r.delivery_status %= T8_DELIVERY_OTHER_FAILURE + 1;
+    w.inside = true;
+    engine_submit_result(w.e, w.now_ms, ref, &r);
+    world_checks();
+}
+
+static void input_configuration_result(unsigned how)
+{
+    static const int statuses[] = {201, 200, 404, 403, 500, 0, 429, 201};
+    if (w.configuration_count == 0)
+        return;
+    size_t i = how % w.configuration_count;
+    uint64_t ref = w.configurations[i];
+    w.configurations[i] = w.configurations[--w.configuration_count];
+    unsigned what = u8();
+    const struct nidd_configuration_result r = {.http_status = statuses[what & 7],
+                                                .link = what & 8 ? link_of(what >> 4) : link_of(0),
+                                                .status = what & 64 ? T8_NIDD_TERMINATED : T8_NIDD_ACTIVE,
+                                                .maximum_packet_size_bits = what & 128 ? 8 * 60 : 0};
+    w.inside = true;
+    engine_configuration_result(w.e, w.now_ms, ref, &r);
+    world_checks();
+}
+
+static void input_status(unsigned device, unsigned what)
+{
+    enum error err;
+    w.inside = true;
+    if (what & 1) {
+        const struct nidd_delivery_status s = {.nidd_downlink_data_transfer = link_of(what >> 1),
+                                               .delivery_status = (what >> 4) % (T8_DELIVERY_OTHER_FAILURE + 1)};
+        err = engine_delivery_status(w.e, w.now_ms, &s);
+    } else {
+        const struct nidd_configuration_status s = {.nidd_configuration = link_of(what >> 1),
+                                                    .id = world_identity(device),
+                                                    .status = (what >> 4) % (T8_NIDD_STATUS_OTHER + 1)};
+        err = engine_configuration_status(w.e, w.now_ms, &s);
+    }
+    fail_unless(err < ERROR_COUNT);
+    world_checks();
+}
+
+/* Everybody is well behaved from now on: all that was accepted ends, and nothing is left behind. */
+static void quiesce(void)
+{
+    w.send_err = OK;
+    for (unsigned i = 0; i < 60 && !w.dead; i++) {
+        commit(MAX_RECORDS, OK);
+        for (unsigned n = 0; w.submit_count && n < 64 && !w.dead; n++) {
+            in = (struct reader){.rest = BYTES_LIT("\x04")};
+            input_submit_result(0);
+        }
+        while (w.configuration_count && !w.dead) {
+            in = (struct reader){.rest = BYTES_LIT("\x00")};
+            input_configuration_result(0);
+        }
+        world_pass(2 * MINUTE);
+    }
+    if (w.dead)
+        return;
+    struct engine_totals t;
+    engine_totals_get(w.e, &t);
+    fail_unless(t.queued_messages == 0 && t.spooled_messages == 0 && t.exchanges == 0);
+    for (size_t i = 0; i < MAX_SEQS; i++)
+        fail_unless(!w.fates[i].accepted || w.fates[i].final);
+    for (size_t i = 0; i < sizeof(w.later); i++)
+        fail_unless(w.later[i] == 0);
+    for (size_t i = 0; i < w.committed_count; i++)
+        fail_unless(w.committed[i].key.data[0] == RECORD_DEVICE || w.committed[i].key.data[0] == RECORD_SEQUENCE);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint64_t steps_ms[] = {1, 1000, 3000, 11000, 25000, 70000, 300000, 1000000};
+    memset(&w, 0, sizeof(w));
+    in = (struct reader){.rest = bytes_of(data, size)};
+    unsigned flags = u8();
+    engine_options_default(&w.o);
+    w.o.seed = flags >> 1;
+    w.o.queue.max_messages = 6;
+    w.o.queue.nstart = flags & 2 ? 2 : 1;
+    w.o.spool_max_messages = 4;
+    w.o.max_exchanges = flags & 4 ? 4 : 32;
+    w.o.downlink_lifetime_ms = w.o.spool_lifetime_ms = 20 * MINUTE;
+    w.o.configuration_window = 2;
+    w.o.default_packet_size_bytes = flags & 8 ? 100 : 0;
+    w.now_ms = T0;
+    world_start();
+    for (unsigned n = 0; n < MAX_OPS && in.rest.len && !w.dead; n++) {
+        unsigned op = u8();
+        unsigned device = (op >> 4) % DEVICES;
+        switch (op & 15) {
+        case 0:
+        case 1:
+        case 2:
+            input_uplink(device);
+            break;
+        case 3:
+        case 4:
+        case 5:
+            input_datagram(device, op >> 7);
+            break;
+        case 6:
+        case 7:
+            input_submit_result(op >> 4);
+            break;
+        case 8:
+            input_configuration_result(op >> 4);
+            break;
+        case 9:
+            input_status(device, u8());
+            break;
+        case 10:
+        case 11:
+            commit(op & 128 ? 1 + (op >> 4 & 7) : MAX_RECORDS, OK);
+            break;
+        case 12:
+            commit(MAX_RECORDS, ERR_STORE);
+            break;
+        case 13:
+            world_pass(steps_ms[op >> 4 & 7]);
+            break;
+        case 14:
+            w.send_err = op & 64 ? OK : op & 32 ? ERR_SYSTEM : ERR_UNREACHABLE;
+            break;
+        default:
+            if (op & 128)
+                world_restart();
+            else if ((op & 0x70) == 0)
+                engine_drain(w.e);
+            break;
+        }
+    }
+    if (flags & 1)
+        quiesce();
+    world_end();
+    world_free();
+    return 0;
+}

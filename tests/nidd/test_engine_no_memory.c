@@ -1,0 +1,458 @@
+/* The n-th allocation fails, for n = 1, 2, 3 ... until a day with everything in it passes: no crash, no leak (the
+ * sanitizer watches), no record that cannot be read, no message with two final states or, once accepted, with none. */
+#include <stdlib.h>
+
+#include "nidd/engine.h"
+#include "tests/base/test.h"
+#include "tests/nidd/message_text.h"
+
+#define T0      1800000000000ULL
+#define DEVICES 3
+#define SEQS    4096
+#define OPEN    1024
+
+/* --- the allocator, put in place by the linker (--wrap) ------------------------------------------------- */
+
+static long allocations_left = -1; /* -1: no limit */
+static bool stays_short;           /* else one allocation fails */
+static bool refused;
+static bool in_engine;
+
+static bool allow(void)
+{
+    if (!in_engine || allocations_left < 0)
+        return true;
+    if (allocations_left > 0) {
+        allocations_left--;
+        return true;
+    }
+    if (!stays_short)
+        allocations_left = -1;
+    refused = true;
+    return false;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__wrap_strdup(const char *s);
+
+void *__wrap_malloc(size_t size)
+{
+    return allow() ? __real_malloc(size) : NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return allow() ? __real_calloc(n, size) : NULL;
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return allow() ? __real_realloc(old, size) : NULL;
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return allow() ? __real_strdup(s) : NULL;
+}
+
+/* --- ports that need no memory -------------------------------------------------------------------------- */
+
+static struct {
+    struct engine *e;
+    uint64_t now_ms;
+    uint64_t ticket, told;
+    uint64_t refs[OPEN];
+    unsigned ref_count, submits;
+    uint64_t configuration_refs[OPEN];
+    bool configuration_is_get[OPEN];
+    unsigned configuration_count;
+    struct message last_down[DEVICES]; /* what the devices got last */
+    uint16_t last_up_mid[DEVICES];     /* what the server got last */
+    uint8_t accepted[SEQS], final[SEQS];
+    uint64_t later_ref;
+    unsigned later;
+    enum error send_err;
+} w;
+
+static enum error port_send(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
+                            struct bytes rest)
+{
+    (void)ctx, (void)rest;
+    assert_true(leg < DEVICES + 1 && server < 2);
+    if (leg < DEVICES && header[0] >> 4 != 6 && !w.send_err)
+        w.last_up_mid[leg] = (uint16_t)(header[2] << 8 | header[3]);
+    return w.send_err;
+}
+
+static void port_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
+{
+    (void)ctx;
+    assert_true(w.ref_count < OPEN);
+    w.refs[w.ref_count++] = ref;
+    unsigned device = s->id.external_id.len ? (unsigned)(s->id.external_id.data[3] - '0') : 2u;
+    assert_true(device < DEVICES && s->configuration_link.len > 0 && s->data.len <= MESSAGE_MAX);
+    w.last_down[device].len = s->data.len;
+    memcpy(w.last_down[device].data, s->data.data, s->data.len);
+}
+
+static void configuration_asked(uint64_t ref, bool is_get)
+{
+    assert_true(w.configuration_count < OPEN);
+    w.configuration_is_get[w.configuration_count] = is_get;
+    w.configuration_refs[w.configuration_count++] = ref;
+}
+
+static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
+{
+    (void)ctx, (void)id;
+    configuration_asked(ref, false);
+}
+
+static void port_get(void *ctx, uint64_t ref, struct bytes link)
+{
+    (void)ctx;
+    assert_true(link.len > 0);
+    configuration_asked(ref, true);
+}
+
+static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
+{
+    struct record_device d;
+    struct record_message m;
+    uint64_t reserved;
+    (void)ctx;
+    in_engine = false;
+    assert_true(key.len > 0);
+    if (key.data[0] == RECORD_SEQUENCE)
+        assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
+    else if (key.data[0] == RECORD_DEVICE)
+        assert_int_equal(record_device_decode(key, value, &d), OK);
+    else
+        assert_int_equal(record_message_decode(key, value, &m), OK);
+    in_engine = true;
+    return ++w.ticket;
+}
+
+static uint64_t port_delete(void *ctx, struct bytes key)
+{
+    (void)ctx;
+    assert_true(key.len > 10 && (key.data[0] == RECORD_DOWNLINK || key.data[0] == RECORD_UPLINK));
+    return ++w.ticket;
+}
+
+static void port_answer(void *ctx, uint64_t ref, enum error err)
+{
+    (void)ctx, (void)err;
+    assert_true(ref > 0 && w.later > 0);
+    w.later--;
+}
+
+static void port_event(void *ctx, const struct engine_event *e)
+{
+    (void)ctx;
+    if (e->kind != ENGINE_ACCEPTED && e->kind != ENGINE_FINAL)
+        return;
+    assert_true(e->seq > 0 && e->seq < SEQS);
+    if (e->kind == ENGINE_ACCEPTED)
+        assert_int_equal(w.accepted[e->seq]++, 0);
+    else
+        assert_int_equal(w.final[e->seq]++, 0);
+}
+
+/* --- inputs: the engine is entered and left -------------------------------------------------------------- */
+
+static void settle(enum error err)
+{
+    for (unsigned i = 0; w.told < w.ticket && i < 100; i++) {
+        w.told = w.ticket;
+        in_engine = true;
+        engine_stored(w.e, w.now_ms, w.told, err);
+        engine_wake(w.e, w.now_ms);
+        in_engine = false;
+    }
+}
+
+static void after(void)
+{
+    in_engine = true;
+    engine_wake(w.e, w.now_ms);
+    in_engine = false;
+}
+
+static void uplink(unsigned device, const struct message *m)
+{
+    static const char *const ids[] = {"dev0@x", "dev1@x", "4917"};
+    const struct nidd_uplink u = {.id = {.external_id = device < 2 ? bytes_of_str(ids[device]) : (struct bytes){0},
+                                         .msisdn = device < 2 ? (struct bytes){0} : bytes_of_str(ids[device])},
+                                  .data = message_bytes(m)};
+    enum error err = OK;
+    w.later++; /* it may be answered before the call ends */
+    in_engine = true;
+    enum engine_verdict v = engine_uplink(w.e, w.now_ms, ++w.later_ref, &u, &err);
+    in_engine = false;
+    if (v != ENGINE_LATER)
+        w.later--;
+    if (v == ENGINE_REFUSED)
+        assert_true(err != OK);
+    after();
+}
+
+static void datagram(unsigned device, unsigned server, const struct message *m)
+{
+    in_engine = true;
+    engine_server_datagram(w.e, w.now_ms, device, server, message_bytes(m));
+    in_engine = false;
+    after();
+}
+
+static void pass(uint64_t ms)
+{
+    uint64_t until = w.now_ms + ms;
+    for (unsigned i = 0; i < 100000 && w.now_ms < until; i++) {
+        uint64_t next = engine_next_wake(w.e);
+        w.now_ms = next > until ? until : next > w.now_ms ? next : w.now_ms;
+        after();
+        settle(OK);
+    }
+    assert_true(w.now_ms == until);
+}
+
+static void answer_submits(void)
+{
+    static const struct nidd_submit_result results[] = {
+        {.outcome = NIDD_SUBMIT_DELIVERED, .http_status = 200, .delivery_status = T8_DELIVERY_SUCCESS},
+        {.outcome = NIDD_SUBMIT_PENDING,
+         .http_status = 201,
+         .link = BYTES_LIT("/as/configurations/c0/downlink-data-deliveries/d1")},
+        {.outcome = NIDD_SUBMIT_REFUSED, .http_status = 500, .cause = T8_CAUSE_TEMPORARILY_NOT_REACHABLE},
+        {.outcome = NIDD_SUBMIT_DELIVERED, .http_status = 200, .delivery_status = T8_DELIVERY_SUCCESS},
+        {.outcome = NIDD_SUBMIT_REFUSED, .http_status = 404},
+        {.outcome = NIDD_SUBMIT_NO_ANSWER},
+        {.outcome = NIDD_SUBMIT_PENDING,
+         .http_status = 201,
+         .link = BYTES_LIT("/as/configurations/c1/downlink-data-deliveries/d2")},
+        {.outcome = NIDD_SUBMIT_REFUSED, .http_status = 500, .cause = T8_CAUSE_TIMEOUT},
+        {.outcome = NIDD_SUBMIT_REFUSED, .http_status = 403, .cause = T8_CAUSE_DATA_TOO_LARGE},
+    };
+    while (w.ref_count) {
+        uint64_t ref = w.refs[--w.ref_count];
+        in_engine = true;
+        engine_submit_result(w.e, w.now_ms, ref, &results[w.submits++ % 9]);
+        in_engine = false;
+        after();
+        settle(OK);
+    }
+}
+
+static void answer_configurations(void)
+{
+    static const char *const links[] = {"/as/configurations/c0", "/as/configurations/c1", "/as/configurations/c2"};
+    static unsigned n;
+    while (w.configuration_count) {
+        unsigned i = --w.configuration_count;
+        struct nidd_configuration_result r = {.http_status = 201, .link = bytes_of_str(links[n++ % 3])};
+        if (w.configuration_is_get[i])
+            r = (struct nidd_configuration_result){.http_status = n % 2 ? 200 : 404};
+        in_engine = true;
+        engine_configuration_result(w.e, w.now_ms, w.configuration_refs[i], &r);
+        in_engine = false;
+        after();
+        settle(OK);
+    }
+}
+
+static void delivery(const char *link, enum t8_delivery_status s)
+{
+    const struct nidd_delivery_status status = {.nidd_downlink_data_transfer = bytes_of_str(link),
+                                                .delivery_status = s};
+    in_engine = true;
+    assert_int_equal(engine_delivery_status(w.e, w.now_ms, &status), OK);
+    in_engine = false;
+    after();
+}
+
+/* --- the day ---------------------------------------------------------------------------------------------- */
+
+static bool set_up(void)
+{
+    const struct engine_ports ports = {NULL,     port_send,   port_submit, port_create, port_get,
+                                       port_put, port_delete, port_answer, port_event};
+    struct message m = message_of("CON 0.01 #700 old 11=3");
+    struct message u = message_of("CON 2.05 #701 obs 6=0x01 |x");
+    struct record_message r = {.device_id = BYTES_LIT("dev0@x"),
+                               .seq = 5,
+                               .server = BYTES_LIT("server0"),
+                               .queue_class = QUEUE_REQUEST,
+                               .type = COAP_CON,
+                               .server_mid = 77,
+                               .device_mid = 700,
+                               .accepted_ms = T0,
+                               .deadline_ms = T0 + 3600000,
+                               .message = message_bytes(&m)};
+    struct engine_options o;
+    engine_options_default(&o);
+    o.queue.max_messages = 8;
+    o.spool_max_messages = 4;
+    o.max_exchanges = 8;
+    o.downlink_lifetime_ms = o.spool_lifetime_ms = 1200000;
+    w.now_ms = T0;
+    in_engine = true;
+    bool ok = engine_new(&o, &ports, T0, &w.e) == OK && engine_server_add(w.e, "server0") == OK &&
+              engine_server_add(w.e, "server1") == OK;
+    if (ok) {
+        engine_restore_sequence(w.e, 10);
+        ok = engine_restore_device(
+                 w.e, &(struct record_device){.id = BYTES_LIT("dev0@x"),
+                                              .leg = 0,
+                                              .configuration_link = BYTES_LIT("/as/configurations/c9")}) == OK;
+        bool restored = engine_restore_message(w.e, RECORD_DOWNLINK, &r) == OK;
+        w.accepted[5] = restored; /* else it is set aside */
+        r.seq = 6;
+        r.device_mid = 702;
+        r.delivery_link = BYTES_LIT("/as/configurations/c9/downlink-data-deliveries/d9");
+        restored = engine_restore_message(w.e, RECORD_DOWNLINK, &r) == OK;
+        w.accepted[6] = restored;
+        r.seq = 7;
+        r.device_mid = 703;
+        r.flags = RECORD_DEVICE_ACKNOWLEDGED;
+        r.delivery_link = (struct bytes){0};
+        restored = engine_restore_message(w.e, RECORD_DOWNLINK, &r) == OK;
+        w.accepted[7] = restored;
+        r.seq = 8;
+        r.message = message_bytes(&u);
+        enum error err = engine_restore_message(w.e, RECORD_UPLINK, &r);
+        ok &= err == OK || err == ERR_NO_MEMORY;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")}}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev1@x"),
+                                                                            .msisdn = BYTES_LIT("4916")}}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.msisdn = BYTES_LIT("4917")}}) == OK;
+    }
+    if (ok)
+        engine_start(w.e, T0);
+    in_engine = false;
+    return ok;
+}
+
+static void a_busy_minute(unsigned round)
+{
+    struct message m;
+    for (unsigned d = 0; d < DEVICES; d++) {
+        m = message_of("CON 0.02 #%u tok 11=rd", 100 + round);
+        uplink(d, &m);
+        uplink(d, &m);
+        m = message_of(round % 2 ? "ACK 2.01 #%u tok 8=rd" : "ACK #%u", w.last_up_mid[d]);
+        datagram(d, 0, &m);
+        m = message_of("CON 0.02 #%u tok 11=rd", 100 + round);
+        uplink(d, &m);
+        m = message_of("CON 2.01 #%u tok 8=rd", 900 + round);
+        datagram(d, 0, &m);
+        settle(round % 3 == 2 ? ERR_STORE : OK);
+        datagram(d, 0, &m);
+        m = message_of("CON 0.01 #%u rd%u 11=3", 500 + round, round);
+        datagram(d, round % 2, &m);
+        m = message_of("NON 0.01 #%u rn%u 11=3", 600 + round, round);
+        datagram(d, 0, &m);
+        settle(round % 5 == 4 ? ERR_STORE : OK);
+        answer_configurations();
+        answer_submits();
+        uint16_t mid = message_mid(message_bytes(&w.last_down[d]));
+        m = message_of(round % 3 == 0 ? "ACK #%u" : round % 3 == 1 ? "ACK 2.05 #%u rd1 |x" : "RST #%u", mid);
+        uplink(d, &m);
+        m = message_of("CON 2.05 #%u rd%u |x", 300 + round, round);
+        uplink(d, &m);
+        m = message_of("CON 2.05 #%u obs 6=0x01 |x", 400 + round);
+        uplink(d, &m);
+        m = message_of("ACK #%u", w.last_up_mid[d]);
+        datagram(d, 0, &m);
+        m = message_of("NON 2.05 #%u obs 6=0x01 |x", 450 + round);
+        uplink(d, &m);
+        m = message_of("RST #%u", w.last_up_mid[d]);
+        datagram(d, 0, &m);
+        m = message_of("CON #%u", round);
+        uplink(d, &m);
+        datagram(d, 0, &m);
+    }
+    delivery("/as/configurations/c0/downlink-data-deliveries/d1", T8_DELIVERY_SUCCESS);
+    delivery("/as/configurations/c1/downlink-data-deliveries/d2", T8_DELIVERY_FAILURE);
+    delivery("/as/configurations/c9/downlink-data-deliveries/d9", T8_DELIVERY_FAILURE_TEMPORARILY_NOT_REACHABLE);
+    settle(OK);
+    answer_submits();
+}
+
+static void run(void)
+{
+    memset(&w, 0, sizeof(w));
+    if (set_up()) {
+        after();
+        settle(OK);
+        answer_configurations();
+        for (unsigned round = 0; round < 6; round++) {
+            w.send_err = round == 3 ? ERR_UNREACHABLE : round == 4 ? ERR_SYSTEM : OK;
+            a_busy_minute(round);
+            pass(w.send_err ? 3000 : 30000);
+        }
+        w.send_err = OK;
+        allocations_left = -1; /* there is memory again */
+        struct message m = message_of("RST #1");
+        datagram(0, 0, &m);
+        for (unsigned i = 0; i < 24; i++) {
+            pass(150000);
+            answer_configurations();
+            answer_submits();
+        }
+        /* All is over, whatever went wrong. */
+        struct engine_totals t;
+        engine_totals_get(w.e, &t);
+        assert_int_equal(t.queued_messages, 0);
+        assert_int_equal(t.queued_bytes, 0);
+        assert_int_equal(t.spooled_messages, 0);
+        assert_int_equal(w.later, 0);
+        for (unsigned seq = 0; seq < SEQS; seq++)
+            assert_true(w.accepted[seq] <= w.final[seq]);
+    }
+    engine_free(w.e);
+}
+
+static void sweep(bool short_for_long)
+{
+    for (long n = 0;; n += n < 1500 ? 1 : 5) { /* by then it has seen every kind of place */
+        assert_true(n < 20000);
+        allocations_left = n;
+        stays_short = short_for_long;
+        refused = false;
+        run();
+        allocations_left = -1;
+        if (!refused) {
+            print_message("%ld allocations\n", n);
+            assert_true(n > 50);
+            return;
+        }
+    }
+}
+
+static void one_allocation_fails(void **state)
+{
+    (void)state;
+    sweep(false);
+}
+
+static void memory_is_short_for_minutes(void **state)
+{
+    (void)state;
+    sweep(true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_allocation_fails),
+        cmocka_unit_test(memory_is_short_for_minutes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
