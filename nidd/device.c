@@ -72,6 +72,12 @@ void device_hold(struct engine *e, struct device *d, uint64_t pause_ms)
     timer_start(&e->timers, &d->flow_timer, e->now_ms + pause_ms);
 }
 
+void device_close(struct engine *e, struct device *d, uint64_t pause_ms)
+{
+    d->closed_until_ms = e->now_ms + pause_ms;
+    device_hold(e, d, pause_ms);
+}
+
 void device_timer(struct engine *e, struct device *d)
 {
     if (d->configuration == CONFIGURATION_WAITING || d->configuration == CONFIGURATION_REFUSED) {

@@ -68,6 +68,7 @@ struct device {
     struct storing storing; /* of its record */
     struct timer flow_timer;
     uint64_t last_uplink_ms;
+    uint64_t closed_until_ms;        /* the network has named a time (Retry-After): an uplink does not shorten it */
     uint64_t configuration_retry_ms; /* when a WAITING or REFUSED configuration is tried again */
     uint32_t uplink_count;
     uint32_t downlink_count;
@@ -263,6 +264,8 @@ uint32_t device_packet_size(const struct engine *e, const struct device *d); /* 
 void device_heard(struct engine *e, struct device *d);
 /* Nothing is submitted for at least the pause (0: the device's own, doubling), unless the device is heard of. */
 void device_hold(struct engine *e, struct device *d, uint64_t pause_ms);
+/* Same, and an uplink does not end the pause: the network has said how long it takes no more. */
+void device_close(struct engine *e, struct device *d, uint64_t pause_ms);
 void device_timer(struct engine *e, struct device *d);
 void device_alarm(struct engine *e, struct device *d, uint64_t at_ms); /* the flow timer, at the latest then */
 

@@ -72,6 +72,11 @@ void downlink_flow(struct engine *e, struct device *d)
             device_hold(e, d, 0);
         return;
     }
+    if (e->now_ms < d->closed_until_ms) {
+        if (d->queue.messages)
+            device_alarm(e, d, d->closed_until_ms);
+        return;
+    }
     struct queue_item *item;
     while (d->reachable && (item = queue_next(&d->queue, &e->o.queue, e->now_ms)))
         submit_or_give_up(e, LIST_ENTRY(item, struct downlink, item));
@@ -82,7 +87,7 @@ void downlink_flow(struct engine *e, struct device *d)
 
 void downlink_repeat_overdue(struct engine *e, struct device *d)
 {
-    bool usable = configuration_usable(d);
+    bool usable = configuration_usable(d) && e->now_ms >= d->closed_until_ms;
     LIST_EACH_SAFE (it, &d->queue.items) {
         struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->state == DOWNLINK_QUEUED && m->item.not_before_ms == UINT64_MAX)
@@ -166,7 +171,8 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
         try_again(e, m);
         return;
     case T8_CAUSE_QUOTA_EXCEEDED:
-        queue_again(e, m, r->retry_after_s ? r->retry_after_s * 1000ULL : e->o.retry_max_ms);
+        queue_again(e, m, e->o.retry_max_ms);
+        device_close(e, d, r->retry_after_s ? r->retry_after_s * 1000ULL : e->o.retry_max_ms);
         return;
     case T8_CAUSE_DATA_TOO_LARGE:
         downlink_fail(e, m, FINAL_FAILED, COAP_CODE(4, 13), 0, "larger than the device's packet size", r->cause);
@@ -181,7 +187,9 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
         if (m->link_age == d->link_age) /* else it is news of the one before */
             configuration_lost(e, d, "not found by the SCEF");
     } else if (r->http_status == 429 || r->http_status >= 500 || r->http_status == 401 || r->http_status == 408) {
-        queue_again(e, m, r->retry_after_s ? r->retry_after_s * 1000ULL : 0);
+        queue_again(e, m, r->retry_after_s * 1000ULL);
+        if (r->retry_after_s || r->http_status == 429)
+            device_close(e, d, r->retry_after_s ? r->retry_after_s * 1000ULL : e->o.retry_min_ms);
     } else {
         downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0,
                       r->cause == T8_CAUSE_NONE || r->cause == T8_CAUSE_OTHER ? "refused by the SCEF"

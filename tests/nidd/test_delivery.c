@@ -157,6 +157,26 @@ static void told_to_wait(void **state)
     answered(r, s);
 }
 
+/* The network has named a time: that the device is there does not make it shorter. */
+static void told_to_wait_and_the_device_speaks(void **state)
+{
+    (void)state;
+    unsigned s;
+    struct rig *r = submitted((struct rig_setup){0}, &s);
+    submit_result(
+        r, s,
+        (struct nidd_submit_result){
+            .outcome = NIDD_SUBMIT_REFUSED, .http_status = 429, .cause = T8_CAUSE_NONE, .retry_after_s = 300});
+    advance(r, 10 * SECONDS);
+    device_sends(r, 0, "NON 2.05 #77 note |x");
+    skip_at_server(r);
+    expect_no_submission(r);
+    assert_in_range(advance_to_activity(r, 3 * HOURS), 290 * SECONDS, 291 * SECONDS);
+    s = expect_again(r, s);
+    submit_delivered(r, s);
+    answered(r, s);
+}
+
 static void failed_for_no_reason_of_the_device(void **state)
 {
     (void)state;
@@ -440,6 +460,7 @@ int main(void)
         cmocka_unit_test(asleep_until_the_network_says),
         cmocka_unit_test(awake_and_said_to_be_asleep),
         cmocka_unit_test(told_to_wait),
+        cmocka_unit_test(told_to_wait_and_the_device_speaks),
         cmocka_unit_test(failed_for_no_reason_of_the_device),
         cmocka_unit_test(lost_in_the_network),
         cmocka_unit_test(refused_for_good),
