@@ -69,7 +69,7 @@ void promises_event(struct world *w, const struct engine_event *e)
     t->epoch = w->epoch;
     struct server_op *op = server_model_op(w->server, t->op);
     if (op)
-        op->final = e->final;
+        op->final = (int)e->final;
 }
 
 void promises_crash(struct world *w)
