@@ -46,7 +46,7 @@ static inline bool coap_is_request(const struct coap_view *v)
 }
 static inline bool coap_is_response(const struct coap_view *v)
 {
-    return v->code >> 5 >= 2;
+    return v->code >> 5 >= 2 && v->code >> 5 <= 5; /* 1, 6 and 7 are reserved: RFC 7252 clause 4.2 */
 }
 
 /* What a first byte says of a non-IP payload (design §5): CoAP version 1, DTLS (record types 20-26, 0x20-0x3f), else.

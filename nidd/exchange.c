@@ -208,6 +208,15 @@ void exchange_timer(struct engine *e, struct exchange *x)
     uint64_t first_sent_ms = x->expires_ms - e->o.exchange_lifetime_ms;
     if (e->servers[x->server].heard_ms <= first_sent_ms)
         server_silent(e, x->server);
+    else
+        x->vain_rounds++;
+    if (x->vain_rounds >= VAIN_ROUNDS_MAX) {
+        /* It has had its chance with a server that was there all the time, and some never acknowledge. */
+        event_drop(e, x->device, x->server, blob_bytes(x->message), "unacknowledged");
+        exchange_tell_answered(e, x, FINAL_ANSWERED, "unconfirmed");
+        exchange_done(e, x);
+        return;
+    }
     if (x->spool_seq) {
         spool_back(e, x);
         return;

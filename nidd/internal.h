@@ -171,6 +171,7 @@ struct exchange {
     uint8_t code;
     uint8_t token_len;
     uint8_t token[COAP_TOKEN_MAX];
+    uint8_t vain_rounds; /* of repetitions to a server that was heard of meanwhile */
     bool down;
     bool from_device;         /* UP with a device_mid that the device may repeat */
     bool device_acknowledged; /* the device got an empty ACK: its answer must come as a message of its own */
@@ -189,6 +190,7 @@ struct server {
 #define EARLY_STATUS_MS    120000 /* longer than any POST takes */
 #define SEQUENCE_RESERVE   65536
 #define STORE_AGAIN_MS     1000
+#define VAIN_ROUNDS_MAX    3 /* each of max_retransmit repetitions */
 
 struct engine {
     struct engine_options o;

@@ -206,6 +206,12 @@ enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint64_t up
         event_emit(e, NULL, &ev);
         return ENGINE_REFUSED;
     }
+    struct device *other = u->id.msisdn.len ? map_get(&e->by_msisdn, u->id.msisdn) : NULL;
+    if (other && other != d) {
+        *err = ERR_IDENTITY;
+        event_drop(e, d, NO_SERVER, u->data, "contradictory_identities");
+        return ENGINE_REFUSED;
+    }
     /* While we do not know our link yet, a notification may have overtaken the answer that tells it. */
     struct bytes tail = t8_link_tail(u->nidd_configuration);
     if (d->link && tail.len && !bytes_equal(tail, t8_link_tail(bytes_of_str(d->link)))) {

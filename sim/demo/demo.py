@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import tempfile
+import textwrap
 import time
 import urllib.request
 from pathlib import Path
@@ -137,7 +138,7 @@ reads, observes, writes and executes on all of them:
 {devices}
 
 One line per message on each hop. T8: HTTP status of its POST. NAS: how many NAS messages its exchange has cost so far.
-X: it did not get through. Token, code and content pass unchanged; type and Message ID belong to each side of the adapter.
+X: it did not get through. Token, code and content pass unchanged; type and Message ID are each side's own.
 """
 
 KEEP_TEXT = """\
@@ -326,8 +327,12 @@ class Demo:
 
 
 def arguments_read():
+    fixed = ", ".join(f"{name} {'TCP' if kind == TCP else 'UDP'} {port}" for name, (kind, port) in PORTS.items())
     parser = argparse.ArgumentParser(
-        prog="./dev demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="./dev demo",
+        description=__doc__,
+        epilog=textwrap.fill(f"Ports, all on 127.0.0.1, are free ones; with --keep: {fixed}.", 100),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--keep", action="store_true", help="leave all running and tell how to plug in one's own")
     parser.add_argument("--trace-dir", type=Path, help="keep traces, logs and configurations there")

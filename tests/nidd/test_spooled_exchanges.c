@@ -35,6 +35,26 @@ static void read_then_down(struct rig *r, uint64_t *ref)
     *ref = device_sends_later(r, 0, "ACK 2.05 #%u tok |x", mid);
 }
 
+/* Some servers take a separate answer and never acknowledge it. That they are there is heard by their pings. */
+static void answer_that_nobody_acknowledges(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){0});
+    server_sends(r, 0, 0, "CON 0.01 #50 tok 11=3");
+    expect_at_server(r, 0, 0, "ACK #50");
+    uint16_t mid = expect_delivered(r, 0, "CON 0.01 #* tok 11=3");
+    device_sends(r, 0, "ACK 2.05 #%u tok |x", mid);
+    for (unsigned i = 0; i < 60; i++) {
+        advance(r, 10 * SECONDS);
+        server_sends(r, 0, 0, "CON #%u", 100 + i);
+        skip_at_server(r);
+    }
+    expect_no_submission(r); /* the device is not asked again */
+    expect_final(r, last_accepted(r), FINAL_ANSWERED, "unconfirmed");
+    assert_int_equal(stored_records(r, RECORD_UPLINK), 0);
+    rig_end(r);
+}
+
 static void answer_in_the_spool(void **state)
 {
     (void)state;
@@ -124,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registration_in_the_spool),
+        cmocka_unit_test(answer_that_nobody_acknowledges),
         cmocka_unit_test(answer_in_the_spool),
         cmocka_unit_test(answer_that_outlives_its_spool),
         cmocka_unit_test(answer_that_could_not_be_stored),
