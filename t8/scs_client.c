@@ -6,6 +6,7 @@
 
 struct scs_client {
     struct http_client *http;
+    struct oauth *oauth; /* NULL: none */
     struct scs_client_sink sink;
     struct t8_link_base base; /* points into root and api_path */
     struct buf root;
@@ -104,6 +105,8 @@ enum error scs_client_new(struct loop *l, const struct scs_client_options *o, co
     }
     if (!err)
         err = http_client_new(l, &o->http, &c->http);
+    if (!err && o->oauth)
+        err = oauth_new(l, o->oauth, c->http, &c->oauth);
     if (err) {
         scs_client_free(c);
         return err;
@@ -117,6 +120,7 @@ void scs_client_free(struct scs_client *c)
     if (!c)
         return;
     http_client_free(c->http);
+    oauth_free(c->oauth);
     buf_free(&c->root);
     buf_free(&c->api_path);
     buf_free(&c->collection);
@@ -128,7 +132,7 @@ void scs_client_free(struct scs_client *c)
 
 size_t scs_client_in_flight(const struct scs_client *c)
 {
-    return http_client_in_flight(c->http);
+    return http_client_in_flight(c->http) + (c->oauth ? oauth_waiting(c->oauth) : 0);
 }
 
 /* The URL of a compact link, with something behind it. */
@@ -147,7 +151,7 @@ static enum error request_send(struct scs_client *c, const char *method, const c
 {
     const struct http_request_options r = {
         .method = method, .url = url, .content_type = body.len ? "application/json" : NULL, .body = body};
-    return http_client_send(c->http, &r, fn, c, ref);
+    return c->oauth ? oauth_send(c->oauth, &r, fn, c, ref) : http_client_send(c->http, &r, fn, c, ref);
 }
 
 enum error scs_configuration_create(struct scs_client *c, uint64_t ref, struct t8_identity id,

@@ -7,6 +7,7 @@
 
 #include "t8/http_client.h"
 #include "t8/nidd.h"
+#include "t8/oauth.h"
 
 struct scs_client;
 
@@ -15,6 +16,7 @@ struct scs_client_options {
     const char *api_name; /* "3gpp-nidd" */
     const char *scs_as_id;
     struct http_client_options http;
+    const struct oauth_options *oauth; /* NULL: requests carry no token */
 };
 
 struct scs_client_sink {

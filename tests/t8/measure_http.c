@@ -176,7 +176,7 @@ static int serve(uint16_t port, http_handler_fn fn, void *ctx)
     static struct http_server *s;
     struct loop l;
     struct loop_signals signals;
-    const struct http_server_options o = {"127.0.0.1", port, 65536, 1000, 60};
+    const struct http_server_options o = {"127.0.0.1", port, 65536, 1000, 60, .tls = {NULL}};
     if (loop_init(&l) || http_server_new(&l, &o, fn, ctx, &s) || loop_signals_start(&l, &signals, on_stop, &s))
         return 1;
     uv_run(&l.uv, UV_RUN_DEFAULT);
@@ -371,7 +371,7 @@ static void scs_next(void)
 static int post(const char *mode, uint16_t port, uint32_t parallel)
 {
     struct loop l;
-    const struct http_client_options ho = {5000, 30000, parallel, 65536};
+    const struct http_client_options ho = {5000, 30000, parallel, 65536, .tls = {NULL}};
     char root[64];
     snprintf(root, sizeof root, "http://127.0.0.1:%u", port);
     if (loop_init(&l))
@@ -382,7 +382,7 @@ static int post(const char *mode, uint16_t port, uint32_t parallel)
         for (uint32_t i = 0; i < parallel; i++)
             http_next();
     } else {
-        const struct scs_client_options so = {root, "3gpp-nidd", "as1", ho};
+        const struct scs_client_options so = {root, "3gpp-nidd", "as1", ho, .oauth = NULL};
         const struct scs_client_sink sink = {.submit_result = on_submit};
         if (scs_client_new(&l, &so, &sink, &scs))
             return 1;

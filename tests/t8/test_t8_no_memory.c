@@ -210,15 +210,15 @@ static void shells_once(void)
     struct http_server *s = NULL;
     struct http_client *c = NULL;
     struct scs_client *scs = NULL;
-    const struct http_server_options so = {"127.0.0.1", 0, 65536, 100, 30};
-    const struct http_client_options co = {1000, 1000, 1, 65536};
+    const struct http_server_options so = {"127.0.0.1", 0, 65536, 100, 30, .tls = {NULL}};
+    const struct http_client_options co = {1000, 1000, 1, 65536, .tls = {NULL}};
     assert_int_equal(loop_init(&l), OK);
     enum error err = http_server_new(&l, &so, handler, &f, &s);
     assert_orderly(err);
     if (!err) {
         char root[64];
         snprintf(root, sizeof root, "http://127.0.0.1:%u", http_server_port(s));
-        const struct scs_client_options o = {root, "3gpp-nidd", "as1", co};
+        const struct scs_client_options o = {root, "3gpp-nidd", "as1", co, .oauth = NULL};
         const struct scs_client_sink sink = {&f, on_configuration, on_submit};
         err = scs_client_new(&l, &o, &sink, &scs);
         assert_orderly(err);
