@@ -22,8 +22,59 @@ void t8_doc_free(struct t8_doc *doc); /* NULL is fine */
 
 /* "exactly one of" in the specification; both may come from the field, then external_id wins (empty slice = absent). */
 struct t8_identity {
-    struct bytes external_id; /* local@domain */
-    struct bytes msisdn;      /* digits, no '+' */
+    struct bytes external_id;       /* local@domain */
+    struct bytes msisdn;            /* digits, no '+' */
+    struct bytes external_group_id; /* local@domain, where a group may be named: only with neither of the others */
+};
+
+/* ---- optional members, and arrays. A decoded array is owned by the structure that holds it. */
+struct t8_uint {
+    bool present;
+    uint32_t value;
+};
+struct t8_int {
+    bool present;
+    int32_t value;
+};
+enum t8_flag { T8_FLAG_UNSET, T8_FLAG_FALSE, T8_FLAG_TRUE };
+struct t8_octets {
+    bool present;
+    struct bytes bytes;
+    struct buf memory; /* owns what `bytes` points to after decoding */
+};
+struct t8_texts {
+    struct bytes *items;
+    size_t count;
+};
+
+/* SupportedFeatures (TS 29.571 clause 5.2.2): feature n is bit n - 1, counted from the right of the hexadecimal text.
+ */
+struct t8_features {
+    bool present;
+    uint64_t bits;
+};
+#define T8_FEATURE(n) (UINT64_C(1) << ((n) - 1))
+/* Any number of digits, either case, "" is none; features beyond 64 are nobody's yet. false when it is no such text. */
+bool t8_features_parse(struct bytes hex, uint64_t *bits);
+void t8_features_format(uint64_t bits, char out[20]); /* capitals, no leading zeros, "0" for none */
+/* What both ends can do (TS 29.500 clause 6.6.2): not told means none. */
+static inline uint64_t t8_features_common(struct t8_features a, struct t8_features b)
+{
+    return a.present && b.present ? a.bits & b.bits : 0;
+}
+
+/* RdsPort (TS 29.122 clause 5.6.2.1.8). RDS has ports 0 to 15, the schema allows 65535. */
+struct t8_rds_port {
+    bool present;
+    uint16_t ue;
+    uint16_t scef;
+};
+
+/* WebsockNotifConfig (TS 29.122 clause 5.2.1.2.10). The AS asks for a URI, the SCEF answers with one. */
+struct t8_websocket {
+    bool present;
+    enum t8_flag request_uri;
+    struct bytes uri;
 };
 
 enum t8_pdn_option { T8_PDN_UNSET, T8_PDN_WAIT_FOR_UE, T8_PDN_INDICATE_ERROR, T8_PDN_SEND_TRIGGER };
@@ -72,7 +123,7 @@ static inline bool t8_delivery_is_failure(enum t8_delivery_status s)
     return s >= T8_DELIVERY_FAILURE;
 }
 
-/* TS 29.122 clause 5.6.5.3; T8_CAUSE_OTHER = some cause we do not know. */
+/* TS 29.122 clauses 5.6.5.3 (NIDD) and 5.3.5.3 (monitoring); T8_CAUSE_OTHER = some cause we do not know. */
 /* clang-format off */
 #define T8_CAUSE_TABLE(X)              \
     X(QUOTA_EXCEEDED, 403)             \
@@ -85,7 +136,17 @@ static inline bool t8_delivery_is_failure(enum t8_delivery_status s)
     X(TEMPORARILY_NOT_REACHABLE, 500)  \
     X(NEXT_HOP, 500)                   \
     X(TIMEOUT, 500)                    \
-    X(NO_PDN_CONNECTION, 500)
+    X(NO_PDN_CONNECTION, 500)          \
+    X(PORT_NOT_FREE, 403)              \
+    X(PORT_NOT_ASSOC_WITH_APP, 404)    \
+    X(SERIALIZATION_FORMAT_NOT_SUPPORTED, 500) \
+    X(EVENT_FEATURE_MISMATCH, 400)     \
+    X(DUPLICATE_REQUEST, 400)          \
+    X(PARAMETER_OUT_OF_RANGE, 403)     \
+    X(IDLE_STATUS_UNSUPPORTED, 403)    \
+    X(RESOURCES_EXCEEDED, 403)         \
+    X(UE_NOT_FOUND, 404)               \
+    X(EVENT_UNSUPPORTED, 500)
 /* clang-format on */
 enum t8_cause {
     T8_CAUSE_NONE,
@@ -135,8 +196,9 @@ struct t8_problem {
     struct bytes detail;
     struct bytes cause_text;
     enum t8_cause cause;
-    struct bytes invalid_param; /* JSON pointer of the first offender */
+    struct bytes invalid_param; /* JSON pointer of the first offender; may lie in param_memory: do not copy then */
     struct bytes invalid_reason;
+    char param_memory[96];
 };
 
 /* The problem that tells error e to a peer (title from the error's text). */

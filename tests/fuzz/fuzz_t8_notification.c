@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "t8/json_internal.h"
-#include "t8/nidd.h"
+#include "t8/nidd_notification.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

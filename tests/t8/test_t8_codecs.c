@@ -1,7 +1,7 @@
 /* Round trips, and the exchanges of the specification as they look on the wire. */
 #include "tests/base/test.h"
 
-#include "t8/nidd.h"
+#include "t8/nidd_notification.h"
 
 #define EXT  "dev0001@iot.example.org"
 #define SELF "https://scef.example.net/3gpp-nidd/v1/as1/configurations/c7"
@@ -64,7 +64,7 @@ static void configuration_answer(void **state)
     assert_text(&b, "{\"self\":\"" SELF "\",\"supportedFeatures\":\"8C\",\"externalId\":\"" EXT "\","
                     "\"duration\":\"2029-06-30T00:00:00Z\",\"pdnEstablishmentOption\":\"WAIT_FOR_UE\","
                     "\"notificationDestination\":\"https://as.example.org/t8/nidd/as1\","
-                    "\"maximumPacketSize\":10864,\"status\":\"ACTIVE\"}");
+                    "\"requestTestNotification\":true,\"maximumPacketSize\":10864,\"status\":\"ACTIVE\"}");
     nidd_configuration_release(&c);
     nidd_configuration_release(&c);
     buf_free(&b);

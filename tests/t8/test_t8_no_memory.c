@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "t8/nidd_notification.h"
 #include "t8/scef_server.h"
 #include "t8/scs_callbacks.h"
 #include "t8/scs_client.h"
