@@ -219,3 +219,14 @@ const char *config_check_msisdn(const char *text)
         return "is no MSISDN (digits only, no '+')";
     return NULL;
 }
+
+const char *config_check_path_token(const char *text)
+{
+    size_t n = strlen(text);
+    if (n < 16 || n > 128)
+        return n < 16 ? "is too short" : "is too long";
+    for (size_t i = 0; i < n; i++)
+        if (!name_char(text[i]) && text[i] != '~')
+            return "holds a character that it cannot hold";
+    return NULL;
+}

@@ -49,6 +49,7 @@ struct adapter {
     struct http_server *admin_server;
     struct scs_callbacks_sink callback_sink;
     const char *callback_path; /* of callback.url */
+    size_t callback_path_len;  /* without the path token */
     struct trace *trace;
     struct metrics metrics;
     struct event_log event_log;

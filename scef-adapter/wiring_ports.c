@@ -245,15 +245,36 @@ void adapter_callbacks_prepare(struct adapter *a)
     const char *authority = strstr(a->config->callback.url, "://") + 3;
     const char *path = strchr(authority, '/');
     a->callback_path = path ? path : "/";
+    a->callback_path_len = strlen(a->callback_path);
+    if (a->config->callback.path_token) /* "/TOKEN" is checked by itself */
+        a->callback_path_len -= strlen(a->config->callback.path_token) + 1;
+}
+
+/* The last part of the path, in a time that does not tell how much of it was right. On a match *len is cut before it.
+ */
+static bool path_token_matches(const char *token, const char *path, size_t *len)
+{
+    const size_t n = strlen(token);
+    if (*len < n + 1 || path[*len - n - 1] != '/')
+        return false;
+    const char *given = path + *len - n;
+    unsigned char difference = 0;
+    for (size_t i = 0; i < n; i++)
+        difference |= (unsigned char)((unsigned char)token[i] ^ (unsigned char)given[i]);
+    *len -= n + 1;
+    return difference == 0;
 }
 
 /* A gateway in between may have put a prefix before our path, or taken one off. */
-static bool path_matches(const char *told, const char *asked)
+static bool path_matches(const struct adapter *a, const char *asked)
 {
-    size_t t = strlen(told), n = strlen(asked);
+    const char *told = a->callback_path, *token = a->config->callback.path_token;
+    size_t t = a->callback_path_len, n = strlen(asked);
+    if (token && !path_token_matches(token, asked, &n))
+        return false;
     const char *longer = t > n ? told : asked, *shorter = t > n ? asked : told;
     size_t shorter_len = t > n ? n : t, longer_len = t > n ? t : n;
-    return shorter_len > 1 ? strcmp(longer + longer_len - shorter_len, shorter) == 0 : t <= 1;
+    return shorter_len > 1 ? memcmp(longer + longer_len - shorter_len, shorter, shorter_len) == 0 : t <= 1 || token;
 }
 
 void adapter_callback(void *ctx, struct http_exchange *x)
@@ -261,7 +282,7 @@ void adapter_callback(void *ctx, struct http_exchange *x)
     struct adapter *a = ctx;
     if (a->stop_at_ms) {
         http_reply_error(x, ERR_DRAINING, NULL, NULL);
-    } else if (!path_matches(a->callback_path, http_exchange_request(x)->path)) {
+    } else if (!path_matches(a, http_exchange_request(x)->path)) {
         counted(a, ERR_NOT_FOUND);
         http_reply_error(x, ERR_NOT_FOUND, "the path is not that of callback.url", NULL);
     } else {

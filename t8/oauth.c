@@ -1,6 +1,5 @@
 #include "t8/oauth.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -10,8 +9,8 @@
 #include "base/prng.h"
 #include "t8/http_internal.h"
 #include "t8/oauth_token.h"
+#include "t8/secret_file.h"
 
-#define SECRET_BYTES_MAX  4096
 #define ANSWER_BYTES_MAX  65536
 #define RETRY_AFTER_MAX_S 300
 #define FORM_TYPE         "application/x-www-form-urlencoded"
@@ -51,13 +50,6 @@ struct oauth {
 static struct oauth_request *request_at(struct list *node)
 {
     return LIST_ENTRY(node, struct oauth_request, node);
-}
-
-static void secret_free(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_free(b);
 }
 
 static uint64_t now_of(const struct oauth *o)
@@ -180,27 +172,6 @@ static void waiting_send(struct oauth *o)
 
 /* ---- the token endpoint */
 
-enum error oauth_secret_read(const char *path, struct buf *out)
-{
-    char line[SECRET_BYTES_MAX];
-    FILE *f = fopen(path, "re");
-    bool ok = f && fgets(line, sizeof line, f);
-    if (f)
-        fclose(f);
-    size_t n = ok ? strlen(line) : 0;
-    const char *first = line;
-    while (n && strchr(" \t\r\n", line[n - 1]))
-        n--;
-    for (; n && strchr(" \t", *first); n--)
-        first++;
-    if (n) {
-        buf_add(out, bytes_of(first, n));
-        buf_add_u8(out, 0);
-    }
-    explicit_bzero(line, sizeof line);
-    return out->failed ? ERR_NO_MEMORY : n ? OK : ERR_CONFIG;
-}
-
 /* An attempt has failed: what waits ends, and the next one comes later. */
 static void fetch_failed(struct oauth *o, const char *reason, int status, uint32_t retry_after_s, const char *hint)
 {
@@ -288,7 +259,7 @@ static void fetch(struct oauth *o)
 {
     struct buf secret = {0};
     oauth_state_fetching(&o->state);
-    enum error err = oauth_secret_read(o->secret_file, &secret);
+    enum error err = secret_file_read(o->secret_file, &secret);
     if (!err)
         err = fetch_send(o, (const char *)secret.data);
     secret_free(&secret);

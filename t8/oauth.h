@@ -17,7 +17,7 @@ struct oauth;
 struct oauth_options {
     const char *token_url;
     const char *client_id;
-    const char *secret_file;         /* its first line */
+    const char *secret_file;         /* see t8/secret_file.h */
     const char *scope;               /* NULL: none */
     bool credentials_in_body;        /* else in a header (HTTP Basic) */
     struct http_client_options http; /* towards the token endpoint */
@@ -32,9 +32,5 @@ struct oauth_options {
 size_t oauth_waiting(const struct oauth *o); /* requests that are not with `api` */
 /* What waits ends with ERR_DRAINING. Not from inside an http_answer_fn. NULL is fine. */
 void oauth_free(struct oauth *o);
-
-/* Reads a secret's file into *out, with a NUL: its first line, without blanks at its ends. ERR_CONFIG: it cannot be
- * read, or is empty. */
-[[gnu::warn_unused_result]] enum error oauth_secret_read(const char *path, struct buf *out);
 
 #endif
