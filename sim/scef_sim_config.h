@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "t8/tls_files.h"
 
 /* X(key, default, least, most, meaning) */
 #define SIM_NUMBERS(X)                                                                                                 \
@@ -30,6 +31,16 @@
     X(start_delay_ms, 0, 0, UINT32_MAX, "before it registers first")                                                   \
     X(start_step_ms, 0, 0, 3600000, "with count: each one so much after the one before")                               \
     X(count, 1, 1, 1000000, "so many of them; %d in identities is 1 to count, the port of air counts up")
+
+/* X(key, member of struct tls_files, meaning): files, relative to the configuration */
+#define SIM_TLS_FILES(X)                                                                                               \
+    X(certificate, certificate_file, "https only, with this certificate (PEM)")                                        \
+    X(key, key_file, "of the certificate")                                                                             \
+    X(client_ca, ca_file, "whoever has no certificate of this CA is refused")
+#define SIM_CALLBACK_TLS_FILES(X)                                                                                      \
+    X(ca, ca_file, "trusted for https notification destinations; the system's when it is not here")                    \
+    X(certificate, certificate_file, "shown to them")                                                                  \
+    X(key, key_file, "of the certificate")
 
 /* X(key, default, meaning) */
 #define SIM_FLAGS(X) X(tell_retransmission_time, false, "requestedRetransmissionTime for UEs with a tau_period_s")
@@ -73,6 +84,11 @@ struct sim_ue_config {
 struct sim_config {
     struct sim_address listen;
     char *link_root; /* NULL: from listen */
+    struct tls_files tls, callback_tls;
+    struct {
+        char *client_id, *client_secret; /* NULL: nobody needs a token */
+        uint32_t token_lifetime_s;
+    } oauth;
 #define X(key, ...) uint64_t key;
     SIM_NUMBERS(X)
 #undef X

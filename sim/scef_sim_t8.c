@@ -90,13 +90,37 @@ static void t8_handle(struct scef_sim *s, struct http_exchange *x)
     free(path);
 }
 
+static void token_handle(struct scef_sim *s, struct http_exchange *x)
+{
+    int status = sim_oauth_token(s, x);
+    sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, SIM_TOKEN_PATH, "POST", status, NULL);
+}
+
+static void protected_handle(struct scef_sim *s, struct http_exchange *x)
+{
+    const struct http_request *r = http_exchange_request(x);
+    char *path = s->trace.file != NULL ? bytes_dup_str(bytes_of_str(r->path)) : NULL;
+    char method[16];
+    snprintf(method, sizeof method, "%s", r->method);
+    if (sim_oauth_admits(s, x))
+        t8_handle(s, x);
+    else if (path != NULL)
+        sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, path, method, 401, NULL);
+    free(path);
+}
+
 void sim_http_handle(void *ctx, struct http_exchange *x)
 {
     struct scef_sim *s = ctx;
-    if (strncmp(http_exchange_request(x)->path, SIM_CONTROL_ROOT "/", sizeof SIM_CONTROL_ROOT) == 0)
+    const char *path = http_exchange_request(x)->path;
+    if (strncmp(path, SIM_CONTROL_ROOT "/", sizeof SIM_CONTROL_ROOT) == 0)
         sim_control_handle(s, x);
-    else
+    else if (s->config->oauth.client_id == NULL)
         t8_handle(s, x);
+    else if (strcmp(path, SIM_TOKEN_PATH) == 0)
+        token_handle(s, x);
+    else
+        protected_handle(s, x);
     sim_settle(s);
 }
 
