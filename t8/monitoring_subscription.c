@@ -29,15 +29,10 @@ static const struct t8_field list[] = {
 };
 static const struct t8_fields fields = T8_FIELDS(list, monitoring_subscription);
 
-static bool bounded(const struct monitoring_subscription *s)
-{
-    return s->maximum_number_of_reports.present || s->expire_ms;
-}
-
 /* What the members ask of each other. */
 static enum error check(const struct monitoring_subscription *s, struct t8_problem *p)
 {
-    if (!bounded(s))
+    if (!s->maximum_number_of_reports.present && !s->expire_ms)
         return t8_json_blame(p, ERR_MEMBER_MISSING, "/maximumNumberOfReports",
                              "maximumNumberOfReports or monitorExpireTime is needed");
     if (s->type == MONITORING_UE_REACHABILITY && s->reachability == MONITORING_REACHABILITY_UNSET)
@@ -64,7 +59,10 @@ enum error monitoring_subscription_decode(struct bytes body, struct monitoring_s
 
 enum error monitoring_subscription_encode(const struct monitoring_subscription *s, struct buf *out)
 {
-    return bounded(s) ? t8_fields_encode(&fields, s, out) : ERR_MEMBER_MISSING;
+    enum error err = check(s, NULL);
+    if (!err && s->type == MONITORING_UE_REACHABILITY && s->reachability == MONITORING_REACHABILITY_OTHER)
+        err = ERR_MEMBER_MISSING; /* a word that we do not write */
+    return err ? err : t8_fields_encode(&fields, s, out);
 }
 
 void monitoring_subscription_release(struct monitoring_subscription *s)
