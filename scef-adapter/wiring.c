@@ -249,7 +249,7 @@ static void exposed_secrets_tell(const struct config *c)
 static enum error adapter_start(struct adapter *a, struct buf *why)
 {
     const struct config *c = a->config;
-    const struct tls_files no_tls = {NULL};
+    const struct tls_files no_tls = {.ca_file = NULL};
     const struct tls_files callback_tls = {c->callback.client_ca_file, c->callback.certificate_file,
                                            c->callback.key_file};
     exposed_secrets_tell(c);

@@ -194,7 +194,7 @@ enum error http_server_new(struct loop *l, const struct http_server_options *o, 
     enum error err = s->no_content && s->no_content_close && s->no_memory ? OK : ERR_NO_MEMORY;
     if (!err && o->tls.certificate_file)
         err = http_server_tls_new(&o->tls, &s->tls);
-    s->o.tls = (struct tls_files){NULL};
+    s->o.tls = (struct tls_files){.ca_file = NULL};
     if (!err) {
         bool ok = MHD_add_response_header(s->no_content_close, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES;
         err = ok ? start_daemon(s) : ERR_NO_MEMORY;

@@ -25,6 +25,8 @@ const char *http_tls_hint(enum http_tls_fault f)
 
 static enum http_tls_fault of_verification(long result, const char *text)
 {
+    if (strstr(text, "subject name")) /* libcurl compares names itself, before it asks for OpenSSL's result */
+        return HTTP_TLS_NAME;
     switch (result) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
         return HTTP_TLS_EXPIRED;
@@ -40,8 +42,6 @@ static enum http_tls_fault of_verification(long result, const char *text)
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return HTTP_TLS_NAME;
-    case X509_V_OK: /* libcurl compares the name itself, after a verification that succeeded */
-        return strstr(text, "subject name") || strstr(text, "alternative") ? HTTP_TLS_NAME : HTTP_TLS_BAD;
     default:
         return HTTP_TLS_BAD;
     }

@@ -119,8 +119,8 @@ static void start(struct fixture *f)
                                         .configuration_get = on_get,
                                         .configuration_delete = on_get,
                                         .downlink = on_downlink};
-    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30, .tls = {NULL}};
-    const struct http_client_options co = {2000, 3000, 4, 65536, .tls = {NULL}};
+    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30, .tls = {.ca_file = NULL}};
+    const struct http_client_options co = {2000, 3000, 4, 65536, .tls = {.ca_file = NULL}};
     assert_int_equal(loop_init(&f->l), OK);
     assert_int_equal(http_server_new(&f->l, &so, handler, f, &f->s), OK);
     assert_int_equal(http_client_new(&f->l, &co, &f->http), OK);

@@ -99,8 +99,8 @@ static void start(struct fixture *f)
 {
     *f = (struct fixture){0};
     f->sink = (struct scs_callbacks_sink){f, on_uplink, on_delivery_status, on_configuration_status, on_counted};
-    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30, .tls = {NULL}};
-    const struct http_client_options co = {2000, 3000, 4, 65536, .tls = {NULL}};
+    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30, .tls = {.ca_file = NULL}};
+    const struct http_client_options co = {2000, 3000, 4, 65536, .tls = {.ca_file = NULL}};
     assert_int_equal(loop_init(&f->l), OK);
     assert_int_equal(http_server_new(&f->l, &so, handler, f, &f->s), OK);
     assert_int_equal(http_client_new(&f->l, &co, &f->c), OK);

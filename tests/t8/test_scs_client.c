@@ -54,7 +54,7 @@ static void start_at(struct fixture *f, const char *prefix, const char *scs_as_i
     raw_server_start(&f->peer, &f->l, steps, n);
     snprintf(root, sizeof root, "http://127.0.0.1:%u%s", f->peer.port, prefix);
     const struct scs_client_options o = {
-        root, "3gpp-nidd", scs_as_id, {2000, 1000, 4, 65536, .tls = {NULL}}, .oauth = NULL};
+        root, "3gpp-nidd", scs_as_id, {2000, 1000, 4, 65536, .tls = {.ca_file = NULL}}, .oauth = NULL};
     const struct scs_client_sink sink = {f, on_configuration, on_submit};
     assert_int_equal(scs_client_new(&f->l, &o, &sink, &f->c), OK);
 }
@@ -353,7 +353,8 @@ static void wrong_calls(void **state)
 
     static const char *const roots[] = {"", "127.0.0.1:80", "http://", "http:///x", "http://h/?x=1"};
     for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
-        const struct scs_client_options o = {roots[i], "3gpp-nidd", "as1", {1, 1, 1, 1, .tls = {NULL}}, .oauth = NULL};
+        const struct scs_client_options o = {
+            roots[i], "3gpp-nidd", "as1", {1, 1, 1, 1, .tls = {.ca_file = NULL}}, .oauth = NULL};
         const struct scs_client_sink sink = {0};
         struct scs_client *c;
         assert_int_equal(scs_client_new(&f.l, &o, &sink, &c), ERR_CONFIG);

@@ -211,8 +211,8 @@ static void shells_once(void)
     struct http_server *s = NULL;
     struct http_client *c = NULL;
     struct scs_client *scs = NULL;
-    const struct http_server_options so = {"127.0.0.1", 0, 65536, 100, 30, .tls = {NULL}};
-    const struct http_client_options co = {1000, 1000, 1, 65536, .tls = {NULL}};
+    const struct http_server_options so = {"127.0.0.1", 0, 65536, 100, 30, .tls = {.ca_file = NULL}};
+    const struct http_client_options co = {1000, 1000, 1, 65536, .tls = {.ca_file = NULL}};
     assert_int_equal(loop_init(&l), OK);
     enum error err = http_server_new(&l, &so, handler, &f, &s);
     assert_orderly(err);
