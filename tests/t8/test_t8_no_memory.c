@@ -100,6 +100,45 @@ static void codecs_once(void)
     buf_free(&b);
 }
 
+/* Types whose arrays are allocated. */
+static void tables_once(void)
+{
+    static const char *const bodies[] = {
+        "{\"niddDownlinkDataTransfer\":\"/"
+        "d\",\"gmdResults\":[{\"externalId\":\"a@b\",\"deliveryStatus\":\"SUCCESS\"}]}",
+        "{\"niddConfiguration\":\"/c\",\"msisdn\":\"91\",\"managedPorts\":[{\"appId\":\"a\"},{\"appId\":\"b\"}]}",
+        "{\"subscription\":\"/s\",\"addedMsisdns\":[\"91\"],\"appliedParam\":{\"msisdns\":[\"91\"]},"
+        "\"configResults\":[{\"resultReason\":\"OTHER_REASON\",\"msisdns\":[\"91\"]}],\"monitoringEventReports\":[{"
+        "\"monitoringType\":\"PDN_CONNECTIVITY_STATUS\",\"pdnConnInfoList\":[{\"status\":\"CREATED\",\"pdnType\":"
+        "\"NON_IP\"}]}]}",
+        "{\"afId\":\"a\",\"nefId\":\"n\",\"gpsi\":\"extid-a@b\"}",
+    };
+    struct t8_problem p;
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct nidd_notification n;
+        struct buf b = {0};
+        enum error err = nidd_notification_decode(bytes_of_str(bodies[i]), &n, &p);
+        assert_orderly(err);
+        if (!err && n.kind == NIDD_NOTIFICATION_MONITORING)
+            assert_orderly(monitoring_notification_encode(&n.monitoring, &b));
+        if (!err && n.kind == NIDD_NOTIFICATION_CONFIGURATION_TRIGGER)
+            assert_orderly(nidd_configuration_trigger_encode(&n.configuration_trigger, &b));
+        nidd_notification_release(&n);
+        buf_free(&b);
+    }
+    struct nidd_configuration c;
+    const char *answer =
+        "{\"rdsPorts\":[{\"portUE\":1,\"portSCEF\":2}],\"niddDownlinkDataTransfers\":[{\"data\":\"AQ==\"}]}";
+    assert_orderly(nidd_configuration_decode(bytes_of_str(answer), &c));
+    nidd_configuration_release(&c);
+    struct device_triggering t;
+    assert_orderly(device_triggering_decode(BYTES_LIT("{\"triggerPayload\":\"AQ==\"}"), &t));
+    device_triggering_release(&t);
+    struct monitoring_reports r;
+    assert_orderly(monitoring_reports_decode(BYTES_LIT("[{\"monitoringType\":\"X\"}]"), &r, &p));
+    monitoring_reports_release(&r);
+}
+
 static void codecs(void **state)
 {
     (void)state;
@@ -108,6 +147,7 @@ static void codecs(void **state)
         failed = false;
         until_failure = ++n;
         codecs_once();
+        tables_once();
     } while (failed);
     until_failure = 0;
     assert_true(n > 5);
