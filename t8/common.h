@@ -125,27 +125,27 @@ static inline bool t8_delivery_is_failure(enum t8_delivery_status s)
 
 /* TS 29.122 clauses 5.6.5.3 (NIDD) and 5.3.5.3 (monitoring); T8_CAUSE_OTHER = some cause we do not know. */
 /* clang-format off */
-#define T8_CAUSE_TABLE(X)              \
-    X(QUOTA_EXCEEDED, 403)             \
-    X(DATA_TOO_LARGE, 403)             \
-    X(RDS_PORT_UNKNOWN, 403)           \
-    X(OPERATION_PROHIBITED, 403)       \
-    X(ALREADY_DELIVERED, 404)          \
-    X(SENDING, 409)                    \
-    X(TRIGGERED, 500)                  \
-    X(TEMPORARILY_NOT_REACHABLE, 500)  \
-    X(NEXT_HOP, 500)                   \
-    X(TIMEOUT, 500)                    \
-    X(NO_PDN_CONNECTION, 500)          \
-    X(PORT_NOT_FREE, 403)              \
-    X(PORT_NOT_ASSOC_WITH_APP, 404)    \
+#define T8_CAUSE_TABLE(X)                      \
+    X(QUOTA_EXCEEDED, 403)                     \
+    X(DATA_TOO_LARGE, 403)                     \
+    X(RDS_PORT_UNKNOWN, 403)                   \
+    X(OPERATION_PROHIBITED, 403)               \
+    X(ALREADY_DELIVERED, 404)                  \
+    X(SENDING, 409)                            \
+    X(TRIGGERED, 500)                          \
+    X(TEMPORARILY_NOT_REACHABLE, 500)          \
+    X(NEXT_HOP, 500)                           \
+    X(TIMEOUT, 500)                            \
+    X(NO_PDN_CONNECTION, 500)                  \
+    X(PORT_NOT_FREE, 403)                      \
+    X(PORT_NOT_ASSOC_WITH_APP, 404)            \
     X(SERIALIZATION_FORMAT_NOT_SUPPORTED, 500) \
-    X(EVENT_FEATURE_MISMATCH, 400)     \
-    X(DUPLICATE_REQUEST, 400)          \
-    X(PARAMETER_OUT_OF_RANGE, 403)     \
-    X(IDLE_STATUS_UNSUPPORTED, 403)    \
-    X(RESOURCES_EXCEEDED, 403)         \
-    X(UE_NOT_FOUND, 404)               \
+    X(EVENT_FEATURE_MISMATCH, 400)             \
+    X(DUPLICATE_REQUEST, 400)                  \
+    X(PARAMETER_OUT_OF_RANGE, 403)             \
+    X(IDLE_STATUS_UNSUPPORTED, 403)            \
+    X(RESOURCES_EXCEEDED, 403)                 \
+    X(UE_NOT_FOUND, 404)                       \
     X(EVENT_UNSUPPORTED, 500)
 /* clang-format on */
 enum t8_cause {

@@ -111,7 +111,7 @@ enum error nidd_configuration_decode(struct bytes body, struct nidd_configuratio
     out->maximum_packet_size_bits = (uint32_t)bits;
     out->status = t8_nidd_status_parse(status);
     out->doc = t8_json_take(&o);
-    if (err) /* memory only */
+    if (err) /* no memory, or arrays beyond all measure */
         nidd_configuration_release(out);
     return err;
 }

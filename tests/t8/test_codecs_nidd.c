@@ -77,6 +77,10 @@ static void old_group_results(void **state)
     assert_int_equal(b.len, 0);
     buf_free(&b);
     nidd_notification_release(&n);
+    n = decoded("{" DELIVERY ",\"gmdResults\":[{\"msisdn\":\"91\",\"status\":\"SUCCESS\"}]}",
+                NIDD_NOTIFICATION_GROUP_RESULT);
+    assert_int_equal(n.group_result.results[0].delivery_status, T8_DELIVERY_SUCCESS);
+    nidd_notification_release(&n);
     n = decoded("{" DELIVERY ",\"gmdResults\":[]}", NIDD_NOTIFICATION_GROUP_RESULT);
     assert_int_equal(n.group_result.results_count, 0);
     nidd_notification_release(&n);

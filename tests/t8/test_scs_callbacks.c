@@ -268,8 +268,7 @@ static void notifications_without_a_use_are_acknowledged(void **state)
 {
     (void)state;
     static const char *const bodies[] = {
-        "{\"niddDownlinkDataTransfer\":\"/as1/configurations/c/downlink-data-deliveries/d\",\"gmdResults\":[{"
-        "\"externalId\":\"a@b\",\"deliveryStatus\":\"SUCCESS\"}]}",
+        "{\"niddDownlinkDataTransfer\":\"/as1/d\",\"gmdResults\":[{\"msisdn\":\"91\",\"deliveryStatus\":\"FAILURE\"}]}",
         "{\"niddConfiguration\":\"/as1/configurations/c\",\"externalId\":\"a@b\"}",
         "{\"transaction\":\"/t/1\",\"result\":\"SUCCESS\"}",
         "{\"subscription\":\"/s/1\",\"monitoringEventReports\":[{\"monitoringType\":\"ROAMING_STATUS\"}]}",
