@@ -244,6 +244,11 @@ static void exposed_secrets_tell(const struct config *c)
         if (files[i] && secret_file_exposed(files[i]))
             log_write(LOG_WARN, "secret_exposed", LOG_S("file", files[i]),
                       LOG_S("hint", "every user of this host can read it: chmod o= FILE"));
+    const char *const urls[] = {c->scef.api_root, c->scef.oauth.token_url};
+    for (size_t i = 0; c->scef.oauth.token_url && i < sizeof urls / sizeof *urls; i++)
+        if (strncmp(urls[i], "http:", 5) == 0)
+            log_write(LOG_WARN, "secret_in_clear", LOG_S("url", urls[i]),
+                      LOG_S("hint", "secret and tokens can be read on the way: use https://"));
 }
 
 static enum error adapter_start(struct adapter *a, struct buf *why)

@@ -549,6 +549,7 @@ def test_an_exposed_secret_is_told(world):
     world.secret_file.chmod(0o644)
     world.start_adapter({"oauth": oauth_section(world)})
     assert f" file={world.secret_file} " in world.lines("secret_exposed")[0]
+    assert len(world.lines("secret_in_clear")) == 2  # api_root and token_url are http://
 
 
 # ---- OAuth2
@@ -581,6 +582,7 @@ def test_oauth_over_tls(world, credentials):
         world.works()
     assert given(world) == {"issued": 1, "refused": 0, "without_token": 0}
     assert base64.b64encode(SECRET.encode()).decode()[:12] not in adapter_texts(world)
+    assert not world.lines("secret_in_clear") and not world.lines("secret_exposed")
 
 
 def test_oauth_wrong_secret_then_right(world):
