@@ -1,8 +1,11 @@
-"""Operation x status of both roles, driven from outside: every status that an operation can answer has been seen, or has a
-reason here why not. Prints the table (pytest -s). Every body on the way validates against the schemas."""
+"""Operation x status of both roles, driven from outside: every status that an operation can answer has been seen, or
+has a reason here why not. Prints the table (pytest -s). Every body on the way validates against the schemas."""
 
 import http.client
+import http.server
 import json
+import socket
+import threading
 import pathlib
 import sys
 
@@ -11,7 +14,7 @@ sys.path[:0] = [str(TOP / "tests/sim"), str(TOP / "tests/t8"), str(TOP / "tests"
 
 from openapi_schemas import Schemas  # noqa: E402
 from scef_sim_harness import DEV1, DEV2, ROOT, Client, air_ue, application_servers, simulators  # noqa: E402
-from test_admin import Adapter, free_udp_port  # noqa: E402
+from test_admin import CON_GET_3, Adapter, free_udp_port, wait_for  # noqa: E402
 from test_conformance import OPENAPI  # noqa: E402
 
 SCHEMAS = Schemas(OPENAPI if OPENAPI.is_dir() else TOP / "tests/t8/schemas")
@@ -59,6 +62,12 @@ AS = {
     "consent revoked": served(204),
     "network parameters": served(204),
     "anything else": served(400, 404, 405, 413),
+}
+
+
+AS_CLIENT = {
+    "POST configurations": served(201, 200, 400, 401, 403, 404, 409, 429, 500, 503),
+    "POST deliveries": served(200, 201, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503),
 }
 
 
@@ -207,3 +216,94 @@ def test_as_role(tmp_path):
         finally:
             adapter.terminate()
         check("AS role (scef-adapter)", AS, seen)
+
+
+CAUSES = {403: "QUOTA_EXCEEDED", 409: "SENDING", 404: "RESOURCE_CONTEXT_NOT_FOUND"}
+
+
+class ScriptedScef(http.server.BaseHTTPRequestHandler):
+    """Answers a device's first request of a kind by what the device's name says: "c403@..." its configuration,
+    "d403@..." its delivery. Everything else succeeds."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        kind = "c" if self.path.endswith("/configurations") else "d"
+        name = NIDD + ("NiddConfiguration" if kind == "c" else "NiddDownlinkDataTransfer")
+        self.server.wrong += [e.message for e in SCHEMAS.validator(name, "request").iter_errors(body)]
+        device = body["externalId"]
+        first = (kind, device) not in self.server.asked
+        self.server.asked.add((kind, device))
+        good = 201 if kind == "c" else 200
+        status = int(device[1:4]) if first and device[0] == kind else good
+        link = f"{self.path}/{device.split('@')[0]}" if status in (200, 201) else None
+        if link:
+            answer = {**body, "self": link}
+            if kind == "d":
+                answer["deliveryStatus"] = "BUFFERING" if status == 201 else "SUCCESS"
+        else:
+            answer = {"status": status, "title": "no", **({"cause": CAUSES[status]} if status in CAUSES else {})}
+            if status == 500 and kind == "d":
+                answer = {"problemDetail": {**answer, "cause": "TEMPORARILY_NOT_REACHABLE"}}
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        if status == 201:
+            self.send_header("Location", link)
+        self.send_header("Content-Type", "application/json" if link or status == 500 else "application/problem+json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self):
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_as_role_as_a_client(tmp_path):
+    """Each status is noted for its device, and a request is either kept or ended once, never lost."""
+    scef = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ScriptedScef)
+    scef.daemon_threads, scef.asked, scef.wrong = True, set(), []
+    threading.Thread(target=scef.serve_forever, daemon=True).start()
+    names = [f"c{s}@example.org" for s in AS_CLIENT["POST configurations"]]
+    names += [f"d{s}@example.org" for s in AS_CLIENT["POST deliveries"]]
+    leg_port = free_udp_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        adapter = Adapter(tmp_path, f"http://127.0.0.1:{scef.server_port}", server.getsockname()[1],
+                          [{"external_id": name} for name in names], leg_port)  # fmt: skip
+
+        def trace(event):
+            lines = (tmp_path / "trace.jsonl").read_text().splitlines()
+            return [e for e in (json.loads(line) for line in lines if line.endswith("}")) if e["event"] == event]
+
+        def submitted():
+            done = {e["ext_id"] for e in trace("submit_result") if e.get("status")}
+            return done >= {name for name in names if name[0] == "d"}
+
+        try:
+            wait_for(lambda: {("c", name) for name in names} <= scef.asked)
+            for name in names:
+                if name[0] == "d":
+                    leg = adapter.get_json(f"/v1/devices/{name}")["leg"]
+                    wait_for(lambda name=name: adapter.get_json(f"/v1/devices/{name}")["configuration"] != "none")
+                    server.sendto(CON_GET_3, (f"127.64.0.{leg + 1}", leg_port))
+            wait_for(submitted)
+            seen = {("POST deliveries", e["status"]) for e in trace("submit_result") if e["ext_id"][0] == "d"}
+            for name in names:
+                if name[0] == "d":
+                    kept = len(adapter.get_json(f"/v1/devices/{name}/queue")["messages"])
+                    ended = sum(e["ext_id"] == name for e in trace("final"))
+                    assert kept + ended == 1, name
+            seen |= {("POST configurations", int(name[1:4])) for kind, name in scef.asked if kind == name[0] == "c"}
+            assert scef.wrong == []
+        finally:
+            status, _ = adapter.terminate()
+            scef.shutdown()
+            scef.server_close()
+        assert status == 0
+        check("AS role, as a client", AS_CLIENT, seen)

@@ -63,8 +63,8 @@ class Schemas:
     def retrieve(self, uri):
         face, name = uri.split(":", 1)
         schemas = self.document(name)["components"]["schemas"]
-        converted = {key: Conversion(self, name, face.endswith("-request")).schema(value, face.startswith("closed"), key)
-                     for key, value in schemas.items()}
+        conversion = Conversion(self, name, face.endswith("-request"))
+        converted = {key: conversion.schema(value, face.startswith("closed"), key) for key, value in schemas.items()}
         return referencing.Resource({"components": {"schemas": converted}}, SPECIFICATION)
 
     def resolve(self, reference, name):
@@ -138,4 +138,6 @@ KEPT = ("type", "enum", "required", "pattern", "minimum", "maximum", "minItems",
 
 def is_open_enum(node):
     choices = node.get("anyOf", ())
-    return len(choices) == 2 and "enum" in choices[0] and choices[1].get("type") == "string" and "enum" not in choices[1]
+    if len(choices) != 2 or "enum" not in choices[0]:
+        return False
+    return choices[1].get("type") == "string" and "enum" not in choices[1]
