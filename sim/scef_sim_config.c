@@ -309,6 +309,8 @@ static enum error config_read(struct sim_config *c, struct sim_report *r, const 
 #define X(key, otherwise, ...) c->key = raw->key != NULL ? *raw->key != 0 : otherwise;
     SIM_FLAGS(X)
 #undef X
+    if (raw->duplicate_create != NULL)
+        c->duplicate_create = (enum sim_duplicate_create) * raw->duplicate_create;
     for (size_t i = 0; i < raw->ues_count; i++)
         if (ues_add(c, r, i, &raw->ues[i]) != OK)
             return ERR_NO_MEMORY;
@@ -404,7 +406,8 @@ void sim_config_free(struct sim_config *c)
 void sim_config_help(FILE *out)
 {
     fputs("listen: 127.0.0.1:8080 # T8 and /sim/v1\n"
-          "# link_root: http://127.0.0.1:8080/3gpp-nidd/v1 # what links begin with\n",
+          "# link_root: http://127.0.0.1:8080/3gpp-nidd/v1 # what links begin with\n"
+          "duplicate_create: reuse # of a configuration that is there; or conflict: 409\n",
           out);
 #define X(key, member, meaning) fprintf(out, "#   %s: FILE # %s\n", #key, meaning);
     fputs("# tls:\n", out);

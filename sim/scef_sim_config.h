@@ -18,6 +18,7 @@
     X(notification_retries, 5, 0, 1000, "after a callback that failed")                                                \
     X(notification_retry_ms, 1000, 1, 3600000, "the first pause; it doubles")                                          \
     X(notification_timeout_ms, 10000, 1, 3600000, "a callback without an answer has failed")                           \
+    X(max_duration_s, 0, 0, UINT32_MAX, "longest lifetime of a configuration; 0 = any")                                \
     X(submit_timeout_ms, 60000, 0, UINT32_MAX, "a slower MT is told as TIMEOUT; 0 = never")
 
 #define SIM_UE_NUMBERS(X)                                                                                              \
@@ -62,6 +63,7 @@ struct sim_address {
 bool sim_address_parse(const char *text, struct sim_address *out);
 
 enum sim_client { SIM_CLIENT_BUILTIN, SIM_CLIENT_AIR };
+enum sim_duplicate_create { SIM_DUPLICATE_REUSE, SIM_DUPLICATE_CONFLICT };
 
 struct sim_ue_config {
     size_t line;                /* of its entry in the file */
@@ -89,6 +91,7 @@ struct sim_config {
         char *client_id, *client_secret; /* NULL: nobody needs a token */
         uint32_t token_lifetime_s;
     } oauth;
+    enum sim_duplicate_create duplicate_create;
 #define X(key, ...) uint64_t key;
     SIM_NUMBERS(X)
 #undef X

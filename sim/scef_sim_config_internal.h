@@ -54,6 +54,7 @@ struct sim_raw {
     char *listen, *link_root;
     struct sim_raw_tls *tls, *callback_tls;
     struct sim_raw_oauth *oauth;
+    int *duplicate_create;
 #define X(key, ...) int64_t *key;
     SIM_NUMBERS(X)
 #undef X

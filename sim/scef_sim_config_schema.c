@@ -95,6 +95,7 @@ static const cyaml_strval_t flag_words[] = {
     {"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0}, {"on", 1}, {"off", 0},
 };
 static const cyaml_strval_t client_words[] = {{"builtin", SIM_CLIENT_BUILTIN}, {"air", SIM_CLIENT_AIR}};
+static const cyaml_strval_t duplicate_words[] = {{"reuse", SIM_DUPLICATE_REUSE}, {"conflict", SIM_DUPLICATE_CONFLICT}};
 #define COUNT_OF(a)     (sizeof(a) / sizeof *(a))
 #define OPTIONAL        (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define TEXT(type, key) CYAML_FIELD_STRING_PTR(#key, OPTIONAL, type, key, 1, 1024)
@@ -150,6 +151,7 @@ static const cyaml_schema_field_t top_fields[] = {
     CYAML_FIELD_MAPPING_PTR("tls", OPTIONAL, struct sim_raw, tls, tls_fields),
     CYAML_FIELD_MAPPING_PTR("callback_tls", OPTIONAL, struct sim_raw, callback_tls, callback_tls_fields),
     CYAML_FIELD_MAPPING_PTR("oauth", OPTIONAL, struct sim_raw, oauth, oauth_fields),
+    WORD(struct sim_raw, duplicate_create, duplicate_words),
     CYAML_FIELD_SEQUENCE("ues", CYAML_FLAG_POINTER, struct sim_raw, ues, &ue_value, 0, CYAML_UNLIMITED),
 #define X(key, ...) CYAML_FIELD_INT_PTR(#key, OPTIONAL, struct sim_raw, key),
     SIM_NUMBERS(X)

@@ -298,6 +298,8 @@ static enum error model_start(struct scef_sim *s)
     o.default_latency_s = (uint32_t)c->default_latency_s;
     o.notification_retries = (uint32_t)c->notification_retries;
     o.notification_retry_ms = (uint32_t)c->notification_retry_ms;
+    o.max_duration_s = (uint32_t)c->max_duration_s;
+    o.duplicate_conflicts = c->duplicate_create == SIM_DUPLICATE_CONFLICT;
     o.submit_timeout_ms = (uint32_t)c->submit_timeout_ms;
     o.tell_retransmission_time = c->tell_retransmission_time;
     struct scef_ports ports = {.ctx = s, .ue_deliver = on_ue_deliver, .nas_event = on_nas_event};

@@ -50,6 +50,23 @@ static void on_configuration_delete(void *ctx, struct bytes scs_as_id, struct by
     at_hand_done(s, a->http_status, NULL);
 }
 
+static bool on_configuration_next(void *ctx, struct bytes scs_as_id, uint64_t *cursor, struct nidd_configuration *c)
+{
+    struct scef_sim *s = ctx;
+    if (s->at_hand != NULL)
+        at_hand_done(s, 200, NULL);
+    return scef_configuration_next(s->model, sim_now_ms(s), scs_as_id, cursor, c);
+}
+
+static void on_configuration_patch(void *ctx, struct bytes scs_as_id, struct bytes configuration_id,
+                                   const struct nidd_configuration_patch *p, struct scef_configuration_answer *a)
+{
+    struct scef_sim *s = ctx;
+    a->http_status =
+        scef_configuration_patch(s->model, sim_now_ms(s), scs_as_id, configuration_id, p, &a->configuration);
+    at_hand_done(s, a->http_status, NULL);
+}
+
 static void on_downlink(void *ctx, struct http_exchange *x, struct bytes scs_as_id, struct bytes configuration_id,
                         const struct nidd_downlink *d)
 {
@@ -237,6 +254,8 @@ void sim_t8_init(struct scef_sim *s)
         .configuration_create = on_configuration_create,
         .configuration_get = on_configuration_get,
         .configuration_delete = on_configuration_delete,
+        .configuration_next = on_configuration_next,
+        .configuration_patch = on_configuration_patch,
         .downlink = on_downlink,
     };
 }

@@ -25,6 +25,7 @@ STATUSES = [200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500
 NOT_SERVED = "the operation is not served yet"
 ELSEWHERE = "a restart under a request: tests/test_scef_sim.py"
 RATE = "no rate control yet"
+AGAIN = "duplicate_create: tests/test_configuration_full_life.py"
 TOKEN = "by a configuration with a token, see the tests of certificates and tokens"
 
 
@@ -34,10 +35,10 @@ def served(*statuses, **reasons):
 
 
 SCEF = {
-    "GET configurations": served(405),
-    "POST configurations": served(201, 400, 403, 413, 415, _401=TOKEN, _429=RATE, _503="memory only"),
+    "GET configurations": served(200),
+    "POST configurations": served(201, 400, 403, 413, 415, _401=TOKEN, _409=AGAIN, _429=RATE, _503="memory only"),
     "GET configuration": served(200, 404),
-    "PATCH configuration": served(405),
+    "PATCH configuration": served(200, 400, 404, 415),
     "DELETE configuration": served(204, 404),
     "GET deliveries": served(405),
     "POST deliveries": served(200, 201, 400, 403, 404, 413, 415, 500, _429=RATE, _503=ELSEWHERE),
@@ -107,8 +108,9 @@ class Driver:
             assert kind == "application/json"
             schema = NIDD + "NiddDownlinkDataDeliveryFailure"
         if answer is not None:
-            errors = [e.message for e in SCHEMAS.validator(schema, "response").iter_errors(answer)]
-            assert errors == [], (operation, status, answer)
+            for one in answer if isinstance(answer, list) else [answer]:
+                errors = [e.message for e in SCHEMAS.validator(schema, "response").iter_errors(one)]
+                assert errors == [], (operation, status, one)
         return status, answer
 
 
@@ -120,7 +122,7 @@ def test_scef_role(tmp_path):
         ask = driver.ask
         configuration, downlink = NIDD + "NiddConfiguration", NIDD + "NiddDownlinkDataTransfer"
         to = {"notificationDestination": as1.url}
-        ask("GET configurations", "GET", ROOT)
+        assert ask("GET configurations", "GET", ROOT) == (200, [])
         paths = {}
         for device in (DEV1, DEV2):
             status, body = ask("POST configurations", "POST", ROOT, {"externalId": device, **to}, schema=configuration)
@@ -133,7 +135,11 @@ def test_scef_role(tmp_path):
         ask("POST configurations", "POST", ROOT, b" " * 70000)
         ask("GET configuration", "GET", paths[DEV1], schema=configuration)
         ask("GET configuration", "GET", ROOT + "/none")
-        ask("PATCH configuration", "PATCH", paths[DEV1], {"duration": None}, "application/merge-patch+json")
+        assert len(ask("GET configurations", "GET", ROOT, schema=configuration)[1]) == 2
+        merge = "application/merge-patch+json"
+        for path, patch, kind in ((paths[DEV1], {"duration": None, **to}, merge), (paths[DEV1], {"status": "ACTIVE"}, merge),
+                                  (ROOT + "/none", {}, merge), (paths[DEV1], {}, "application/json")):  # fmt: skip
+            ask("PATCH configuration", "PATCH", path, patch, kind, schema=configuration)
         ask("GET deliveries", "GET", paths[DEV1] + "/downlink-data-deliveries")
 
         client = Client(awake)
