@@ -77,7 +77,8 @@ static void configuration_result(void *ctx, uint64_t ref, const struct nidd_conf
 
 struct scs_client_sink adapter_scs_sink(struct adapter *a)
 {
-    return (struct scs_client_sink){a, configuration_result, submit_result};
+    return (struct scs_client_sink){
+        .ctx = a, .configuration_result = configuration_result, .submit_result = submit_result};
 }
 
 void adapter_failed_deliver(struct adapter *a)

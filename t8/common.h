@@ -173,17 +173,27 @@ struct bytes t8_link_tail(struct bytes link);
 struct t8_link_base {
     struct bytes origin;   /* "http://127.0.0.1:8080" */
     struct bytes api_path; /* "/3gpp-nidd/v1", with the peer's prefix before it if there is one; no '/' at the end */
+    /* Other hosts that may be contacted: "host" (any port) or "host:port", IPv6 in brackets. */
+    const char *const *allowed_hosts;
+    size_t allowed_host_count;
 };
 
 /* Appends the compact form of a link that the peer gave in the answer to a request for request_path (RFC 3986 clause 5,
  * t8.md 8.7). This is the form to keep per device. It is one of
  *   "/as1/configurations/c7"                    the tail alone: the resource lies under api_path
  *   "/other/3gpp-nidd/v1/as1/configurations/c7" the whole path: the peer, at the same origin, uses another one
- * Of a link to another host only the tail is used: such a host is never contacted. Nothing is appended when a link says
- * nothing that could be followed. */
+ *   "https://b:1/3gpp-nidd/v1/as1/..."          the whole URL: at an allowed host
+ * Of a link to any other host only the tail is used: such a host is never contacted. Nothing is appended when a link
+ * says nothing that could be followed. */
 void t8_link_compact(const struct t8_link_base *base, struct bytes request_path, struct bytes link, struct buf *out);
-/* Appends the URL of a compact link; false when it is none. */
+/* Appends the URL of a compact link; false when it is none. One to a host that is allowed no more: its tail, at base.
+ */
 bool t8_link_expand(const struct t8_link_base *base, struct bytes compact, struct buf *out);
+/* Appends the absolute URL that a reference in the answer to a request for `request_url` stands for (RFC 3986 clause
+ * 5.2), its query kept, its fragment not; false when it is none. */
+[[gnu::warn_unused_result]] bool t8_link_resolve(struct bytes request_url, struct bytes reference, struct buf *out);
+/* May this absolute URL be requested? At base's own origin, or at an allowed host, then never with less security. */
+bool t8_link_allowed(const struct t8_link_base *base, struct bytes url);
 /* Appends text as one path segment, percent-encoded where RFC 3986 asks for it. */
 void t8_link_add_segment(struct buf *out, struct bytes text);
 /* Appends the octets that a path segment stands for; false for an incomplete or unknown escape. */

@@ -5,6 +5,7 @@
  * here and not inside libcurl, where each would hold an easy handle of several kB. */
 #include "t8/http_client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,6 +32,7 @@ struct request {
     struct buf bearer; /* with its NUL; empty: none */
     struct buf basic;
     size_t body_sent;
+    size_t max_answer_bytes;
     char method[16];
     char content_type[64];      /* "" without a body */
     struct curl_slist *headers; /* the client's */
@@ -152,7 +154,7 @@ static size_t on_write(char *data, size_t size, size_t n, void *ctx)
 {
     struct transfer *t = ctx;
     (void)size; /* 1 */
-    if (n > t->client->o.max_body_bytes - t->answer.len) {
+    if (n > t->request->max_answer_bytes - t->answer.len) {
         t->answer_too_long = true;
         return CURL_WRITEFUNC_ERROR;
     }
@@ -381,21 +383,26 @@ static void answer_read(struct transfer *t, struct http_answer *a)
     char *content_type = NULL;
     curl_off_t retry_after = 0;
     struct curl_header *location = NULL;
+    struct curl_header *overload = NULL;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &content_type);
     curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
     curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
     (void)curl_easy_header(t->easy, "Location", 0, CURLH_HEADER, -1, &location);
+    if (curl_easy_header(t->easy, "Nb-Api-Oci", 0, CURLH_HEADER, -1, &overload) != CURLHE_OK)
+        (void)curl_easy_header(t->easy, "Nbi-Api-Oci", 0, CURLH_HEADER, -1, &overload);
     *a = (struct http_answer){
         .url = (const char *)t->request->url.data,
         .request = {.method = t->request->method,
                     .url = (const char *)t->request->url.data,
                     .content_type = t->request->content_type[0] ? t->request->content_type : NULL,
-                    .body = buf_bytes(&t->request->body)},
+                    .body = buf_bytes(&t->request->body),
+                    .max_body_bytes = t->request->max_answer_bytes},
         .status = (int)status,
         .body = buf_bytes(&t->answer),
         .content_type = content_type ? content_type : "",
         .location = location ? location->value : "",
+        .overload = overload ? overload->value : "",
     };
     if (retry_after > 0)
         a->retry_after_s = retry_after < UINT32_MAX ? (uint32_t)retry_after : UINT32_MAX;
@@ -504,6 +511,7 @@ enum error http_client_send(struct http_client *c, const struct http_request_opt
     if (o->basic)
         buf_add(&r->basic, bytes_of(o->basic, strlen(o->basic) + 1));
     r->body_sent = 0;
+    r->max_answer_bytes = o->max_body_bytes ? o->max_body_bytes : c->o.max_body_bytes;
     r->headers = http_headers_for(&c->headers, o->content_type ? o->content_type : "");
     r->fn = fn;
     r->ctx = ctx;

@@ -29,6 +29,7 @@ struct http_request_options {
     struct bytes body;        /* copied, like all here */
     const char *bearer;       /* NULL, or the token of an Authorization header (RFC 6750) */
     const char *basic;        /* NULL, or "user:password" of one (RFC 7617) */
+    size_t max_body_bytes;    /* of the answer; 0 = the client's */
 };
 
 struct http_answer {
@@ -40,6 +41,7 @@ struct http_answer {
     const char *content_type; /* "" when absent */
     const char *location;     /* "" when absent */
     uint32_t retry_after_s;   /* seconds; an HTTP-date is turned into seconds from now; 0 = absent */
+    const char *overload;     /* Nb-Api-Oci, Nbi-Api-Oci (t8/overload.h); "" when absent */
 };
 
 /* err is OK with an answer of any status; then what `a` shows is good during the call. Else `a` is NULL, and err is

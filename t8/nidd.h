@@ -147,6 +147,7 @@ struct nidd_submit_result {
     uint64_t requested_retransmission_ms; /* absolute UTC; 0 = not told */
     uint32_t retry_after_s;               /* 0 = not told */
     struct bytes link; /* of the pending delivery, compact (t8/common.h); empty when the SCEF named none */
+    struct bytes configuration_link; /* where the configuration has moved to, compact (308); empty: it has not */
 };
 
 /* What a configuration request came to. */
@@ -156,8 +157,16 @@ struct nidd_configuration_result {
     uint32_t retry_after_s;
     struct bytes link; /* Location, else self, compact (t8/common.h); after 200/201 */
     uint32_t maximum_packet_size_bits;
-    uint64_t duration_ms;
+    uint64_t duration_ms; /* absolute UTC; 0 = for ever, or not told: see has_body */
     enum t8_nidd_status status;
+    bool has_body; /* the configuration was shown, so that what is absent is so at the SCEF too */
+    uint64_t supported_features;
+    struct bytes notification_destination; /* empty: not told */
+};
+/* One of a list. */
+struct nidd_configuration_found {
+    struct t8_identity id;
+    struct nidd_configuration_result result;
 };
 
 /* An answer of the SCEF as it came, and where its links lead from. */
@@ -174,5 +183,8 @@ struct nidd_answer {
 void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, struct nidd_submit_result *out);
 void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *memory,
                                     struct nidd_configuration_result *out);
+/* The same for a configuration that is there already, decoded: what an answer with it in its body would say. */
+void nidd_configuration_result_of(const struct nidd_answer *a, const struct nidd_configuration *c, struct buf *memory,
+                                  struct nidd_configuration_result *out);
 
 #endif

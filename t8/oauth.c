@@ -29,6 +29,7 @@ struct oauth_request {
     uint64_t ref;
     uint64_t token_number;
     bool repeated;
+    size_t max_body_bytes;
 };
 
 struct oauth {
@@ -111,6 +112,7 @@ static bool request_keep(struct oauth_request *r, const struct http_request_opti
         return false;
     memcpy(r->method, from->method, method + 1);
     memcpy(r->content_type, type ? from->content_type : "", type + 1);
+    r->max_body_bytes = from->max_body_bytes;
     buf_reset(&r->url);
     buf_reset(&r->body);
     buf_add(&r->url, bytes_of(from->url, strlen(from->url) + 1));
@@ -163,7 +165,8 @@ static void waiting_send(struct oauth *o)
         const struct http_request_options options = {.method = r->method,
                                                      .url = (const char *)r->url.data,
                                                      .content_type = r->content_type[0] ? r->content_type : NULL,
-                                                     .body = buf_bytes(&r->body)};
+                                                     .body = buf_bytes(&r->body),
+                                                     .max_body_bytes = r->max_body_bytes};
         enum error err = request_pass(o, r, &options);
         if (err)
             request_end(o, r, err, NULL);

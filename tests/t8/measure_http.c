@@ -388,7 +388,8 @@ static int post(const char *mode, uint16_t port, uint32_t parallel)
         for (uint32_t i = 0; i < parallel; i++)
             http_next();
     } else {
-        const struct scs_client_options so = {root, "3gpp-nidd", "as1", ho, .oauth = NULL};
+        const struct scs_client_options so = {
+            .api_root = root, .api_name = "3gpp-nidd", .scs_as_id = "as1", .http = ho};
         const struct scs_client_sink sink = {.submit_result = on_submit};
         if (scs_client_new(&l, &so, &sink, &scs))
             return 1;

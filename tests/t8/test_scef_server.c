@@ -125,8 +125,9 @@ static void start(struct fixture *f)
     assert_int_equal(http_server_new(&f->l, &so, handler, f, &f->s), OK);
     assert_int_equal(http_client_new(&f->l, &co, &f->http), OK);
     snprintf(root, sizeof root, "http://127.0.0.1:%u", http_server_port(f->s));
-    const struct scs_client_options o = {root, "3gpp-nidd", "as 1", co, .oauth = NULL};
-    const struct scs_client_sink sink = {f, on_configuration, on_submit};
+    const struct scs_client_options o = {.api_root = root, .api_name = "3gpp-nidd", .scs_as_id = "as 1", .http = co};
+    const struct scs_client_sink sink = {
+        .ctx = f, .configuration_result = on_configuration, .submit_result = on_submit};
     assert_int_equal(scs_client_new(&f->l, &o, &sink, &f->scs), OK);
 }
 

@@ -77,7 +77,7 @@ static void codecs_once(void)
     }
     buf_free(&b);
 
-    const struct t8_link_base base = {BYTES_LIT("http://h"), BYTES_LIT("/3gpp-nidd/v1")};
+    const struct t8_link_base base = {.origin = BYTES_LIT("http://h"), .api_path = BYTES_LIT("/3gpp-nidd/v1")};
     const struct nidd_answer a = {
         .http_status = 201,
         .body = BYTES_LIT("{\"self\":\"\\/x\",\"data\":\"AQID\",\"deliveryStatus\":\"BUFFERING\"}"),
@@ -275,7 +275,8 @@ static void shells_once(const char *secret_file)
             .http = co,
             .oauth = secret_file ? &oauth : NULL,
         };
-        const struct scs_client_sink sink = {&f, on_configuration, on_submit};
+        const struct scs_client_sink sink = {
+            .ctx = &f, .configuration_result = on_configuration, .submit_result = on_submit};
         err = scs_client_new(&l, &o, &sink, &scs);
         assert_orderly(err);
     }
