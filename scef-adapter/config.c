@@ -178,9 +178,23 @@ static void check_relay(const struct config_check *k)
                            (unsigned long long)(o->retry_min_ms / 1000));
 }
 
+static enum error check_scef(const struct config_check *k)
+{
+    struct config *c = k->c;
+    if (c->scef.breaker_pause_max_ms < c->scef.breaker_pause_min_ms)
+        config_check_fault(k, "scef", 0, "breaker_pause_max_ms", "at least breaker_pause_min_ms", "%u is less than %u",
+                           c->scef.breaker_pause_max_ms, c->scef.breaker_pause_min_ms);
+    if (!c->scef.allowed_hosts)
+        return OK;
+    c->scef_allowed_hosts = config_hosts_split(c->scef.allowed_hosts, &c->scef_allowed_host_count);
+    return c->scef_allowed_hosts ? OK : ERR_NO_MEMORY;
+}
+
 static enum error check_all(const struct config_check *k)
 {
     enum error err = check_listeners(k);
+    if (!err)
+        err = check_scef(k);
     if (!err)
         err = check_servers(k);
     if (!err)
@@ -258,6 +272,7 @@ void config_free(struct config *c)
     if (!c)
         return;
     config_devices_release(c);
+    free(c->scef_allowed_hosts);
     free(c->server_endpoints);
     free(c->callback_shown_url);
     (void)cyaml_free(&cyaml_quiet, config_schema(), c, 0);

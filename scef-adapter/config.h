@@ -62,6 +62,10 @@ struct config {
             char *token_url, *client_id, *secret_file, *scope; /* token_url NULL: no OAuth2 */
             enum config_oauth_credentials credentials;
         } oauth;
+        uint32_t configuration_duration_s; /* 0 = for ever */
+        enum engine_delete_removed delete_removed;
+        uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;
+        char *allowed_hosts; /* as written; NULL: none */
     } scef;
     struct {
         char *listen, *url; /* the URL ends with path_token: not for a log */
@@ -89,6 +93,8 @@ struct config {
     enum log_level log_level;
 
     /* What follows from the above. */
+    char **scef_allowed_hosts; /* scef_allowed_host_count of them, in one piece of memory */
+    size_t scef_allowed_host_count;
     struct config_endpoint callback_listen, admin_listen;
     char *callback_shown_url; /* without path_token */
     struct config_prefix prefix;

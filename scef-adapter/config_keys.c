@@ -19,6 +19,8 @@
 static const cyaml_strval_t store_kinds[] = {{"embedded", CONFIG_STORE_EMBEDDED}, {"memory", CONFIG_STORE_MEMORY}};
 static const cyaml_strval_t leg_modes[] = {{"prefix", CONFIG_LEG_PREFIX}, {"ports", CONFIG_LEG_PORTS}};
 static const cyaml_strval_t oauth_credentials[] = {{"basic", CONFIG_OAUTH_BASIC}, {"body", CONFIG_OAUTH_BODY}};
+static const cyaml_strval_t delete_removed_words[] = {
+    {"true", ENGINE_DELETE_REMOVED_YES}, {"false", ENGINE_DELETE_REMOVED_NO}, {"all", ENGINE_DELETE_REMOVED_ALL}};
 static const cyaml_strval_t log_levels[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
@@ -83,6 +85,22 @@ const struct config_key config_keys[] = {
      .help = "without it the endpoint decides"},
     {"scef.oauth", "credentials", AT(scef.oauth.credentials), WORD(oauth_credentials), .fallback = "basic",
      .help = "how client_id and secret travel: as HTTP Basic, or in the body as CAPIF (TS 29.222) wants them"},
+    {"scef", "configuration_duration_s", AT(scef.configuration_duration_s), NUMBER(0, YEAR * 10), .fallback = "0",
+     .help = "lifetime asked for NIDD configurations, renewed before it ends; 0 = for ever. The SCEF may grant less"},
+    {"scef", "delete_removed", AT(scef.delete_removed), WORD(delete_removed_words), .fallback = "true",
+     .help = "what becomes of devices that were taken out of this file, at the start: true = their stored messages are "
+             "cancelled and their NIDD configurations deleted, unless more devices are gone than left; all = in any "
+             "case; false = nothing"},
+    {"scef", "allowed_hosts", AT(scef.allowed_hosts),
+     TEXT(config_check_hosts, "HOST or HOST:PORT, several separated by blanks"),
+     .help = "where else redirects (307, 308) and links of the SCEF may lead; without it only to api_root's own host"},
+    {"scef", "breaker_failures", AT(scef.breaker_failures), NUMBER(0, 10000), .fallback = "5",
+     .help = "so many failures in a row (no answer, or 5xx that tells nothing of a UE), and the SCEF is left alone for "
+             "a while; 0 = never"},
+    {"scef", "breaker_pause_min_ms", AT(scef.breaker_pause_min_ms), NUMBER(10, 3600000), .fallback = "1000",
+     .help = "first such pause, after which one request tries; doubles"},
+    {"scef", "breaker_pause_max_ms", AT(scef.breaker_pause_max_ms), NUMBER(10, 3600000), .fallback = "60000",
+     .help = "longest such pause; Retry-After lengthens one up to this"},
 
     /* callback */
     {"callback", "listen", AT(callback.listen), TEXT(config_check_listen, "ADDRESS:PORT like 127.0.0.1:8081"),

@@ -91,6 +91,7 @@ bool config_is_written(const struct config_places *p, uint32_t key);
 /* ---- checks of single values (config_values.c): NULL, or what is wrong */
 const char *config_check_listen(const char *text);
 const char *config_check_http_url(const char *text);
+const char *config_check_hosts(const char *text);
 const char *config_check_server_uri(const char *text);
 const char *config_check_prefix(const char *text);
 const char *config_check_address(const char *text);
@@ -100,6 +101,8 @@ const char *config_check_path_segment(const char *text);
 const char *config_check_external_id(const char *text);
 const char *config_check_msisdn(const char *text);
 
+/* The hosts of a list, in one piece of memory to be freed; NULL: no memory. */
+char **config_hosts_split(const char *text, size_t *count);
 bool config_endpoint_parse(const char *text, struct config_endpoint *out);
 bool config_server_uri_parse(const char *text, struct config_endpoint *out);
 bool config_prefix_parse(const char *text, struct config_prefix *out);

@@ -120,6 +120,9 @@ static enum error engine_open(struct adapter *a, struct buf *why)
     struct engine_ports ports;
     if (getrandom(&o.seed, sizeof(o.seed), 0) != sizeof(o.seed))
         o.seed = uv_hrtime();
+    o.configuration_duration_ms = a->config->scef.configuration_duration_s * UINT64_C(1000);
+    o.notification_destination = a->config->callback.url;
+    o.delete_removed = a->config->scef.delete_removed;
     adapter_ports(a, &ports);
     enum error err = engine_new(&o, &ports, adapter_now(a), &a->engine);
     for (uint32_t i = 0; !err && i < a->config->server_count; i++)
@@ -136,7 +139,13 @@ static enum error scs_open(struct adapter *a, struct buf *why)
                                    .http = {.connect_timeout_ms = c->scef.connect_timeout_ms,
                                             .timeout_ms = c->scef.request_timeout_ms,
                                             .max_connections = c->scef.max_connections,
-                                            .max_body_bytes = T8_MAX_BODY_BYTES}};
+                                            .max_body_bytes = T8_MAX_BODY_BYTES},
+                                   .breaker = {.failures = c->scef.breaker_failures,
+                                               .pause_min_ms = c->scef.breaker_pause_min_ms,
+                                               .pause_max_ms = c->scef.breaker_pause_max_ms},
+                                   .allowed_hosts = (const char *const *)c->scef_allowed_hosts,
+                                   .allowed_host_count = c->scef_allowed_host_count,
+                                   .configuration_duration_ms = c->scef.configuration_duration_s * UINT64_C(1000)};
     struct oauth_options oauth = {.token_url = c->scef.oauth.token_url,
                                   .client_id = c->scef.oauth.client_id,
                                   .secret_file = c->scef.oauth.secret_file,
@@ -148,6 +157,8 @@ static enum error scs_open(struct adapter *a, struct buf *why)
         oauth.http.timeout_ms = TOKEN_TIMEOUT_MS;
     if (oauth.token_url)
         o.oauth = &oauth;
+    if (getrandom(&o.breaker.seed, sizeof(o.breaker.seed), 0) != sizeof(o.breaker.seed))
+        o.breaker.seed = uv_hrtime();
     struct scs_client_sink sink = adapter_scs_sink(a);
     return told(why, scs_client_new(a->loop, &o, &sink, &a->scs), "scef", NULL);
 }
