@@ -25,7 +25,8 @@ OPENAPI = TOP.parent / "shared/openapi"
 SOURCES = {"own": TOP / "tests/t8/schemas"} | ({"openapi": OPENAPI} if OPENAPI.is_dir() else {})
 TYPES = {
     "TS29122_NIDD.yaml": [
-        "NiddConfiguration", "NiddDownlinkDataTransfer", "NiddDownlinkDataTransferPatch", "NiddUplinkDataNotification",
+        "NiddConfiguration", "NiddConfigurationPatch", "NiddDownlinkDataTransfer", "NiddDownlinkDataTransferPatch",
+        "NiddUplinkDataNotification",
         "NiddDownlinkDataDeliveryStatusNotification", "NiddConfigurationStatusNotification",
         "GmdNiddDownlinkDataDeliveryNotification", "ManagePort", "ManagePortNotification",
         "NiddDownlinkDataDeliveryFailure", "RdsDownlinkDataDeliveryFailure",

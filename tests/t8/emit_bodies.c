@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "t8/nidd_configuration_patch.h"
 #include "t8/nidd_notification.h"
 
 #define NIDD       "TS29122_NIDD.yaml"
@@ -116,6 +117,24 @@ static void configurations(void)
         full.status = (enum t8_nidd_status)s;
         EMIT(NIDD, "NiddConfiguration", "response", nidd_configuration_encode, &full);
     }
+}
+
+static void configuration_patches(void)
+{
+    const struct nidd_configuration_patch nothing = {0};
+    const struct nidd_configuration_patch back = {.has_duration = true, .has_pdn_option = true};
+    const struct nidd_configuration_patch full = {
+        .has_duration = true,
+        .duration_ms = TIME,
+        .has_pdn_option = true,
+        .pdn_option = T8_PDN_WAIT_FOR_UE,
+        .has_reliable_data_service = true,
+        .reliable_data_service = true,
+        .notification_destination = TO,
+    };
+    EMIT(NIDD, "NiddConfigurationPatch", "request", nidd_configuration_patch_encode, &nothing);
+    EMIT(NIDD, "NiddConfigurationPatch", "request", nidd_configuration_patch_encode, &back);
+    EMIT(NIDD, "NiddConfigurationPatch", "request", nidd_configuration_patch_encode, &full);
 }
 
 static void nidd_notifications(void)
@@ -403,6 +422,7 @@ static void others(void)
 int main(void)
 {
     configurations();
+    configuration_patches();
     downlinks();
     nidd_notifications();
     rds_ports();

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "t8/nidd_configuration_patch.h"
 #include "t8/nidd_notification.h"
 
 /* name(body, out, p): decodes, encodes, releases. */
@@ -22,6 +23,7 @@
 /* clang-format off */
 RECODE(configuration_request, nidd_configuration, nidd_configuration_decode_request(body, &value, p), nidd_configuration_encode, nidd_configuration_release)
 RECODE(configuration_answer, nidd_configuration, nidd_configuration_decode(body, &value), nidd_configuration_encode, nidd_configuration_release)
+RECODE(configuration_patch, nidd_configuration_patch, nidd_configuration_patch_decode(body, &value, p), nidd_configuration_patch_encode, nidd_configuration_patch_release)
 RECODE(downlink_request, nidd_downlink, nidd_downlink_decode_request(body, &value, p), nidd_downlink_encode, nidd_downlink_release)
 RECODE(downlink_answer, nidd_downlink, nidd_downlink_decode(body, &value), nidd_downlink_encode, nidd_downlink_release)
 RECODE(downlink_patch, nidd_downlink_patch, nidd_downlink_patch_decode_request(body, &value, p), nidd_downlink_patch_encode, nidd_downlink_patch_release)
@@ -148,6 +150,7 @@ static const struct {
 } rows[] = {
     {"NiddConfiguration", "request", configuration_request},
     {"NiddConfiguration", "answer", configuration_answer},
+    {"NiddConfigurationPatch", "request", configuration_patch},
     {"NiddDownlinkDataTransfer", "request", downlink_request},
     {"NiddDownlinkDataTransfer", "answer", downlink_answer},
     {"NiddDownlinkDataTransferPatch", "request", downlink_patch},
