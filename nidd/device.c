@@ -91,6 +91,7 @@ void device_timer(struct engine *e, struct device *d)
 void device_free(struct engine *e, struct device *d)
 {
     timer_stop(&e->timers, &d->flow_timer);
+    timer_stop(&e->timers, &d->configuration_timer);
     list_remove(&d->configuration_node);
     list_remove(&d->storing.node);
     free(d->id);

@@ -92,6 +92,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     list_init(&e->unsaved);
     timer_init(&e->store_timer, TIMER_STORE);
     list_init(&e->configuration_line);
+    list_init(&e->configuration_finding);
     *out = e;
     return OK;
 }
@@ -207,6 +208,7 @@ static enum error device_new(struct engine *e, struct bytes id, uint32_t leg, st
     list_init(&d->configuration_node);
     list_init(&d->storing.node);
     timer_init(&d->flow_timer, TIMER_DEVICE_FLOW);
+    timer_init(&d->configuration_timer, TIMER_DEVICE_CONFIGURATION);
     if (!d->id || map_put(&e->by_id, d) != OK) {
         device_free(e, d);
         return ERR_NO_MEMORY;
@@ -330,6 +332,7 @@ void engine_start(struct engine *e, uint64_t now_ms)
         configuration_line_up(e, d);
         downlink_flow(e, d);
     }
+    removal_start(e);
     for (uint32_t i = 0; i < e->server_count; i++)
         if (!list_empty(&e->servers[i].spool))
             spool_flush(e, i);
@@ -445,6 +448,9 @@ void engine_wake(struct engine *e, uint64_t now_ms)
         switch ((enum timer_kind)t->kind) {
         case TIMER_DEVICE_FLOW:
             device_timer(e, LIST_ENTRY(t, struct device, flow_timer));
+            break;
+        case TIMER_DEVICE_CONFIGURATION:
+            configuration_renew_timer(e, LIST_ENTRY(t, struct device, configuration_timer));
             break;
         case TIMER_DOWNLINK_DEADLINE:
             downlink_timer(e, LIST_ENTRY(t, struct downlink, deadline), TIMER_DOWNLINK_DEADLINE);

@@ -13,8 +13,13 @@
 #include "buffering/record.h"
 #include "nidd/coap_view.h"
 #include "t8/nidd.h"
+#include "t8/nidd_configuration_patch.h"
 
 struct engine;
+
+/* What becomes of devices that are stored, but in the configuration no more: nothing; or their messages end as
+ * `cancelled` and their NIDD configurations are deleted, unless more of them are gone than left, or in any case. */
+enum engine_delete_removed { ENGINE_DELETE_REMOVED_NO, ENGINE_DELETE_REMOVED_YES, ENGINE_DELETE_REMOVED_ALL };
 
 /* Every time in milliseconds. engine_options_default gives all of them. */
 struct engine_options {
@@ -32,9 +37,13 @@ struct engine_options {
     uint32_t spool_max_messages; /* per device */
     uint64_t server_probe_ms;    /* how often a server that is down is tried */
     struct queue_limits queue;
-    uint32_t max_exchanges;             /* remembered per device, for duplicates */
-    uint32_t configuration_window;      /* configuration requests under way at once */
-    uint32_t default_packet_size_bytes; /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
+    uint32_t max_exchanges;               /* remembered per device, for duplicates */
+    uint32_t configuration_window;        /* configuration requests under way at once */
+    uint32_t default_packet_size_bytes;   /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
+    uint64_t configuration_duration_ms;   /* what a renewal asks for, from then on; 0 = for ever */
+    uint64_t supported_features;          /* of the NIDD API, ours */
+    const char *notification_destination; /* where the SCEF is to notify; outlives the engine; NULL: not compared */
+    enum engine_delete_removed delete_removed;
 };
 void engine_options_default(struct engine_options *o);
 
@@ -110,6 +119,12 @@ struct engine_ports {
     /* The answer to an uplink that engine_uplink said was to be answered later. */
     void (*uplink_answer)(void *ctx, uint64_t uplink_ref, enum error err);
     void (*event)(void *ctx, const struct engine_event *e);
+    /* As configuration_create. Without these (NULL) nothing is renewed, changed or deleted. */
+    void (*configuration_patch)(void *ctx, uint64_t ref, struct bytes link, const struct nidd_configuration_patch *p);
+    void (*configuration_delete)(void *ctx, uint64_t ref, struct bytes link);
+    /* All configurations of ours at the SCEF: engine_configuration_found for each, then engine_configuration_listed.
+     * One at a time. Without it (NULL) a configuration that is said to exist already is refused. */
+    void (*configuration_list)(void *ctx);
 };
 
 [[gnu::warn_unused_result]] enum error engine_new(const struct engine_options *o, const struct engine_ports *ports,
@@ -150,6 +165,8 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
                                                               const struct nidd_delivery_status *s);
 void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref,
                                  const struct nidd_configuration_result *r);
+void engine_configuration_found(struct engine *e, uint64_t now_ms, const struct nidd_configuration_found *f);
+void engine_configuration_listed(struct engine *e, uint64_t now_ms, const struct nidd_configuration_result *r);
 [[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms,
                                                                    const struct nidd_configuration_status *s);
 void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum error err);
@@ -163,7 +180,10 @@ uint64_t engine_next_wake(const struct engine *e); /* UINT64_MAX = never */
 struct engine_device_info {
     struct t8_identity id;
     struct bytes configuration_link;
-    const char *configuration_state; /* "none", "creating", "checking", "active", "waiting", "refused" */
+    /* "none", "creating", "checking", "active", "changing", "finding", "replacing", "waiting", "refused" */
+    const char *configuration_state;
+    uint64_t configuration_end_ms; /* UTC; 0 = for ever, or not known */
+    uint32_t supported_features;   /* what both sides can do */
     uint32_t leg;
     uint32_t server;
     bool reachable;          /* the last word was an uplink or a successful delivery */

@@ -19,6 +19,8 @@ static void fill_device(const struct device *d, struct engine_device_info *out)
                                               .msisdn = bytes_of_str(d->msisdn)},
                                        .configuration_link = bytes_of_str(d->link),
                                        .configuration_state = configuration_state_name(d),
+                                       .configuration_end_ms = d->configuration_end_ms,
+                                       .supported_features = d->supported_features,
                                        .leg = d->leg,
                                        .server = d->server,
                                        .reachable = d->reachable,

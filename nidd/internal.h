@@ -26,6 +26,7 @@ static inline struct bytes blob_bytes(const struct blob *b)
 
 enum timer_kind {
     TIMER_DEVICE_FLOW,
+    TIMER_DEVICE_CONFIGURATION,
     TIMER_DOWNLINK_DEADLINE,
     TIMER_DOWNLINK_REPEAT,
     TIMER_EXCHANGE_REPEAT,
@@ -52,8 +53,12 @@ enum configuration_state {
     CONFIGURATION_CREATING, /* POST under way */
     CONFIGURATION_CHECKING, /* known from before the restart; GET under way; used meanwhile */
     CONFIGURATION_ACTIVE,
-    CONFIGURATION_WAITING, /* the SCEF was not to be had; tried again later */
-    CONFIGURATION_REFUSED  /* the SCEF does not want this device; tried again much later */
+    CONFIGURATION_WAITING,   /* the SCEF was not to be had; tried again later */
+    CONFIGURATION_REFUSED,   /* the SCEF does not want this device; tried again much later */
+    CONFIGURATION_CHANGING,  /* PATCH under way, or in line for it; used meanwhile */
+    CONFIGURATION_FINDING,   /* said to exist; waits for the SCEF's list */
+    CONFIGURATION_REPLACING, /* DELETE under way, or in line for it; then made anew */
+    CONFIGURATION_REMOVING   /* the same, for a device that is in the configuration no more */
 };
 
 struct device {
@@ -67,6 +72,8 @@ struct device {
     struct list configuration_node;
     struct storing storing; /* of its record */
     struct timer flow_timer;
+    struct timer configuration_timer; /* of its renewal */
+    uint64_t configuration_end_ms;    /* UTC; 0 = for ever */
     uint64_t last_uplink_ms;
     uint64_t closed_until_ms;        /* the network has named a time (Retry-After): an uplink does not shorten it */
     uint64_t configuration_retry_ms; /* when a WAITING or REFUSED configuration is tried again */
@@ -82,13 +89,18 @@ struct device {
     uint16_t next_leg_mid;
     uint16_t next_device_mid;
     uint64_t seen[2]; /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
-    uint8_t configuration;       /* enum configuration_state */
-    uint8_t configuration_cause; /* enum t8_cause of a refusal */
-    uint8_t link_age;            /* counts the links */
+    uint16_t configuration_status; /* FINDING: how the creation was refused */
+    uint16_t supported_features;   /* what both sides can do */
+    uint8_t configuration;         /* enum configuration_state */
+    uint8_t configuration_cause;   /* enum t8_cause of a refusal */
+    uint8_t link_age;              /* counts the links */
     bool id_is_msisdn;
-    bool unsaved;   /* the store has refused its record */
-    bool routed;    /* it is in the configuration */
-    bool reachable; /* false: nothing is submitted until an uplink or the flow timer */
+    bool unsaved;             /* the store has refused its record */
+    bool routed;              /* it is in the configuration */
+    bool destination_differs; /* the SCEF notifies somebody else */
+    bool end_checked;         /* its end has passed, and yet it is there */
+    bool unchangeable;        /* neither PATCH nor DELETE: nothing can be done before its end */
+    bool reachable;           /* false: nothing is submitted until an uplink or the flow timer */
 };
 
 /* A message to a device.
@@ -209,6 +221,10 @@ struct engine {
     struct list unsaved; /* what the store has refused and must take in the end: deletions, devices */
     struct timer store_timer;
     struct list configuration_line;
+    struct list configuration_finding; /* devices in that state */
+    bool configuration_listing;        /* the list has been asked for */
+    uint64_t configuration_listed_ms;  /* when it last came; 0 = never */
+    uint32_t configurations_creating;
     handle *legs; /* device by leg */
     uint32_t leg_count;
     uint32_t leg_capacity;
@@ -372,14 +388,28 @@ void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_typ
 
 /* ---- configuration.c
  *
- *   NONE --POST--> CREATING --201--> ACTIVE <--200-- CHECKING <--(restart)
- *                     | 5xx, silence: WAITING, again with back-off;  4xx: REFUSED, again much later
- *   404 on a delivery, or TERMINATED: the link is forgotten, back to NONE */
+ *   NONE --POST--> CREATING --201--> ACTIVE <--200-- CHECKING <--(restart; its end has come)
+ *     ^   |          | 5xx, silence: WAITING, again with back-off;  4xx: REFUSED, again much later
+ *     |   |          | 409, 403, 400 without a cause: FINDING; when the list shows it: ACTIVE, else REFUSED
+ *     |   +-- in a list that was asked for another's sake: ACTIVE
+ *     |
+ *     |  ACTIVE --before its end; the destination differs--> CHANGING --200--> ACTIVE;  204: CHECKING
+ *     |                                                        | refused for good: REPLACING
+ *     +--404 anywhere, or TERMINATED: the link is forgotten    |
+ *     +--------------- DELETE -------------- REPLACING <-------+
+ *
+ *   A device that is in the configuration no more: REMOVING until the SCEF has let go of it (removal.c). */
 void configuration_line_up(struct engine *e, struct device *d); /* to be found or made as soon as the window allows */
 void configuration_next(struct engine *e);
 void configuration_lost(struct engine *e, struct device *d, const char *reason);
 bool configuration_usable(const struct device *d);
 void configuration_timer(struct engine *e, struct device *d);
+void configuration_renew_timer(struct engine *e, struct device *d);
+void configuration_moved(struct engine *e, struct device *d, struct bytes link); /* 308 */
 const char *configuration_state_name(const struct device *d);
+
+/* ---- removal.c */
+void removal_start(struct engine *e);
+void configuration_removed(struct engine *e, struct device *d, const struct nidd_configuration_result *r);
 
 #endif

@@ -157,18 +157,26 @@ static uint64_t pause_until(const struct engine *e, uint64_t at_ms)
     return at_ms > e->now_ms ? at_ms - e->now_ms : 0;
 }
 
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void refused(struct engine *e, struct downlink *m, const struct nidd_submit_result *r)
 {
     struct device *d = m->device;
+    uint64_t pause = r->retry_after_s * 1000ULL;
     switch (r->cause) {
     case T8_CAUSE_TEMPORARILY_NOT_REACHABLE:
     case T8_CAUSE_NO_PDN_CONNECTION:
     case T8_CAUSE_TRIGGERED: /* dropped there, and the UE is being woken: it will be heard of */
-        queue_again(e, m, pause_until(e, r->requested_retransmission_ms));
+        queue_again(e, m, longer(pause, pause_until(e, r->requested_retransmission_ms)));
         return;
     case T8_CAUSE_TIMEOUT:
     case T8_CAUSE_NEXT_HOP:
         try_again(e, m);
+        if (pause)
+            m->item.not_before_ms = longer(m->item.not_before_ms, e->now_ms + pause);
         return;
     case T8_CAUSE_QUOTA_EXCEEDED:
         queue_again(e, m, e->o.retry_max_ms);
@@ -186,10 +194,11 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
         m->item.not_before_ms = e->now_ms + 1000;
         if (m->link_age == d->link_age) /* else it is news of the one before */
             configuration_lost(e, d, "not found by the SCEF");
-    } else if (r->http_status == 429 || r->http_status >= 500 || r->http_status == 401 || r->http_status == 408) {
-        queue_again(e, m, r->retry_after_s * 1000ULL);
+    } else if (r->http_status == 429 || r->http_status >= 500 || r->http_status == 401 || r->http_status == 408 ||
+               (r->http_status >= 300 && r->http_status < 400)) { /* led elsewhere, which is not followed */
+        queue_again(e, m, pause);
         if (r->retry_after_s || r->http_status == 429)
-            device_close(e, d, r->retry_after_s ? r->retry_after_s * 1000ULL : e->o.retry_min_ms);
+            device_close(e, d, r->retry_after_s ? pause : e->o.retry_min_ms);
     } else {
         downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0,
                       r->cause == T8_CAUSE_NONE || r->cause == T8_CAUSE_OTHER ? "refused by the SCEF"
@@ -275,6 +284,8 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
     if (!m || m->state != DOWNLINK_SUBMITTED)
         return;
     struct device *d = m->device;
+    if (r->configuration_link.len && m->link_age == d->link_age)
+        configuration_moved(e, d, r->configuration_link);
     bool refused_before_sending = r->outcome == NIDD_SUBMIT_REFUSED && r->cause != T8_CAUSE_TIMEOUT &&
                                   r->cause != T8_CAUSE_NEXT_HOP && r->http_status != 504;
     bool certainly_not = refused_before_sending || (r->outcome == NIDD_SUBMIT_NO_ANSWER && r->not_sent);
@@ -294,7 +305,11 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
         refused(e, m, r);
         break;
     case NIDD_SUBMIT_NO_ANSWER:
-        queue_again(e, m, 0);
+        if (r->not_sent)
+            d->downlink_count--; /* nothing went out */
+        queue_again(e, m, r->retry_after_s * 1000ULL);
+        if (r->retry_after_s)
+            device_close(e, d, r->retry_after_s * 1000ULL);
         break;
     }
     downlink_flow(e, d);

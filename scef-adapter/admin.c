@@ -95,6 +95,15 @@ static void metrics_refresh(struct adapter *a)
     metric_set(m, METRIC_SPOOLED_MESSAGES, NULL, t.spooled_messages);
     metric_set(m, METRIC_EXCHANGES, NULL, t.exchanges);
     metric_set(m, METRIC_SCEF_REQUESTS, NULL, a->requests_in_flight);
+    struct scs_client_state scef;
+    scs_client_state_get(a->scs, &scef);
+    metric_set(m, METRIC_SCEF_BREAKER, NULL, (uint64_t)scef.breaker);
+    metric_set(m, METRIC_SCEF_BREAKER_OPENS, NULL, scef.breaker_opens);
+    metric_set(m, METRIC_SCEF_HELD_BACK, "breaker", scef.held_by_breaker);
+    metric_set(m, METRIC_SCEF_HELD_BACK, "overload", scef.held_by_overload);
+    metric_set(m, METRIC_SCEF_OVERLOAD, NULL, scef.overload_metric);
+    metric_set(m, METRIC_SCEF_REDIRECTS, "followed", scef.redirects_followed);
+    metric_set(m, METRIC_SCEF_REDIRECTS, "refused", scef.redirects_refused);
     for (uint32_t i = 0; i < a->config->server_count; i++)
         metric_set(m, METRIC_SERVER_UP, a->config->servers[i].name, engine_server_up(a->engine, i));
     metric_set(m, METRIC_LEG_IN, NULL, legs->datagrams_in);

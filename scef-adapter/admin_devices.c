@@ -47,6 +47,8 @@ static void device_json(struct adapter *a, struct buf *b, const struct engine_de
     json_out_number(b, "leg", d->leg);
     json_out_str(b, "configuration", d->configuration_state);
     json_out_text(b, "configuration_link", d->configuration_link);
+    json_out_time(b, "configuration_end", d->configuration_end_ms);
+    json_out_number(b, "supported_features", d->supported_features);
     json_out_bool(b, "reachable", d->reachable);
     json_out_time(b, "last_uplink", d->last_uplink_ms);
     json_out_number(b, "maximum_packet_size_bytes", d->maximum_packet_size_bytes);

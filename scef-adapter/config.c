@@ -71,16 +71,8 @@ static enum error defaults_fill(struct config *c, const struct config_places *pl
 
 /* ---- what no key can be asked alone ---- */
 
-struct check {
-    struct config *c;
-    const struct config_places *places;
-    const char *file;
-    bool alone;
-    struct config_report *r;
-};
-
-[[gnu::format(printf, 6, 7)]] static void fault(const struct check *k, const char *section, size_t entry,
-                                                const char *key, const char *expected, const char *wrong, ...)
+void config_check_fault(const struct config_check *k, const char *section, size_t entry, const char *key,
+                        const char *expected, const char *wrong, ...)
 {
     char text[200], path[160];
     va_list args;
@@ -94,24 +86,48 @@ struct check {
     config_fault(k->r, config_line_of(k->places, section, entry, key), path, expected, "%s", text);
 }
 
-static enum error check_listeners(const struct check *k)
+/* What the SCEF is told ends with the path token; what is shown does not. */
+static enum error callback_url_complete(struct config *c)
+{
+    char *told = NULL;
+    c->callback_shown_url = strdup(c->callback.url);
+    if (!c->callback_shown_url)
+        return ERR_NO_MEMORY;
+    if (!c->callback.path_token)
+        return OK;
+    size_t len = strlen(c->callback.url);
+    while (len && c->callback.url[len - 1] == '/')
+        len--;
+    if (asprintf(&told, "%.*s/%s", (int)len, c->callback.url, c->callback.path_token) < 0)
+        return ERR_NO_MEMORY;
+    free(c->callback.url);
+    c->callback.url = told;
+    return OK;
+}
+
+static enum error check_listeners(const struct config_check *k)
 {
     struct config *c = k->c;
     (void)config_endpoint_parse(c->callback.listen, &c->callback_listen);
     (void)config_endpoint_parse(c->admin.listen, &c->admin_listen);
     if (c->callback_listen.port && strcmp(c->callback.listen, c->admin.listen) == 0)
-        fault(k, "admin", 0, "listen", "another port than callback.listen", "'%s' is callback.listen too",
-              c->admin.listen);
+        config_check_fault(k, "admin", 0, "listen", "another port than callback.listen", "'%s' is callback.listen too",
+                           c->admin.listen);
     if (c->callback.url)
-        return OK;
+        return callback_url_complete(c);
     const char *host = c->callback_listen.host;
     if (c->callback_listen.port == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
-        fault(k, "callback", 0, "url", "the URL by which the SCEF reaches us",
-              "is missing, and cannot follow from listen %s", c->callback.listen);
-    return asprintf(&c->callback.url, "http://%s/t8/nidd", c->callback.listen) < 0 ? ERR_NO_MEMORY : OK;
+        config_check_fault(k, "callback", 0, "url", "the URL by which the SCEF reaches us",
+                           "is missing, and cannot follow from listen %s", c->callback.listen);
+    const char *scheme = c->callback.certificate_file ? "https" : "http";
+    if (asprintf(&c->callback.url, "%s://%s/t8/nidd", scheme, c->callback.listen) < 0) {
+        c->callback.url = NULL;
+        return ERR_NO_MEMORY;
+    }
+    return callback_url_complete(c);
 }
 
-static enum error check_servers(const struct check *k)
+static enum error check_servers(const struct config_check *k)
 {
     struct config *c = k->c;
     c->server_endpoints = calloc(c->server_count ? c->server_count : 1, sizeof(*c->server_endpoints));
@@ -122,11 +138,11 @@ static enum error check_servers(const struct check *k)
         (void)config_server_uri_parse(c->servers[i].uri, e);
         for (uint32_t j = 0; j < i; j++) {
             if (strcmp(c->servers[j].name, c->servers[i].name) == 0)
-                fault(k, "servers", i, "name", "each name once", "'%s' is there already (servers[%u])",
-                      c->servers[i].name, j);
+                config_check_fault(k, "servers", i, "name", "each name once", "'%s' is there already (servers[%u])",
+                                   c->servers[i].name, j);
             if (strcmp(c->server_endpoints[j].host, e->host) == 0 && c->server_endpoints[j].port == e->port)
-                fault(k, "servers", i, "uri", "each server once: they are told apart by their addresses",
-                      "'%s' is there already (servers[%u])", c->servers[i].uri, j);
+                config_check_fault(k, "servers", i, "uri", "each server once: they are told apart by their addresses",
+                                   "'%s' is there already (servers[%u])", c->servers[i].uri, j);
         }
     }
     return OK;
@@ -141,31 +157,48 @@ static uint64_t leg_room(const struct config *c)
     return host_bits > 30 ? UINT64_C(1) << 30 : (UINT64_C(1) << host_bits) - 2;
 }
 
-static void check_legs(const struct check *k)
+static void check_legs(const struct config_check *k)
 {
     struct config *c = k->c;
     (void)config_prefix_parse(c->server_leg.prefix, &c->prefix);
     (void)config_port_range_parse(c->server_leg.port_range, &c->port_first, &c->port_last);
     if (c->device_count <= leg_room(c))
         return;
-    fault(k, "server_leg", 0, c->server_leg.mode == CONFIG_LEG_PORTS ? "port_range" : "prefix",
-          "at least as many addresses as devices", "has room for %llu devices, there are %zu",
-          (unsigned long long)leg_room(c), c->device_count);
+    config_check_fault(k, "server_leg", 0, c->server_leg.mode == CONFIG_LEG_PORTS ? "port_range" : "prefix",
+                       "at least as many addresses as devices", "has room for %llu devices, there are %zu",
+                       (unsigned long long)leg_room(c), c->device_count);
 }
 
-static void check_relay(const struct check *k)
+static void check_relay(const struct config_check *k)
 {
     const struct engine_options *o = &k->c->engine;
     if (o->retry_max_ms < o->retry_min_ms)
-        fault(k, "relay", 0, "retry_max_s", "at least retry_min_s", "%llu s is less than retry_min_s, %llu s",
-              (unsigned long long)(o->retry_max_ms / 1000), (unsigned long long)(o->retry_min_ms / 1000));
+        config_check_fault(k, "relay", 0, "retry_max_s", "at least retry_min_s",
+                           "%llu s is less than retry_min_s, %llu s", (unsigned long long)(o->retry_max_ms / 1000),
+                           (unsigned long long)(o->retry_min_ms / 1000));
 }
 
-static enum error check_all(const struct check *k)
+static enum error check_scef(const struct config_check *k)
+{
+    struct config *c = k->c;
+    if (c->scef.breaker_pause_max_ms < c->scef.breaker_pause_min_ms)
+        config_check_fault(k, "scef", 0, "breaker_pause_max_ms", "at least breaker_pause_min_ms", "%u is less than %u",
+                           c->scef.breaker_pause_max_ms, c->scef.breaker_pause_min_ms);
+    if (!c->scef.allowed_hosts)
+        return OK;
+    c->scef_allowed_hosts = config_hosts_split(c->scef.allowed_hosts, &c->scef_allowed_host_count);
+    return c->scef_allowed_hosts ? OK : ERR_NO_MEMORY;
+}
+
+static enum error check_all(const struct config_check *k)
 {
     enum error err = check_listeners(k);
     if (!err)
+        err = check_scef(k);
+    if (!err)
         err = check_servers(k);
+    if (!err)
+        err = config_security_check(k);
     if (!err)
         err = config_devices_collect(k->c, k->places, k->file, k->alone, k->r);
     if (!err) {
@@ -186,7 +219,7 @@ enum error config_parse(struct bytes text, const char *name, bool alone, struct 
     if (!err && !r.count && c)
         err = defaults_fill(c, &places);
     if (!err && !r.count && c)
-        err = check_all(&(struct check){c, &places, name, alone, &r});
+        err = check_all(&(struct config_check){c, &places, name, alone, &r});
     if (!err && r.count) {
         if (r.count > CONFIG_MAX_FAULTS)
             buf_addf(faults, "%s:1: yaml: %u more faults; expected what --help-config shows\n", name,
@@ -239,6 +272,8 @@ void config_free(struct config *c)
     if (!c)
         return;
     config_devices_release(c);
+    free(c->scef_allowed_hosts);
     free(c->server_endpoints);
+    free(c->callback_shown_url);
     (void)cyaml_free(&cyaml_quiet, config_schema(), c, 0);
 }

@@ -17,6 +17,7 @@
 #define CONFIG_MAX_FAULTS     20 /* told at once */
 
 enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY };
+enum config_oauth_credentials { CONFIG_OAUTH_BASIC, CONFIG_OAUTH_BODY };
 enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
 
 /* "127.0.0.1:8081", "[::1]:8081"; of a server also a name instead of the address. */
@@ -56,9 +57,19 @@ struct config {
     struct {
         char *api_root, *scs_as_id, *api_name;
         uint32_t request_timeout_ms, connect_timeout_ms, max_connections;
+        char *ca_file, *certificate_file, *key_file; /* files of this and the next section: resolved */
+        struct {
+            char *token_url, *client_id, *secret_file, *scope; /* token_url NULL: no OAuth2 */
+            enum config_oauth_credentials credentials;
+        } oauth;
+        uint32_t configuration_duration_s; /* 0 = for ever */
+        enum engine_delete_removed delete_removed;
+        uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;
+        char *allowed_hosts; /* as written; NULL: none */
     } scef;
     struct {
-        char *listen, *url;
+        char *listen, *url; /* the URL ends with path_token: not for a log */
+        char *certificate_file, *key_file, *client_ca_file, *path_token;
     } callback;
     struct {
         char *listen;
@@ -82,7 +93,10 @@ struct config {
     enum log_level log_level;
 
     /* What follows from the above. */
+    char **scef_allowed_hosts; /* scef_allowed_host_count of them, in one piece of memory */
+    size_t scef_allowed_host_count;
     struct config_endpoint callback_listen, admin_listen;
+    char *callback_shown_url; /* without path_token */
     struct config_prefix prefix;
     uint16_t port_first, port_last;
     struct config_endpoint *server_endpoints; /* server_count of them */

@@ -219,8 +219,7 @@ static enum error file_read(struct source *s, FILE *f)
     return err == ERR_CONFIG ? OK : err;
 }
 
-/* A relative name counts from the configuration's folder, wherever the program was started. */
-static char *path_resolve(const char *config_path, const char *name)
+char *config_path_resolve(const char *config_path, const char *name)
 {
     const char *slash = strrchr(config_path, '/');
     char *out = NULL;
@@ -232,7 +231,7 @@ static char *path_resolve(const char *config_path, const char *name)
 static enum error file_collect(struct source *s, const char *config_path)
 {
     enum error err = OK;
-    char *path = path_resolve(config_path, s->c->devices_file);
+    char *path = config_path_resolve(config_path, s->c->devices_file);
     if (!path)
         return ERR_NO_MEMORY;
     FILE *f = fopen(path, "re");
@@ -318,7 +317,7 @@ enum error config_devices_collect(struct config *c, const struct config_places *
     if (!err && c->devices_file && !alone)
         err = file_collect(&s, file);
     if (!err && s.report.count == s.faults_before) {
-        char *devices_file = c->devices_file ? path_resolve(file, c->devices_file) : NULL;
+        char *devices_file = c->devices_file ? config_path_resolve(file, c->devices_file) : NULL;
         err = duplicates_find(&s, in_yaml, file, devices_file ? devices_file : file);
         free(devices_file);
     }

@@ -10,6 +10,7 @@
 #define NUMBER(low, high)    .type = CONFIG_NUMBER, .min = (low), .max = (high)
 #define SECONDS(low, high)   NUMBER(low, high), .scale = 1000 /* stored in milliseconds */
 #define TEXT(function, what) .type = CONFIG_TEXT, .check = (function), .expected = (what)
+#define A_FILE(what)         TEXT(NULL, "a PEM file " what ", relative to this file")
 #define WORD(list)           .type = CONFIG_WORD, .words = (list), .word_count = sizeof(list) / sizeof((list)[0])
 
 #define DAYS (24 * 3600)
@@ -17,12 +18,16 @@
 
 static const cyaml_strval_t store_kinds[] = {{"embedded", CONFIG_STORE_EMBEDDED}, {"memory", CONFIG_STORE_MEMORY}};
 static const cyaml_strval_t leg_modes[] = {{"prefix", CONFIG_LEG_PREFIX}, {"ports", CONFIG_LEG_PORTS}};
+static const cyaml_strval_t oauth_credentials[] = {{"basic", CONFIG_OAUTH_BASIC}, {"body", CONFIG_OAUTH_BODY}};
+static const cyaml_strval_t delete_removed_words[] = {
+    {"true", ENGINE_DELETE_REMOVED_YES}, {"false", ENGINE_DELETE_REMOVED_NO}, {"all", ENGINE_DELETE_REMOVED_ALL}};
 static const cyaml_strval_t log_levels[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
 const struct config_section config_sections[] = {
     {.name = ""},
     {.name = "scef", .mandatory = true, .help = "The SCEF or NEF whose T8 NIDD API (TS 29.122) is used."},
+    {.name = "scef.oauth", .help = "OAuth2 client credentials (RFC 6749): requests then carry a bearer token."},
     {.name = "callback", .help = "Where the SCEF delivers its notifications."},
     {.name = "admin", .help = "Health, metrics and the API of scefctl. It asks for no password: keep it local."},
     {.name = "store", .help = "Where accepted messages survive a restart."},
@@ -62,12 +67,56 @@ const struct config_key config_keys[] = {
      .help = "longest wait for a connection"},
     {"scef", "max_connections", AT(scef.max_connections), NUMBER(1, 4096), .fallback = "64",
      .help = "connections to the SCEF; further requests wait"},
+    {"scef", "ca_file", AT(scef.ca_file), A_FILE("of CA certificates"),
+     .help = "https: these CAs and no others are trusted; without it those of the system"},
+    {"scef", "certificate_file", AT(scef.certificate_file), A_FILE("with our certificate and those in between"),
+     .help = "https: who we are, for a SCEF that asks (mutual TLS)"},
+    {"scef", "key_file", AT(scef.key_file), A_FILE("with the key of certificate_file, without a passphrase"),
+     .help = "https: its key"},
+    {"scef.oauth", "token_url", AT(scef.oauth.token_url),
+     TEXT(config_check_http_url, "a URL like https://127.0.0.1:8443/oauth2/token"), .mandatory = true,
+     .example = "https://127.0.0.1:8443/oauth2/token", .help = "the token endpoint; TLS as for the SCEF"},
+    {"scef.oauth", "client_id", AT(scef.oauth.client_id), TEXT(NULL, "the client_id that the SCEF's operator gave"),
+     .mandatory = true, .example = "as1", .help = "who we are to the token endpoint"},
+    {"scef.oauth", "secret_file", AT(scef.oauth.secret_file), TEXT(NULL, "a file, relative to this file"),
+     .mandatory = true, .example = "scef-secret.txt",
+     .help = "its first line is the client secret; read for each token"},
+    {"scef.oauth", "scope", AT(scef.oauth.scope), TEXT(NULL, "the scopes to ask for, with blanks in between"),
+     .help = "without it the endpoint decides"},
+    {"scef.oauth", "credentials", AT(scef.oauth.credentials), WORD(oauth_credentials), .fallback = "basic",
+     .help = "how client_id and secret travel: as HTTP Basic, or in the body as CAPIF (TS 29.222) wants them"},
+    {"scef", "configuration_duration_s", AT(scef.configuration_duration_s), NUMBER(0, YEAR * 10), .fallback = "0",
+     .help = "lifetime asked for NIDD configurations, renewed before it ends; 0 = for ever. The SCEF may grant less"},
+    {"scef", "delete_removed", AT(scef.delete_removed), WORD(delete_removed_words), .fallback = "true",
+     .help = "what becomes of devices that were taken out of this file, at the start: true = their stored messages are "
+             "cancelled and their NIDD configurations deleted, unless more devices are gone than left; all = in any "
+             "case; false = nothing"},
+    {"scef", "allowed_hosts", AT(scef.allowed_hosts),
+     TEXT(config_check_hosts, "HOST or HOST:PORT, several separated by blanks"),
+     .help = "where else redirects (307, 308) and links of the SCEF may lead; without it only to api_root's own host"},
+    {"scef", "breaker_failures", AT(scef.breaker_failures), NUMBER(0, 10000), .fallback = "5",
+     .help = "so many failures in a row (no answer, or 5xx that tells nothing of a UE), and the SCEF is left alone for "
+             "a while; 0 = never"},
+    {"scef", "breaker_pause_min_ms", AT(scef.breaker_pause_min_ms), NUMBER(10, 3600000), .fallback = "1000",
+     .help = "first such pause, after which one request tries; doubles"},
+    {"scef", "breaker_pause_max_ms", AT(scef.breaker_pause_max_ms), NUMBER(10, 3600000), .fallback = "60000",
+     .help = "longest such pause; Retry-After lengthens one up to this"},
 
     /* callback */
     {"callback", "listen", AT(callback.listen), TEXT(config_check_listen, "ADDRESS:PORT like 127.0.0.1:8081"),
      .fallback = "127.0.0.1:8081", .help = "where we listen"},
     {"callback", "url", AT(callback.url), TEXT(config_check_http_url, "a URL like http://127.0.0.1:8081/t8/nidd"),
-     .help = "what the SCEF is told; without it http://LISTEN/t8/nidd"},
+     .help = "what the SCEF is told; without it http://LISTEN/t8/nidd, https:// with certificate_file"},
+    {"callback", "certificate_file", AT(callback.certificate_file), A_FILE("with our certificate and those in between"),
+     .help = "speaks https, and nothing else; read at the start"},
+    {"callback", "key_file", AT(callback.key_file), A_FILE("with the key of certificate_file, without a passphrase"),
+     .help = "its key"},
+    {"callback", "client_ca_file", AT(callback.client_ca_file), A_FILE("of CA certificates"),
+     .help = "mutual TLS: only a SCEF with a certificate of these CAs is let in"},
+    {"callback", "path_token", AT(callback.path_token),
+     TEXT(config_check_path_token, "16 to 128 letters, digits, '-', '_', '.' or '~', not to be guessed"),
+     .secret = true,
+     .help = "becomes the last part of the URL that the SCEF is told; whoever does not know it is answered 404"},
 
     /* admin */
     {"admin", "listen", AT(admin.listen), TEXT(config_check_listen, "ADDRESS:PORT like 127.0.0.1:8090"),

@@ -6,7 +6,8 @@
 
 #include "scef-adapter/config.h"
 
-/* A section is a mapping, a list of mappings, or (the first one, without a name) the top level itself. */
+/* A section is a mapping, a list of mappings, or (the first one, without a name) the top level itself. One in another,
+ * of which it tells more, is named "OUTER.INNER" and stands behind it in the table; it is optional. */
 struct config_section {
     const char *name;
     const char *help;
@@ -30,6 +31,7 @@ struct config_key {
     uint32_t word_count;
     const char *fallback;                   /* the default as written; NULL: the engine's, or none */
     const char *example;                    /* in the help, where there is no default */
+    bool secret;                            /* its value is never shown */
     const char *(*check)(const char *text); /* what is wrong, NULL = nothing */
     const char *expected;
     const char *help;
@@ -37,6 +39,9 @@ struct config_key {
 
 extern const struct config_section config_sections[];
 extern const size_t config_section_count;
+/* The name of `inner` as a key of `outer`: "oauth" of "scef.oauth" in "scef"; NULL when it is not directly in there. */
+const char *config_section_in(const struct config_section *inner, const struct config_section *outer);
+
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 #define CONFIG_KEYS_MAX     64
@@ -86,6 +91,7 @@ bool config_is_written(const struct config_places *p, uint32_t key);
 /* ---- checks of single values (config_values.c): NULL, or what is wrong */
 const char *config_check_listen(const char *text);
 const char *config_check_http_url(const char *text);
+const char *config_check_hosts(const char *text);
 const char *config_check_server_uri(const char *text);
 const char *config_check_prefix(const char *text);
 const char *config_check_address(const char *text);
@@ -95,10 +101,30 @@ const char *config_check_path_segment(const char *text);
 const char *config_check_external_id(const char *text);
 const char *config_check_msisdn(const char *text);
 
+/* The hosts of a list, in one piece of memory to be freed; NULL: no memory. */
+char **config_hosts_split(const char *text, size_t *count);
 bool config_endpoint_parse(const char *text, struct config_endpoint *out);
 bool config_server_uri_parse(const char *text, struct config_endpoint *out);
 bool config_prefix_parse(const char *text, struct config_prefix *out);
 bool config_port_range_parse(const char *text, uint16_t *first, uint16_t *last);
+
+const char *config_check_path_token(const char *text);
+
+/* ---- what several parts need of the whole */
+struct config_check {
+    struct config *c;
+    const struct config_places *places;
+    const char *file;
+    bool alone; /* no other file is opened */
+    struct config_report *r;
+};
+[[gnu::format(printf, 6, 7)]] void config_check_fault(const struct config_check *k, const char *section, size_t entry,
+                                                      const char *key, const char *expected, const char *wrong, ...);
+/* A relative name counts from the configuration's folder; allocated, NULL when memory is short. */
+char *config_path_resolve(const char *config_path, const char *name);
+
+/* ---- certificates, keys, secrets (config_security.c) */
+[[gnu::warn_unused_result]] enum error config_security_check(const struct config_check *k);
 
 /* ---- devices (config_devices.c) */
 [[gnu::warn_unused_result]] enum error config_devices_collect(struct config *c, const struct config_places *places,

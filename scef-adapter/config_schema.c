@@ -31,6 +31,18 @@ void config_key_expected(const struct config_key *k, char out[200])
         n += snprintf(out + n, (size_t)(200 - n), "%s %s", i ? "," : "", k->words[i].str);
 }
 
+const char *config_section_in(const struct config_section *inner, const struct config_section *outer)
+{
+    size_t n = strlen(outer->name);
+    const char *name = inner->name;
+    if (n) {
+        if (strncmp(name, outer->name, n) != 0 || name[n] != '.')
+            return NULL;
+        name += n + 1;
+    }
+    return name[0] && !strchr(name, '.') ? name : NULL;
+}
+
 /* ---- schema ---- */
 
 static cyaml_schema_field_t schema_field(const struct config_key *k)
@@ -58,10 +70,10 @@ static cyaml_schema_field_t schema_field(const struct config_key *k)
 }
 
 /* Offsets in the table count from struct config, so a section's mapping begins where struct config does. */
-static cyaml_schema_field_t section_field(const struct config_section *s, const cyaml_schema_field_t *fields,
-                                          cyaml_schema_value_t *entry)
+static cyaml_schema_field_t section_field(const struct config_section *s, const char *name,
+                                          const cyaml_schema_field_t *fields, cyaml_schema_value_t *entry)
 {
-    cyaml_schema_field_t f = {.key = s->name, .value = {.flags = CYAML_FLAG_OPTIONAL}};
+    cyaml_schema_field_t f = {.key = name, .value = {.flags = CYAML_FLAG_OPTIONAL}};
     if (!s->list) {
         f.value.type = CYAML_MAPPING;
         f.value.data_size = sizeof(struct config);
@@ -82,31 +94,30 @@ static cyaml_schema_field_t section_field(const struct config_section *s, const 
 
 const cyaml_schema_value_t *config_schema(void)
 {
-    static cyaml_schema_field_t fields[CONFIG_KEYS_MAX + CONFIG_SECTIONS_MAX];
-    static cyaml_schema_field_t top[CONFIG_KEYS_MAX];
+    /* Each section's fields in a row, and a field without a key as their end. */
+    static cyaml_schema_field_t fields[CONFIG_KEYS_MAX + 2 * CONFIG_SECTIONS_MAX];
+    static const cyaml_schema_field_t *first[CONFIG_SECTIONS_MAX];
     static cyaml_schema_value_t entries[CONFIG_SECTIONS_MAX];
     static cyaml_schema_value_t root;
     if (root.data_size)
         return &root;
-    size_t used = 0, top_used = 0;
-    for (size_t i = 0; i < config_section_count; i++) {
+    size_t used = 0;
+    for (size_t i = config_section_count; i-- > 0; used++) { /* what is inside stands behind */
         const struct config_section *s = &config_sections[i];
-        const cyaml_schema_field_t *first = &fields[used];
-        for (size_t k = 0; k < config_key_count; k++) {
-            if (strcmp(config_keys[k].section, s->name) != 0)
-                continue;
-            if (s->name[0])
+        first[i] = &fields[used];
+        for (size_t k = 0; k < config_key_count; k++)
+            if (strcmp(config_keys[k].section, s->name) == 0)
                 fields[used++] = schema_field(&config_keys[k]);
-            else
-                top[top_used++] = schema_field(&config_keys[k]);
-        }
-        if (s->name[0]) {
-            used++; /* the end mark: a field without a key */
-            top[top_used++] = section_field(s, first, &entries[i]);
+        for (size_t inner = i + 1; inner < config_section_count; inner++) {
+            const char *name = config_section_in(&config_sections[inner], s);
+            if (name)
+                fields[used++] = section_field(&config_sections[inner], name, first[inner], &entries[inner]);
         }
     }
-    root = (cyaml_schema_value_t){
-        .type = CYAML_MAPPING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(struct config), .mapping.fields = top};
+    root = (cyaml_schema_value_t){.type = CYAML_MAPPING,
+                                  .flags = CYAML_FLAG_POINTER,
+                                  .data_size = sizeof(struct config),
+                                  .mapping.fields = first[0]};
     return &root;
 }
 
@@ -218,6 +229,22 @@ static void help_list_entry(const struct config_section *s, struct buf *out)
     }
 }
 
+/* A section in a section is optional, and has no defaults to show: all of it is a comment. */
+static void help_inner(const struct config_section *s, const char *name, struct buf *out)
+{
+    buf_addf(out, "  # Optional. %s\n  # %s:\n", s->help, name);
+    for (size_t k = 0; k < config_key_count; k++) {
+        const struct config_key *key = &config_keys[k];
+        if (strcmp(key->section, s->name) != 0)
+            continue;
+        const char *shown = key->fallback ? key->fallback : key->example;
+        char expected[200];
+        config_key_expected(key, expected);
+        buf_addf(out, "  #   # %s (%s%s)\n  #   %s%s:%s%s\n", key->help, key->mandatory ? "mandatory: " : "", expected,
+                 shown ? "" : "# ", key->key, shown ? " " : "", shown ? shown : "");
+    }
+}
+
 void config_help(struct buf *out)
 {
     struct config defaults = {.server_count = 0};
@@ -227,6 +254,8 @@ void config_help(struct buf *out)
                 "# shown here; only mandatory ones must be given.\n");
     for (size_t i = 0; i < config_section_count; i++) {
         const struct config_section *s = &config_sections[i];
+        if (strchr(s->name, '.'))
+            continue;
         if (s->name[0])
             buf_addf(out, "\n# %s%s\n%s:\n", s->mandatory ? "Mandatory. " : "", s->help, s->name);
         if (s->list) {
@@ -236,5 +265,8 @@ void config_help(struct buf *out)
         for (size_t k = 0; k < config_key_count; k++)
             if (strcmp(config_keys[k].section, s->name) == 0)
                 help_key(&config_keys[k], &defaults, s->name[0] ? "  " : "", out);
+        for (size_t inner = i + 1; s->name[0] && inner < config_section_count; inner++)
+            if (config_section_in(&config_sections[inner], s))
+                help_inner(&config_sections[inner], config_section_in(&config_sections[inner], s), out);
     }
 }

@@ -104,6 +104,37 @@ const char *config_check_http_url(const char *text)
     return NULL;
 }
 
+#define HOST_SEPARATORS " ,\t"
+
+const char *config_check_hosts(const char *text)
+{
+    struct config_endpoint e;
+    bool has_port;
+    for (;;) {
+        text += strspn(text, HOST_SEPARATORS);
+        size_t len = strcspn(text, HOST_SEPARATORS);
+        if (len == 0)
+            return NULL;
+        if (!authority_parse(text, len, &e, &has_port))
+            return "is not a list of hosts";
+        text += len;
+    }
+}
+
+char **config_hosts_split(const char *text, size_t *count)
+{
+    size_t len = strlen(text), most = len / 2 + 1; /* each takes a character and a separator at least */
+    char **hosts = malloc(most * sizeof(*hosts) + len + 1);
+    if (!hosts)
+        return NULL;
+    char *copy = (char *)(hosts + most), *rest = NULL;
+    memcpy(copy, text, len + 1);
+    *count = 0;
+    for (char *host = strtok_r(copy, HOST_SEPARATORS, &rest); host; host = strtok_r(NULL, HOST_SEPARATORS, &rest))
+        hosts[(*count)++] = host;
+    return hosts;
+}
+
 bool config_server_uri_parse(const char *text, struct config_endpoint *out)
 {
     if (strncmp(text, "coap://", 7) != 0)
@@ -217,5 +248,16 @@ const char *config_check_msisdn(const char *text)
     size_t n = strlen(text);
     if (n < 5 || n > 15 || strspn(text, "0123456789") != n)
         return "is no MSISDN (digits only, no '+')";
+    return NULL;
+}
+
+const char *config_check_path_token(const char *text)
+{
+    size_t n = strlen(text);
+    if (n < 16 || n > 128)
+        return n < 16 ? "is too short" : "is too long";
+    for (size_t i = 0; i < n; i++)
+        if (!name_char(text[i]) && text[i] != '~')
+            return "holds a character that it cannot hold";
     return NULL;
 }

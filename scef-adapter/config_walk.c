@@ -155,7 +155,9 @@ static void value_text(struct walk *w, const struct config_key *k, const char *t
         return;
     }
     const char *wrong = strlen(text) != len ? "holds a NUL" : k->check ? k->check(text) : NULL;
-    if (wrong)
+    if (wrong && k->secret)
+        config_fault(w->r, line_now(w), w->path, k->expected, "%s", wrong);
+    else if (wrong)
         config_fault(w->r, line_now(w), w->path, k->expected, "'%.60s' %s", text, wrong);
 }
 
@@ -202,13 +204,18 @@ static const struct config_key *key_find(const struct config_section *s, const c
     return NULL;
 }
 
-static void fault_unknown(struct walk *w, const struct config_section *s, bool top)
+static void fault_unknown(struct walk *w, const struct config_section *s)
 {
     char expected[400];
     int n = snprintf(expected, sizeof(expected), "one of:");
     const char *comma = "";
-    for (size_t i = 1; top && i < config_section_count && n < 400; i++, comma = ",")
-        n += snprintf(expected + n, sizeof(expected) - (size_t)n, "%s %s", comma, config_sections[i].name);
+    for (size_t i = 1; i < config_section_count && n < 400; i++) {
+        const char *name = config_section_in(&config_sections[i], s);
+        if (!name)
+            continue;
+        n += snprintf(expected + n, sizeof(expected) - (size_t)n, "%s %s", comma, name);
+        comma = ",";
+    }
     for (size_t i = 0; i < config_key_count && n < 400; i++) {
         if (!of_section(&config_keys[i], s))
             continue;
@@ -240,12 +247,14 @@ static bool mapping(struct walk *w, uint32_t section, size_t entry)
         config_key_path(s, entry, name, w->path);
         const struct config_key *k = key_find(s, name);
         uint32_t sub = 0;
-        for (uint32_t i = 1; top && !k && i < config_section_count; i++)
-            if (strcmp(config_sections[i].name, name) == 0)
+        for (uint32_t i = 1; !k && i < config_section_count; i++) {
+            const char *inner = config_section_in(&config_sections[i], s);
+            if (inner && strcmp(inner, name) == 0)
                 sub = i;
+        }
         bool *seen = k ? &seen_key[k - config_keys] : sub ? &seen_section[sub] : NULL;
         if (!seen)
-            fault_unknown(w, s, top);
+            fault_unknown(w, s);
         else if (*seen)
             config_fault(w->r, line_now(w), w->path, "each key once", "is there twice");
         if (seen) {

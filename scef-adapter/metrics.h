@@ -40,6 +40,11 @@
     X(SPOOLED_MESSAGES, "spooled_messages", "gauge", "", "device messages waiting for a server")                       \
     X(EXCHANGES, "exchanges", "gauge", "", "exchanges remembered")                                                     \
     X(SCEF_REQUESTS, "scef_requests_in_flight", "gauge", "", "requests to the SCEF under way")                         \
+    X(SCEF_BREAKER, "scef_breaker_state", "gauge", "", "circuit breaker: 0 closed, 1 half-open, 2 open")               \
+    X(SCEF_BREAKER_OPENS, "scef_breaker_opens_total", "counter", "", "times it has opened")                            \
+    X(SCEF_HELD_BACK, "scef_held_back_total", "counter", "reason", "requests not sent to the SCEF for its own sake")   \
+    X(SCEF_OVERLOAD, "scef_overload_reduction_percent", "gauge", "", "what the SCEF asks to be spared")                \
+    X(SCEF_REDIRECTS, "scef_redirects_total", "counter", "result", "redirects of the SCEF, followed or refused")       \
     X(READY, "ready", "gauge", "", "1 once /readyz says so")                                                           \
     X(START_TIME, "start_time_seconds", "gauge", "", "when the process started, seconds of UTC")                       \
     X(RESIDENT_BYTES, "resident_memory_bytes", "gauge", "", "memory of the process")                                   \

@@ -9,6 +9,7 @@
 #include "scef-adapter/admin.h"
 #include "scef-adapter/leg_address.h"
 #include "scef-adapter/wiring_internal.h"
+#include "t8/secret_file.h"
 
 #define FLUSHES_PER_TURN     16    /* a commit in memory may bring new puts; then others get their turn */
 #define DEVICES_PER_BATCH    10000 /* at the start: a batch is held in memory */
@@ -18,6 +19,7 @@
 #define ADMIN_CONNECTIONS    64
 #define ADMIN_BODY_BYTES     4096
 #define IDLE_TIMEOUT_S       60
+#define TOKEN_TIMEOUT_MS     10000 /* of the token endpoint: requests wait meanwhile */
 
 /* ---- the turn's end ---- */
 
@@ -118,6 +120,9 @@ static enum error engine_open(struct adapter *a, struct buf *why)
     struct engine_ports ports;
     if (getrandom(&o.seed, sizeof(o.seed), 0) != sizeof(o.seed))
         o.seed = uv_hrtime();
+    o.configuration_duration_ms = a->config->scef.configuration_duration_s * UINT64_C(1000);
+    o.notification_destination = a->config->callback.url;
+    o.delete_removed = a->config->scef.delete_removed;
     adapter_ports(a, &ports);
     enum error err = engine_new(&o, &ports, adapter_now(a), &a->engine);
     for (uint32_t i = 0; !err && i < a->config->server_count; i++)
@@ -134,7 +139,26 @@ static enum error scs_open(struct adapter *a, struct buf *why)
                                    .http = {.connect_timeout_ms = c->scef.connect_timeout_ms,
                                             .timeout_ms = c->scef.request_timeout_ms,
                                             .max_connections = c->scef.max_connections,
-                                            .max_body_bytes = T8_MAX_BODY_BYTES}};
+                                            .max_body_bytes = T8_MAX_BODY_BYTES},
+                                   .breaker = {.failures = c->scef.breaker_failures,
+                                               .pause_min_ms = c->scef.breaker_pause_min_ms,
+                                               .pause_max_ms = c->scef.breaker_pause_max_ms},
+                                   .allowed_hosts = (const char *const *)c->scef_allowed_hosts,
+                                   .allowed_host_count = c->scef_allowed_host_count,
+                                   .configuration_duration_ms = c->scef.configuration_duration_s * UINT64_C(1000)};
+    struct oauth_options oauth = {.token_url = c->scef.oauth.token_url,
+                                  .client_id = c->scef.oauth.client_id,
+                                  .secret_file = c->scef.oauth.secret_file,
+                                  .scope = c->scef.oauth.scope,
+                                  .credentials_in_body = c->scef.oauth.credentials == CONFIG_OAUTH_BODY};
+    o.http.tls = (struct tls_files){c->scef.ca_file, c->scef.certificate_file, c->scef.key_file};
+    oauth.http = o.http;
+    if (oauth.http.timeout_ms > TOKEN_TIMEOUT_MS)
+        oauth.http.timeout_ms = TOKEN_TIMEOUT_MS;
+    if (oauth.token_url)
+        o.oauth = &oauth;
+    if (getrandom(&o.breaker.seed, sizeof(o.breaker.seed), 0) != sizeof(o.breaker.seed))
+        o.breaker.seed = uv_hrtime();
     struct scs_client_sink sink = adapter_scs_sink(a);
     return told(why, scs_client_new(a->loop, &o, &sink, &a->scs), "scef", NULL);
 }
@@ -209,22 +233,42 @@ static const char *listen_fault(const struct config_endpoint *e, enum error err)
 }
 
 static enum error listen_on(struct adapter *a, const char *key, const struct config_endpoint *e, uint32_t connections,
-                            size_t max_body, http_handler_fn fn, struct http_server **out, struct buf *why)
+                            size_t max_body, const struct tls_files *tls, http_handler_fn fn, struct http_server **out,
+                            struct buf *why)
 {
     struct http_server_options o = {.host = e->host,
                                     .port = e->port,
                                     .max_body_bytes = max_body,
                                     .max_connections = connections,
-                                    .idle_timeout_s = IDLE_TIMEOUT_S};
+                                    .idle_timeout_s = IDLE_TIMEOUT_S,
+                                    .tls = *tls};
     enum error err = http_server_new(a->loop, &o, fn, a, out);
     if (err)
         buf_addf(why, "%s.listen %s port %u: %s", key, e->host, e->port, listen_fault(e, err));
     return err;
 }
 
+static void exposed_secrets_tell(const struct config *c)
+{
+    const char *const files[] = {c->scef.key_file, c->scef.oauth.secret_file, c->callback.key_file};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i] && secret_file_exposed(files[i]))
+            log_write(LOG_WARN, "secret_exposed", LOG_S("file", files[i]),
+                      LOG_S("hint", "every user of this host can read it: chmod o= FILE"));
+    const char *const urls[] = {c->scef.api_root, c->scef.oauth.token_url};
+    for (size_t i = 0; c->scef.oauth.token_url && i < sizeof urls / sizeof *urls; i++)
+        if (strncmp(urls[i], "http:", 5) == 0)
+            log_write(LOG_WARN, "secret_in_clear", LOG_S("url", urls[i]),
+                      LOG_S("hint", "secret and tokens can be read on the way: use https://"));
+}
+
 static enum error adapter_start(struct adapter *a, struct buf *why)
 {
     const struct config *c = a->config;
+    const struct tls_files no_tls = {.ca_file = NULL};
+    const struct tls_files callback_tls = {c->callback.client_ca_file, c->callback.certificate_file,
+                                           c->callback.key_file};
+    exposed_secrets_tell(c);
     enum error err = OK;
     if (a->o.trace_path && trace_open(a->o.trace_path, &a->trace) != OK)
         err = told(why, ERR_SYSTEM, a->o.trace_path, strerror(errno));
@@ -244,10 +288,10 @@ static enum error adapter_start(struct adapter *a, struct buf *why)
         err = device_legs_open(a, why);
     adapter_callbacks_prepare(a);
     if (!err)
-        err = listen_on(a, "callback", &c->callback_listen, CALLBACK_CONNECTIONS, T8_MAX_BODY_BYTES, adapter_callback,
-                        &a->callback_server, why);
+        err = listen_on(a, "callback", &c->callback_listen, CALLBACK_CONNECTIONS, T8_MAX_BODY_BYTES, &callback_tls,
+                        adapter_callback, &a->callback_server, why);
     if (!err)
-        err = listen_on(a, "admin", &c->admin_listen, ADMIN_CONNECTIONS, ADMIN_BODY_BYTES, admin_handle,
+        err = listen_on(a, "admin", &c->admin_listen, ADMIN_CONNECTIONS, ADMIN_BODY_BYTES, &no_tls, admin_handle,
                         &a->admin_server, why);
     if (!err)
         err = told(why, loop_alarm_init(a->loop, &a->alarm, on_alarm, a), "event loop", NULL);

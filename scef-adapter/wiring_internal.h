@@ -16,10 +16,12 @@
 
 /* A request to the SCEF that could not even begin. The engine gets its result as an input of its own at the turn's end,
  * never from inside the port. */
-enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION };
+enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION, FAILED_LIST };
 struct failed_request {
     enum failed_kind kind;
     uint64_t ref;
+    bool held_back;         /* by the circuit breaker or overload control: nothing left us */
+    uint32_t retry_after_s; /* then */
 };
 
 /* An uplink notification that is answered when the store has it. Its handle is the engine's reference. */
@@ -49,6 +51,7 @@ struct adapter {
     struct http_server *admin_server;
     struct scs_callbacks_sink callback_sink;
     const char *callback_path; /* of callback.url */
+    size_t callback_path_len;  /* without the path token */
     struct trace *trace;
     struct metrics metrics;
     struct event_log event_log;

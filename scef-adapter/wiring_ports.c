@@ -6,7 +6,7 @@
 
 /* ---- requests to the SCEF ---- */
 
-static void failed_add(struct adapter *a, enum failed_kind kind, uint64_t ref)
+static void failed_add(struct adapter *a, enum error err, enum failed_kind kind, uint64_t ref)
 {
     if (a->failed_count == a->failed_capacity) {
         size_t capacity = a->failed_capacity ? a->failed_capacity * 2 : 16;
@@ -18,14 +18,15 @@ static void failed_add(struct adapter *a, enum failed_kind kind, uint64_t ref)
         a->failed = failed;
         a->failed_capacity = capacity;
     }
-    a->failed[a->failed_count].kind = kind;
-    a->failed[a->failed_count++].ref = ref;
+    bool held_back = err == ERR_UNREACHABLE;
+    a->failed[a->failed_count++] =
+        (struct failed_request){kind, ref, held_back, held_back ? scs_client_wait_s(a->scs) : 0};
 }
 
 static void begun(struct adapter *a, enum error err, enum failed_kind kind, uint64_t ref)
 {
     if (err)
-        failed_add(a, kind, ref);
+        failed_add(a, err, kind, ref);
     else
         a->requests_in_flight++;
 }
@@ -58,6 +59,28 @@ static void port_configuration_get(void *ctx, uint64_t ref, struct bytes link)
         begun(a, scs_configuration_get(a->scs, ref, link), FAILED_CONFIGURATION, ref);
 }
 
+static void port_configuration_patch(void *ctx, uint64_t ref, struct bytes link,
+                                     const struct nidd_configuration_patch *p)
+{
+    struct adapter *a = ctx;
+    if (!no_new_requests(a))
+        begun(a, scs_configuration_patch(a->scs, ref, link, p), FAILED_CONFIGURATION, ref);
+}
+
+static void port_configuration_delete(void *ctx, uint64_t ref, struct bytes link)
+{
+    struct adapter *a = ctx;
+    if (!no_new_requests(a))
+        begun(a, scs_configuration_delete(a->scs, ref, link), FAILED_CONFIGURATION, ref);
+}
+
+static void port_configuration_list(void *ctx)
+{
+    struct adapter *a = ctx;
+    if (!no_new_requests(a))
+        begun(a, scs_configuration_list(a->scs, 0), FAILED_LIST, 0);
+}
+
 static void submit_result(void *ctx, uint64_t ref, const struct nidd_submit_result *r)
 {
     struct adapter *a = ctx;
@@ -75,9 +98,30 @@ static void configuration_result(void *ctx, uint64_t ref, const struct nidd_conf
     engine_configuration_result(a->engine, adapter_now(a), ref, r);
 }
 
+static void configuration_found(void *ctx, uint64_t ref, const struct nidd_configuration_found *f)
+{
+    struct adapter *a = ctx;
+    (void)ref;
+    engine_configuration_found(a->engine, adapter_now(a), f);
+}
+
+static void configuration_listed(void *ctx, uint64_t ref, const struct nidd_configuration_result *r)
+{
+    struct adapter *a = ctx;
+    (void)ref;
+    a->requests_in_flight--;
+    a->scef_answered |= r->http_status != 0;
+    metric_add(&a->metrics, METRIC_CONFIGURATIONS, metric_status_label(r->http_status), 1);
+    engine_configuration_listed(a->engine, adapter_now(a), r);
+}
+
 struct scs_client_sink adapter_scs_sink(struct adapter *a)
 {
-    return (struct scs_client_sink){a, configuration_result, submit_result};
+    return (struct scs_client_sink){.ctx = a,
+                                    .configuration_result = configuration_result,
+                                    .submit_result = submit_result,
+                                    .configuration_found = configuration_found,
+                                    .configuration_listed = configuration_listed};
 }
 
 void adapter_failed_deliver(struct adapter *a)
@@ -88,11 +132,23 @@ void adapter_failed_deliver(struct adapter *a)
     a->failed = NULL;
     a->failed_count = a->failed_capacity = 0;
     for (size_t i = 0; i < count; i++) {
+        const struct failed_request *f = &failed[i];
+        const struct nidd_configuration_result none = {.http_status = 0, .retry_after_s = f->retry_after_s};
         a->requests_in_flight++; /* the result takes it back */
-        if (failed[i].kind == FAILED_SUBMIT)
-            submit_result(a, failed[i].ref, &(struct nidd_submit_result){.outcome = NIDD_SUBMIT_NO_ANSWER});
-        else
-            configuration_result(a, failed[i].ref, &(struct nidd_configuration_result){.http_status = 0});
+        switch (f->kind) {
+        case FAILED_SUBMIT:
+            submit_result(a, f->ref,
+                          &(struct nidd_submit_result){.outcome = NIDD_SUBMIT_NO_ANSWER,
+                                                       .not_sent = f->held_back,
+                                                       .retry_after_s = f->retry_after_s});
+            break;
+        case FAILED_CONFIGURATION:
+            configuration_result(a, f->ref, &none);
+            break;
+        case FAILED_LIST:
+            configuration_listed(a, f->ref, &none);
+            break;
+        }
     }
     free(failed);
 }
@@ -245,15 +301,36 @@ void adapter_callbacks_prepare(struct adapter *a)
     const char *authority = strstr(a->config->callback.url, "://") + 3;
     const char *path = strchr(authority, '/');
     a->callback_path = path ? path : "/";
+    a->callback_path_len = strlen(a->callback_path);
+    if (a->config->callback.path_token) /* "/TOKEN" is checked by itself */
+        a->callback_path_len -= strlen(a->config->callback.path_token) + 1;
+}
+
+/* The last part of the path, in a time that does not tell how much of it was right. On a match *len is cut before it.
+ */
+static bool path_token_matches(const char *token, const char *path, size_t *len)
+{
+    const size_t n = strlen(token);
+    if (*len < n + 1 || path[*len - n - 1] != '/')
+        return false;
+    const char *given = path + *len - n;
+    unsigned char difference = 0;
+    for (size_t i = 0; i < n; i++)
+        difference |= (unsigned char)((unsigned char)token[i] ^ (unsigned char)given[i]);
+    *len -= n + 1;
+    return difference == 0;
 }
 
 /* A gateway in between may have put a prefix before our path, or taken one off. */
-static bool path_matches(const char *told, const char *asked)
+static bool path_matches(const struct adapter *a, const char *asked)
 {
-    size_t t = strlen(told), n = strlen(asked);
+    const char *told = a->callback_path, *token = a->config->callback.path_token;
+    size_t t = a->callback_path_len, n = strlen(asked);
+    if (token && !path_token_matches(token, asked, &n))
+        return false;
     const char *longer = t > n ? told : asked, *shorter = t > n ? asked : told;
     size_t shorter_len = t > n ? n : t, longer_len = t > n ? t : n;
-    return shorter_len > 1 ? strcmp(longer + longer_len - shorter_len, shorter) == 0 : t <= 1;
+    return shorter_len > 1 ? memcmp(longer + longer_len - shorter_len, shorter, shorter_len) == 0 : t <= 1 || token;
 }
 
 void adapter_callback(void *ctx, struct http_exchange *x)
@@ -261,7 +338,7 @@ void adapter_callback(void *ctx, struct http_exchange *x)
     struct adapter *a = ctx;
     if (a->stop_at_ms) {
         http_reply_error(x, ERR_DRAINING, NULL, NULL);
-    } else if (!path_matches(a->callback_path, http_exchange_request(x)->path)) {
+    } else if (!path_matches(a, http_exchange_request(x)->path)) {
         counted(a, ERR_NOT_FOUND);
         http_reply_error(x, ERR_NOT_FOUND, "the path is not that of callback.url", NULL);
     } else {
@@ -276,6 +353,9 @@ void adapter_ports(struct adapter *a, struct engine_ports *out)
                                  .downlink_submit = port_downlink_submit,
                                  .configuration_create = port_configuration_create,
                                  .configuration_get = port_configuration_get,
+                                 .configuration_patch = port_configuration_patch,
+                                 .configuration_delete = port_configuration_delete,
+                                 .configuration_list = port_configuration_list,
                                  .store_put = port_store_put,
                                  .store_delete = port_store_delete,
                                  .uplink_answer = port_uplink_answer,

@@ -7,6 +7,7 @@
 #include "sim/radio.h"
 #include "sim/ue_model.h"
 #include "t8/nidd.h"
+#include "t8/nidd_configuration_patch.h"
 
 struct scef_model;
 
@@ -21,6 +22,8 @@ struct scef_options {
     /* An MT whose way over the radio takes longer is reported as failed by TIMEOUT, though it may arrive later: the
      * network cannot know. 0 = never. */
     uint32_t submit_timeout_ms;
+    uint32_t max_duration_s;       /* longest lifetime of a configuration, which a longer one is cut to; 0 = any */
+    bool duplicate_conflicts;      /* creating a configuration again is 409; else it changes the one that is there */
     bool tell_retransmission_time; /* requestedRetransmissionTime with *TEMPORARILY_NOT_REACHABLE, for UEs with a TAU
                                       period */
 };
@@ -59,12 +62,20 @@ struct scef_subscriber {
 [[gnu::warn_unused_result]] enum error scef_subscriber_add(struct scef_model *m, const struct scef_subscriber *s);
 
 /* T8 requests. HTTP status is returned; *out borrows from the model until the next input. A user's configuration exists
- * once per SCS/AS: creating it again changes it and tells the same self (TS 29.122 leaves it open). A user that is not
- * a subscriber is 403 without cause: the NIDD API names none, and a 404 to a POST would blame the scsAsId. */
+ * once per SCS/AS: creating it again changes it and tells the same self, or is a conflict, as the options say
+ * (TS 29.122 leaves it open). When its duration is over it is gone, silently. A user that is not a subscriber is 403
+ * without cause: the NIDD API names none, and a 404 to a POST would blame the scsAsId. */
 int scef_configuration_create(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id,
                               const struct nidd_configuration *c, struct nidd_configuration *out, enum t8_cause *cause);
 int scef_configuration_get(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id, struct bytes configuration_id,
                            struct nidd_configuration *out);
+/* The configurations of an SCS/AS, one after another from *cursor = 0 on; false at the end. */
+bool scef_configuration_next(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
+                             struct nidd_configuration *out);
+/* 200, 404, or 400 for a duration that is over. */
+int scef_configuration_patch(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id,
+                             struct bytes configuration_id, const struct nidd_configuration_patch *p,
+                             struct nidd_configuration *out);
 /* 204 or 404. What is buffered for it is dropped; what is on the radio goes its way. */
 int scef_configuration_delete(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id,
                               struct bytes configuration_id);

@@ -99,6 +99,16 @@ static void configuration_show(const struct scef_model *m, const struct configur
     };
 }
 
+/* As long as is wanted (0 = for ever) and allowed. */
+static void duration_set(struct scef_model *m, struct configuration *c, uint64_t wanted_ms)
+{
+    uint64_t most_ms = m->options.max_duration_s > 0 ? m->now_ms + m->options.max_duration_s * UINT64_C(1000) : 0;
+    c->duration_ms = most_ms != 0 && (wanted_ms == 0 || wanted_ms > most_ms) ? most_ms : wanted_ms;
+    timer_stop(&m->wheel, &c->expiry);
+    if (c->duration_ms != 0)
+        timer_start(&m->wheel, &c->expiry, c->duration_ms);
+}
+
 int scef_configuration_create(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id,
                               const struct nidd_configuration *wanted, struct nidd_configuration *out,
                               enum t8_cause *cause)
@@ -110,8 +120,10 @@ int scef_configuration_create(struct scef_model *m, uint64_t now_ms, struct byte
         return 403;
     if (wanted->duration_ms != 0 && wanted->duration_ms <= m->now_ms)
         return 400;
-    char *destination = bytes_dup_str(wanted->notification_destination);
     struct configuration *c = configuration_of(s, scs_as_id);
+    if (c != NULL && m->options.duplicate_conflicts)
+        return 409;
+    char *destination = bytes_dup_str(wanted->notification_destination);
     if (c == NULL && destination != NULL)
         c = configuration_new(m, s, scs_as_id);
     if (c == NULL || destination == NULL) {
@@ -121,12 +133,9 @@ int scef_configuration_create(struct scef_model *m, uint64_t now_ms, struct byte
     free(c->notification_destination);
     c->notification_destination = destination;
     c->by_msisdn = wanted->id.external_id.len == 0;
-    c->duration_ms = wanted->duration_ms;
     c->pdn_option = wanted->pdn_option;
     c->has_supported_features = wanted->has_supported_features;
-    timer_stop(&m->wheel, &c->expiry);
-    if (c->duration_ms != 0)
-        timer_start(&m->wheel, &c->expiry, c->duration_ms);
+    duration_set(m, c, wanted->duration_ms);
     configuration_show(m, c, out);
     return 201;
 }
@@ -138,6 +147,46 @@ int scef_configuration_get(struct scef_model *m, uint64_t now_ms, struct bytes s
     const struct configuration *c = scef_configuration_find(m, scs_as_id, configuration_id);
     if (c == NULL)
         return 404;
+    configuration_show(m, c, out);
+    return 200;
+}
+
+/* The cursor is the subscriber's number: one has at most one configuration for an SCS/AS. */
+bool scef_configuration_next(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
+                             struct nidd_configuration *out)
+{
+    scef_now(m, now_ms);
+    while (*cursor < m->subscriber_count) {
+        const struct configuration *c = configuration_of(m->subscribers[(*cursor)++], scs_as_id);
+        if (c != NULL) {
+            configuration_show(m, c, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+int scef_configuration_patch(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id,
+                             struct bytes configuration_id, const struct nidd_configuration_patch *p,
+                             struct nidd_configuration *out)
+{
+    scef_now(m, now_ms);
+    struct configuration *c = scef_configuration_find(m, scs_as_id, configuration_id);
+    if (c == NULL)
+        return 404;
+    if (p->has_duration && p->duration_ms != 0 && p->duration_ms <= m->now_ms)
+        return 400;
+    if (p->notification_destination.len > 0) {
+        char *destination = bytes_dup_str(p->notification_destination);
+        if (destination == NULL)
+            return 503;
+        free(c->notification_destination);
+        c->notification_destination = destination;
+    }
+    if (p->has_duration)
+        duration_set(m, c, p->duration_ms);
+    if (p->has_pdn_option)
+        c->pdn_option = p->pdn_option;
     configuration_show(m, c, out);
     return 200;
 }

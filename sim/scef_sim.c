@@ -29,6 +29,9 @@ static const char usage[] =
     "  POST /sim/v1/ues/ID/pdn?connected=0   its PDN connection ends (1: begins)\n"
     "  GET  /sim/v1/scef                     totals\n"
     "  POST /sim/v1/scef/restart?forget=1    the SCEF loses its buffer; forget=1: its configurations too\n"
+    "  GET  /sim/v1/oauth                    tokens given, refused, and T8 requests without a valid one\n"
+    "  POST /sim/v1/oauth/revoke             no token is valid any more\n"
+    "  POST /oauth2/token                    a token, when oauth is configured (RFC 6749 clause 4.4)\n"
     "\n"
     "SIGTERM ends it. Exit status: 0, 1 it could not start, 2 wrong configuration or arguments.\n";
 

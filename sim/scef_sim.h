@@ -3,6 +3,7 @@
  *   scef_sim.c           the program
  *   scef_sim_run.c       models, UEs and time
  *   scef_sim_t8.c        the NIDD API and its callbacks
+ *   scef_sim_oauth.c     access tokens (RFC 6749 clause 4.4)
  *   scef_sim_control.c   /sim/v1, for tests and demos
  *   scef_sim_trace.c     evidence as JSON lines
  *
@@ -31,6 +32,17 @@ struct sim_ue {
     struct timer wake;           /* of the device */
 };
 
+/* The latest tokens; one that is pushed out is valid no more. */
+#define SIM_TOKENS     64
+#define SIM_TOKEN_TEXT 65
+struct sim_oauth {
+    struct {
+        char text[SIM_TOKEN_TEXT]; /* "": none */
+        uint64_t expires_ms;
+    } tokens[SIM_TOKENS];
+    uint64_t issued, refused, without_token; /* so many */
+};
+
 struct scef_sim {
     const struct sim_config *config;
     struct loop loop;
@@ -39,6 +51,7 @@ struct scef_sim {
     struct http_server *server;
     struct http_client *client;
     struct scef_server_sink t8;
+    struct sim_oauth oauth;
     struct scef_model *model;
     struct timer_wheel wheel;                /* of the devices */
     struct sim_ue *ues;                      /* as many as the configuration has, same order */
@@ -67,6 +80,13 @@ void sim_t8_init(struct scef_sim *s);
 void sim_http_handle(void *ctx, struct http_exchange *x); /* every request */
 void sim_t8_ports(struct scef_ports *ports);              /* sets those that T8 serves */
 void sim_t8_stop(struct scef_sim *s);
+
+/* scef_sim_oauth.c */
+#define SIM_TOKEN_PATH "/oauth2/token"
+int sim_oauth_token(struct scef_sim *s, struct http_exchange *x); /* answers; returns the status */
+/* Whether the request may go on. If not, it is answered with 401. */
+bool sim_oauth_admits(struct scef_sim *s, struct http_exchange *x);
+void sim_oauth_revoke(struct scef_sim *s); /* every token */
 
 /* scef_sim_control.c */
 #define SIM_CONTROL_ROOT "/sim/v1"

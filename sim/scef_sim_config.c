@@ -216,6 +216,79 @@ static enum error ues_add(struct sim_config *c, struct sim_report *r, size_t ent
     return OK;
 }
 
+/* ---- security */
+
+static char *path_resolve(const char *config, const char *name)
+{
+    struct buf b = {0};
+    const char *slash = strrchr(config, '/');
+    if (name[0] != '/' && slash != NULL)
+        buf_add(&b, bytes_of(config, (size_t)(slash - config) + 1));
+    buf_add(&b, bytes_of(name, strlen(name) + 1));
+    if (b.failed)
+        buf_free(&b);
+    return (char *)b.data;
+}
+
+static enum error tls_check(struct sim_report *r, const char *mapping, const struct tls_files *files,
+                            const char *const keys[])
+{
+    enum tls_file which;
+    char wrong[TLS_WRONG_BYTES];
+    if ((files->certificate_file == NULL) != (files->key_file == NULL)) {
+        const char *there = files->key_file != NULL ? "key" : "certificate";
+        sim_fault(r, sim_line_of_member(r, mapping, there), there, "certificate and key come together");
+        return OK;
+    }
+    enum error err = tls_files_check(files, &which, wrong);
+    if (err == ERR_CONFIG)
+        sim_fault(r, sim_line_of_member(r, mapping, keys[which]), keys[which], "%s", wrong);
+    return err == ERR_CONFIG ? OK : err;
+}
+
+static enum error security_read(struct sim_config *c, struct sim_report *r, const struct sim_raw *raw)
+{
+    bool failed = false;
+#define X(name, member, ...)                                                                                           \
+    if (from->name != NULL)                                                                                            \
+        failed |= (to->member = path_resolve(r->file, from->name)) == NULL;
+    if (raw->tls != NULL) {
+        const struct sim_raw_tls *from = raw->tls;
+        struct tls_files *to = &c->tls;
+        SIM_TLS_FILES(X)
+    }
+    if (raw->callback_tls != NULL) {
+        const struct sim_raw_tls *from = raw->callback_tls;
+        struct tls_files *to = &c->callback_tls;
+        SIM_CALLBACK_TLS_FILES(X)
+    }
+#undef X
+    if (raw->oauth != NULL) {
+        int64_t *lifetime = raw->oauth->token_lifetime_s;
+        c->oauth.client_id = bytes_dup_str(bytes_of_str(raw->oauth->client_id));
+        c->oauth.client_secret = bytes_dup_str(bytes_of_str(raw->oauth->client_secret));
+        c->oauth.token_lifetime_s = lifetime != NULL ? (uint32_t)*lifetime : 3600;
+        failed |= c->oauth.client_id == NULL || c->oauth.client_secret == NULL;
+        if (lifetime != NULL && (*lifetime < 1 || *lifetime > UINT32_MAX))
+            sim_fault(r, sim_line_of_member(r, "oauth", "token_lifetime_s"), "token_lifetime_s",
+                      "%" PRId64 " is not in 1 to %u", *lifetime, UINT32_MAX);
+    }
+    if (c->tls.ca_file != NULL && c->tls.certificate_file == NULL)
+        sim_fault(r, sim_line_of_member(r, "tls", "client_ca"), "client_ca", "needs certificate and key");
+    if (failed)
+        return ERR_NO_MEMORY;
+    enum error err = tls_check(r, "tls", &c->tls, (const char *const[]){"client_ca", "certificate", "key"});
+    return err ? err
+               : tls_check(r, "callback_tls", &c->callback_tls, (const char *const[]){"ca", "certificate", "key"});
+}
+
+static void tls_free(struct tls_files *f)
+{
+    free((char *)(uintptr_t)f->ca_file);
+    free((char *)(uintptr_t)f->certificate_file);
+    free((char *)(uintptr_t)f->key_file);
+}
+
 /* ---- the whole */
 
 static enum error config_read(struct sim_config *c, struct sim_report *r, const struct sim_raw *raw)
@@ -227,12 +300,17 @@ static enum error config_read(struct sim_config *c, struct sim_report *r, const 
         c->link_root = bytes_dup_str(bytes_of_str(raw->link_root));
     if (raw->link_root != NULL && c->link_root == NULL)
         return ERR_NO_MEMORY;
+    enum error err = security_read(c, r, raw);
+    if (err != OK)
+        return err;
 #define X(key, otherwise, least, most, ...) c->key = number(r, TOP, #key, raw->key, otherwise, least, most);
     SIM_NUMBERS(X)
 #undef X
 #define X(key, otherwise, ...) c->key = raw->key != NULL ? *raw->key != 0 : otherwise;
     SIM_FLAGS(X)
 #undef X
+    if (raw->duplicate_create != NULL)
+        c->duplicate_create = (enum sim_duplicate_create) * raw->duplicate_create;
     for (size_t i = 0; i < raw->ues_count; i++)
         if (ues_add(c, r, i, &raw->ues[i]) != OK)
             return ERR_NO_MEMORY;
@@ -318,13 +396,29 @@ void sim_config_free(struct sim_config *c)
         ue_free(&c->ues[i]);
     free(c->ues);
     free(c->link_root);
+    tls_free(&c->tls);
+    tls_free(&c->callback_tls);
+    free(c->oauth.client_id);
+    free(c->oauth.client_secret);
     *c = (struct sim_config){0};
 }
 
 void sim_config_help(FILE *out)
 {
     fputs("listen: 127.0.0.1:8080 # T8 and /sim/v1\n"
-          "# link_root: http://127.0.0.1:8080/3gpp-nidd/v1 # what links begin with\n",
+          "# link_root: http://127.0.0.1:8080/3gpp-nidd/v1 # what links begin with\n"
+          "duplicate_create: reuse # of a configuration that is there; or conflict: 409\n",
+          out);
+#define X(key, member, meaning) fprintf(out, "#   %s: FILE # %s\n", #key, meaning);
+    fputs("# tls:\n", out);
+    SIM_TLS_FILES(X)
+    fputs("# callback_tls:\n", out);
+    SIM_CALLBACK_TLS_FILES(X)
+#undef X
+    fputs("# oauth: # T8 requests need a token, which POST /oauth2/token gives\n"
+          "#   client_id: as1\n"
+          "#   client_secret: secret\n"
+          "#   token_lifetime_s: 3600\n",
           out);
 #define X(key, otherwise, least, most, meaning)                                                                        \
     fprintf(out, "%s: %llu # %s\n", #key, (unsigned long long)(otherwise), meaning);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "t8/tls_files.h"
 
 /* X(key, default, least, most, meaning) */
 #define SIM_NUMBERS(X)                                                                                                 \
@@ -17,6 +18,7 @@
     X(notification_retries, 5, 0, 1000, "after a callback that failed")                                                \
     X(notification_retry_ms, 1000, 1, 3600000, "the first pause; it doubles")                                          \
     X(notification_timeout_ms, 10000, 1, 3600000, "a callback without an answer has failed")                           \
+    X(max_duration_s, 0, 0, UINT32_MAX, "longest lifetime of a configuration; 0 = any")                                \
     X(submit_timeout_ms, 60000, 0, UINT32_MAX, "a slower MT is told as TIMEOUT; 0 = never")
 
 #define SIM_UE_NUMBERS(X)                                                                                              \
@@ -30,6 +32,16 @@
     X(start_delay_ms, 0, 0, UINT32_MAX, "before it registers first")                                                   \
     X(start_step_ms, 0, 0, 3600000, "with count: each one so much after the one before")                               \
     X(count, 1, 1, 1000000, "so many of them; %d in identities is 1 to count, the port of air counts up")
+
+/* X(key, member of struct tls_files, meaning): files, relative to the configuration */
+#define SIM_TLS_FILES(X)                                                                                               \
+    X(certificate, certificate_file, "https only, with this certificate (PEM)")                                        \
+    X(key, key_file, "of the certificate")                                                                             \
+    X(client_ca, ca_file, "whoever has no certificate of this CA is refused")
+#define SIM_CALLBACK_TLS_FILES(X)                                                                                      \
+    X(ca, ca_file, "trusted for https notification destinations; the system's when it is not here")                    \
+    X(certificate, certificate_file, "shown to them")                                                                  \
+    X(key, key_file, "of the certificate")
 
 /* X(key, default, meaning) */
 #define SIM_FLAGS(X) X(tell_retransmission_time, false, "requestedRetransmissionTime for UEs with a tau_period_s")
@@ -51,6 +63,7 @@ struct sim_address {
 bool sim_address_parse(const char *text, struct sim_address *out);
 
 enum sim_client { SIM_CLIENT_BUILTIN, SIM_CLIENT_AIR };
+enum sim_duplicate_create { SIM_DUPLICATE_REUSE, SIM_DUPLICATE_CONFLICT };
 
 struct sim_ue_config {
     size_t line;                /* of its entry in the file */
@@ -73,6 +86,12 @@ struct sim_ue_config {
 struct sim_config {
     struct sim_address listen;
     char *link_root; /* NULL: from listen */
+    struct tls_files tls, callback_tls;
+    struct {
+        char *client_id, *client_secret; /* NULL: nobody needs a token */
+        uint32_t token_lifetime_s;
+    } oauth;
+    enum sim_duplicate_create duplicate_create;
 #define X(key, ...) uint64_t key;
     SIM_NUMBERS(X)
 #undef X

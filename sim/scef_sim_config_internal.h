@@ -19,6 +19,8 @@ struct sim_report {
 size_t sim_line_of_ue(const struct sim_report *r, size_t entry);
 /* Of a key of the entry (SIZE_MAX: of the top); when it is not there, of the entry. */
 size_t sim_line_of_key(const struct sim_report *r, size_t entry, const char *key);
+/* Of a key of a mapping at the top; when it is not there, of the mapping. */
+size_t sim_line_of_member(const struct sim_report *r, const char *mapping, const char *key);
 /* Of the first text like this at or after a line; that line when there is none. */
 size_t sim_line_of_text(const struct sim_report *r, size_t from_line, const char *text);
 
@@ -39,8 +41,20 @@ struct sim_raw_ue {
 #undef X
 };
 
+struct sim_raw_tls {
+    char *certificate, *key, *client_ca, *ca;
+};
+
+struct sim_raw_oauth {
+    char *client_id, *client_secret;
+    int64_t *token_lifetime_s;
+};
+
 struct sim_raw {
     char *listen, *link_root;
+    struct sim_raw_tls *tls, *callback_tls;
+    struct sim_raw_oauth *oauth;
+    int *duplicate_create;
 #define X(key, ...) int64_t *key;
     SIM_NUMBERS(X)
 #undef X

@@ -73,6 +73,13 @@ size_t sim_line_of_key(const struct sim_report *r, size_t entry, const char *key
     return node_line(p != NULL ? node_at(r, p->key) : mapping);
 }
 
+size_t sim_line_of_member(const struct sim_report *r, const char *mapping, const char *key)
+{
+    const yaml_node_pair_t *outer = pair_find(r, yaml_document_get_root_node(r->document), mapping);
+    const yaml_node_pair_t *inner = outer != NULL ? pair_find(r, node_at(r, outer->value), key) : NULL;
+    return node_line(inner != NULL ? node_at(r, inner->key) : outer != NULL ? node_at(r, outer->key) : NULL);
+}
+
 size_t sim_line_of_text(const struct sim_report *r, size_t from_line, const char *text)
 {
     const yaml_node_t *n;
@@ -88,6 +95,7 @@ static const cyaml_strval_t flag_words[] = {
     {"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0}, {"on", 1}, {"off", 0},
 };
 static const cyaml_strval_t client_words[] = {{"builtin", SIM_CLIENT_BUILTIN}, {"air", SIM_CLIENT_AIR}};
+static const cyaml_strval_t duplicate_words[] = {{"reuse", SIM_DUPLICATE_REUSE}, {"conflict", SIM_DUPLICATE_CONFLICT}};
 #define COUNT_OF(a)     (sizeof(a) / sizeof *(a))
 #define OPTIONAL        (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define TEXT(type, key) CYAML_FIELD_STRING_PTR(#key, OPTIONAL, type, key, 1, 1024)
@@ -118,9 +126,32 @@ static const cyaml_schema_field_t ue_fields[] = {
 
 static const cyaml_schema_value_t ue_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sim_raw_ue, ue_fields)};
 
+static const cyaml_schema_field_t tls_fields[] = {
+#define X(key, ...) TEXT(struct sim_raw_tls, key),
+    SIM_TLS_FILES(X)
+    CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t callback_tls_fields[] = {
+    SIM_CALLBACK_TLS_FILES(X)
+#undef X
+    CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t oauth_fields[] = {
+    CYAML_FIELD_STRING_PTR("client_id", CYAML_FLAG_POINTER, struct sim_raw_oauth, client_id, 1, 1024),
+    CYAML_FIELD_STRING_PTR("client_secret", CYAML_FLAG_POINTER, struct sim_raw_oauth, client_secret, 1, 1024),
+    CYAML_FIELD_INT_PTR("token_lifetime_s", OPTIONAL, struct sim_raw_oauth, token_lifetime_s),
+    CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t top_fields[] = {
     TEXT(struct sim_raw, listen),
     TEXT(struct sim_raw, link_root),
+    CYAML_FIELD_MAPPING_PTR("tls", OPTIONAL, struct sim_raw, tls, tls_fields),
+    CYAML_FIELD_MAPPING_PTR("callback_tls", OPTIONAL, struct sim_raw, callback_tls, callback_tls_fields),
+    CYAML_FIELD_MAPPING_PTR("oauth", OPTIONAL, struct sim_raw, oauth, oauth_fields),
+    WORD(struct sim_raw, duplicate_create, duplicate_words),
     CYAML_FIELD_SEQUENCE("ues", CYAML_FLAG_POINTER, struct sim_raw, ues, &ue_value, 0, CYAML_UNLIMITED),
 #define X(key, ...) CYAML_FIELD_INT_PTR(#key, OPTIONAL, struct sim_raw, key),
     SIM_NUMBERS(X)

@@ -82,17 +82,35 @@ static int restart(struct scef_sim *s, const struct http_exchange *x, struct sim
     return 204;
 }
 
+static int oauth_show(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+{
+    const struct sim_oauth *n = &s->oauth;
+    (void)x, (void)ue;
+    *body = json_pack("{s:I, s:I, s:I}", "issued", (json_int_t)n->issued, "refused", (json_int_t)n->refused,
+                      "without_token", (json_int_t)n->without_token);
+    return 200;
+}
+
+static int oauth_revoke(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+{
+    (void)x, (void)ue, (void)body;
+    sim_oauth_revoke(s);
+    return 204;
+}
+
 static const struct route {
     const char *method;
     const char *path; /* below SIM_CONTROL_ROOT; '*' is a UE */
     control_fn fn;
 } routes[] = {
-    {"GET", "/ues", ues_list},          /* all UEs: reachability, counters */
-    {"GET", "/ues/*", ue_get},          /* one */
-    {"POST", "/ues/*/wake", ue_wake},   /* it shows up (TAU): what is buffered flows */
-    {"POST", "/ues/*/pdn", ue_pdn},     /* ?connected=0|1: its PDN connection */
-    {"GET", "/scef", scef_show},        /* totals */
-    {"POST", "/scef/restart", restart}, /* ?forget=1: configurations too */
+    {"GET", "/ues", ues_list},               /* all UEs: reachability, counters */
+    {"GET", "/ues/*", ue_get},               /* one */
+    {"POST", "/ues/*/wake", ue_wake},        /* it shows up (TAU): what is buffered flows */
+    {"POST", "/ues/*/pdn", ue_pdn},          /* ?connected=0|1: its PDN connection */
+    {"GET", "/scef", scef_show},             /* totals */
+    {"POST", "/scef/restart", restart},      /* ?forget=1: configurations too */
+    {"GET", "/oauth", oauth_show},           /* tokens given, refused; T8 requests that had none */
+    {"POST", "/oauth/revoke", oauth_revoke}, /* no token given so far is valid any more */
 };
 
 /* Matches path against pattern; the segment at '*' goes to *id. */

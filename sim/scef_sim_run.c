@@ -249,12 +249,14 @@ static enum error http_start(struct scef_sim *s, struct buf *why)
         .max_body_bytes = T8_MAX_BODY_BYTES,
         .max_connections = CONNECTIONS_MAX,
         .idle_timeout_s = IDLE_TIMEOUT_S,
+        .tls = c->tls,
     };
     struct http_client_options client = {
         .connect_timeout_ms = (uint32_t)c->notification_timeout_ms,
         .timeout_ms = (uint32_t)c->notification_timeout_ms,
         .max_connections = CALLBACK_CONNECTIONS_MAX,
         .max_body_bytes = T8_MAX_BODY_BYTES,
+        .tls = c->callback_tls,
     };
     enum error err = http_server_new(&s->loop, &server, sim_http_handle, s, &s->server);
     if (err != OK)
@@ -274,8 +276,8 @@ static void link_root(const struct scef_sim *s, struct buf *out)
     else if (everywhere)
         buf_add_str(out, s->t8.base_path);
     else
-        buf_addf(out, "http://%s%s%s:%u%s", v6 ? "[" : "", a->host, v6 ? "]" : "", http_server_port(s->server),
-                 s->t8.base_path);
+        buf_addf(out, "%s://%s%s%s:%u%s", s->config->tls.certificate_file != NULL ? "https" : "http", v6 ? "[" : "",
+                 a->host, v6 ? "]" : "", http_server_port(s->server), s->t8.base_path);
     buf_add_u8(out, 0);
 }
 
@@ -296,6 +298,8 @@ static enum error model_start(struct scef_sim *s)
     o.default_latency_s = (uint32_t)c->default_latency_s;
     o.notification_retries = (uint32_t)c->notification_retries;
     o.notification_retry_ms = (uint32_t)c->notification_retry_ms;
+    o.max_duration_s = (uint32_t)c->max_duration_s;
+    o.duplicate_conflicts = c->duplicate_create == SIM_DUPLICATE_CONFLICT;
     o.submit_timeout_ms = (uint32_t)c->submit_timeout_ms;
     o.tell_retransmission_time = c->tell_retransmission_time;
     struct scef_ports ports = {.ctx = s, .ue_deliver = on_ue_deliver, .nas_event = on_nas_event};

@@ -50,6 +50,23 @@ static void on_configuration_delete(void *ctx, struct bytes scs_as_id, struct by
     at_hand_done(s, a->http_status, NULL);
 }
 
+static bool on_configuration_next(void *ctx, struct bytes scs_as_id, uint64_t *cursor, struct nidd_configuration *c)
+{
+    struct scef_sim *s = ctx;
+    if (s->at_hand != NULL)
+        at_hand_done(s, 200, NULL);
+    return scef_configuration_next(s->model, sim_now_ms(s), scs_as_id, cursor, c);
+}
+
+static void on_configuration_patch(void *ctx, struct bytes scs_as_id, struct bytes configuration_id,
+                                   const struct nidd_configuration_patch *p, struct scef_configuration_answer *a)
+{
+    struct scef_sim *s = ctx;
+    a->http_status =
+        scef_configuration_patch(s->model, sim_now_ms(s), scs_as_id, configuration_id, p, &a->configuration);
+    at_hand_done(s, a->http_status, NULL);
+}
+
 static void on_downlink(void *ctx, struct http_exchange *x, struct bytes scs_as_id, struct bytes configuration_id,
                         const struct nidd_downlink *d)
 {
@@ -90,13 +107,37 @@ static void t8_handle(struct scef_sim *s, struct http_exchange *x)
     free(path);
 }
 
+static void token_handle(struct scef_sim *s, struct http_exchange *x)
+{
+    int status = sim_oauth_token(s, x);
+    sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, SIM_TOKEN_PATH, "POST", status, NULL);
+}
+
+static void protected_handle(struct scef_sim *s, struct http_exchange *x)
+{
+    const struct http_request *r = http_exchange_request(x);
+    char *path = s->trace.file != NULL ? bytes_dup_str(bytes_of_str(r->path)) : NULL;
+    char method[16];
+    snprintf(method, sizeof method, "%s", r->method);
+    if (sim_oauth_admits(s, x))
+        t8_handle(s, x);
+    else if (path != NULL)
+        sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, path, method, 401, NULL);
+    free(path);
+}
+
 void sim_http_handle(void *ctx, struct http_exchange *x)
 {
     struct scef_sim *s = ctx;
-    if (strncmp(http_exchange_request(x)->path, SIM_CONTROL_ROOT "/", sizeof SIM_CONTROL_ROOT) == 0)
+    const char *path = http_exchange_request(x)->path;
+    if (strncmp(path, SIM_CONTROL_ROOT "/", sizeof SIM_CONTROL_ROOT) == 0)
         sim_control_handle(s, x);
-    else
+    else if (s->config->oauth.client_id == NULL)
         t8_handle(s, x);
+    else if (strcmp(path, SIM_TOKEN_PATH) == 0)
+        token_handle(s, x);
+    else
+        protected_handle(s, x);
     sim_settle(s);
 }
 
@@ -213,6 +254,8 @@ void sim_t8_init(struct scef_sim *s)
         .configuration_create = on_configuration_create,
         .configuration_get = on_configuration_get,
         .configuration_delete = on_configuration_delete,
+        .configuration_next = on_configuration_next,
+        .configuration_patch = on_configuration_patch,
         .downlink = on_downlink,
     };
 }

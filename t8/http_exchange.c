@@ -41,6 +41,8 @@ static struct MHD_Response *response_of(struct http_server *s, const struct http
     response_add(response, MHD_HTTP_HEADER_CONTENT_TYPE, r->body.len ? r->content_type : NULL);
     response_add(response, MHD_HTTP_HEADER_LOCATION, r->location);
     response_add(response, MHD_HTTP_HEADER_ALLOW, r->allow);
+    response_add(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->authenticate);
+    response_add(response, MHD_HTTP_HEADER_CACHE_CONTROL, r->no_store ? "no-store" : NULL);
     if (r->retry_after_s) {
         char seconds[16];
         snprintf(seconds, sizeof seconds, "%u", r->retry_after_s);
@@ -78,7 +80,7 @@ static void answer(struct http_exchange *x, int status, struct MHD_Response *res
 void http_reply(struct http_exchange *x, const struct http_reply *r)
 {
     struct http_server *s = x->connection->server;
-    bool bare = r->body.len == 0 && !r->location && !r->retry_after_s && !r->allow;
+    bool bare = r->body.len == 0 && !r->location && !r->retry_after_s && !r->allow && !r->authenticate && !r->no_store;
     if (bare && r->status == MHD_HTTP_NO_CONTENT)
         answer(x, r->status, s->draining ? s->no_content_close : s->no_content);
     else
@@ -143,6 +145,11 @@ const char *http_exchange_query(const struct http_exchange *x, const char *name)
     value->next = owner->queries;
     owner->queries = value;
     return value->text;
+}
+
+const char *http_exchange_header(const struct http_exchange *x, const char *name)
+{
+    return MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);
 }
 
 /* "http://host/path" as a request's target means "/path" (RFC 9112 clause 3.2.2). */

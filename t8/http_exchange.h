@@ -53,6 +53,7 @@ struct http_server {
     size_t connection_count;
     size_t owed;
     bool draining;
+    struct http_server_tls *tls; /* NULL: http */
     struct http_last last;
 };
 

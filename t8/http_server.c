@@ -3,6 +3,7 @@
  * again. In two more cases nothing but another MHD_run goes on, and nobody says so: a connection was resumed, or one
  * was closed while there were as many as allowed (the listening socket is then watched again). */
 #include "t8/http_exchange.h"
+#include "t8/http_server_tls.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -58,9 +59,11 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         }
         return;
     }
+    if (s->tls && !http_server_tls_connection(s->tls, mhd))
+        return; /* its first request will be refused, for want of a socket_ctx */
     c = calloc(1, sizeof *c);
     if (!c)
-        return; /* its first request will be refused */
+        return; /* the same */
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     c->fd = info ? info->connect_fd : -1;
     c->server = s;
@@ -151,6 +154,10 @@ static enum error start_daemon(struct http_server *s)
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG;
     if (address->ai_family == AF_INET6)
         flags |= MHD_USE_IPv6;
+    struct MHD_OptionItem tls[HTTP_SERVER_TLS_OPTIONS];
+    if (s->tls)
+        flags |= MHD_USE_TLS;
+    http_server_tls_options(s->tls, tls);
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_mhd_log, NULL}, /* first: it logs about the others */
         {MHD_OPTION_SOCK_ADDR_LEN, (intptr_t)address->ai_addrlen, address->ai_addr},
@@ -160,6 +167,7 @@ static enum error start_daemon(struct http_server *s)
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)unescape_nothing, NULL},
+        {MHD_OPTION_ARRAY, 0, tls},
         {MHD_OPTION_END, 0, NULL},
     };
     s->daemon =
@@ -184,6 +192,9 @@ enum error http_server_new(struct loop *l, const struct http_server_options *o, 
     s->no_content_close = MHD_create_response_empty(MHD_RF_NONE);
     s->no_memory = MHD_create_response_empty(MHD_RF_NONE);
     enum error err = s->no_content && s->no_content_close && s->no_memory ? OK : ERR_NO_MEMORY;
+    if (!err && o->tls.certificate_file)
+        err = http_server_tls_new(&o->tls, &s->tls);
+    s->o.tls = (struct tls_files){.ca_file = NULL};
     if (!err) {
         bool ok = MHD_add_response_header(s->no_content_close, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES;
         err = ok ? start_daemon(s) : ERR_NO_MEMORY;
@@ -231,7 +242,9 @@ static void response_free(struct MHD_Response *response)
 
 static void on_closed(void *ctx)
 {
-    free(ctx);
+    struct http_server *s = ctx;
+    http_server_tls_free(s->tls);
+    free(s);
 }
 
 void http_server_free(struct http_server *s)

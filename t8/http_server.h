@@ -2,12 +2,18 @@
  *
  * Bounds: max_connections (more wait in the kernel's queue), 16 kB of header per connection (431), max_body_bytes (413,
  * before the body is read where Content-Length tells), idle_timeout_s without a byte, and twice that from the end of
- * one request to the end of the next, so that no client can hold a connection by sending a byte now and then. */
+ * one request to the end of the next, so that no client can hold a connection by sending a byte now and then; a TLS
+ * handshake counts into that time.
+ *
+ * With tls.certificate_file it speaks https only, TLS 1.2 at least. With tls.ca_file a client must show a certificate
+ * that this CA signed: without one the handshake fails, and the log tells (tls_client_refused). The files are read
+ * once. */
 #ifndef T8_HTTP_SERVER_H
 #define T8_HTTP_SERVER_H
 
 #include "base/bytes.h"
 #include "base/loop.h"
+#include "t8/tls_files.h"
 
 struct http_server;
 struct http_exchange; /* one request and its answer */
@@ -18,6 +24,7 @@ struct http_server_options {
     size_t max_body_bytes;
     uint32_t max_connections;
     uint32_t idle_timeout_s; /* slow senders and idle connections are closed */
+    struct tls_files tls;    /* used during http_server_new only */
 };
 
 /* Called once per complete request. It must answer with http_reply now or later; until then the slices stay valid. A
@@ -45,6 +52,8 @@ void http_server_free(struct http_server *s);
 const struct http_request *http_exchange_request(const struct http_exchange *x);
 /* Value of a query parameter, decoded, or NULL; good until the answer. */
 const char *http_exchange_query(const struct http_exchange *x, const char *name);
+/* Value of a header as sent, or NULL; good until the answer. */
+const char *http_exchange_header(const struct http_exchange *x, const char *name);
 
 struct http_reply {
     int status;
@@ -53,6 +62,8 @@ struct http_reply {
     const char *location;     /* NULL: none */
     uint32_t retry_after_s;   /* 0: none */
     const char *allow;        /* NULL: none; with 405: "POST, GET" */
+    const char *authenticate; /* NULL: none; with 401: the challenge of WWW-Authenticate */
+    bool no_store;            /* Cache-Control: no-store */
 };
 /* Ends the exchange; x is gone afterwards. */
 void http_reply(struct http_exchange *x, const struct http_reply *r);

@@ -26,9 +26,13 @@ struct t8_json_value {
 };
 
 #define T8_JSON_FLAT_MEMBERS 16
+#define T8_JSON_NO_INDEX     SIZE_MAX
 
 struct t8_json_object {
-    json_t *root; /* NULL: flat */
+    json_t *root;                        /* NULL: flat */
+    const struct t8_json_object *inside; /* of what it is a member, and where; NULL: the body itself */
+    const char *pointer;                 /* "/gmdResults" */
+    size_t index;                        /* in an array, else T8_JSON_NO_INDEX */
     size_t count;
     struct {
         struct bytes key;
@@ -40,6 +44,10 @@ struct t8_json_object {
 [[gnu::warn_unused_result]] enum error t8_json_read(struct bytes body, struct t8_json_object *o);
 /* The same without the scanner. */
 [[gnu::warn_unused_result]] enum error t8_json_read_by_jansson(struct bytes body, struct t8_json_object *o);
+/* A body that is an array (or one item of it, or an object that holds the array in the member `name`), as an object
+ * that does hold it so. */
+[[gnu::warn_unused_result]] enum error t8_json_read_array_as(struct bytes body, const char *name,
+                                                             struct t8_json_object *o);
 /* The scanner alone: false when the body is jansson's to judge. */
 bool t8_json_read_flat(struct bytes body, struct t8_json_object *o);
 
@@ -48,6 +56,13 @@ bool t8_json_read_flat(struct bytes body, struct t8_json_object *o);
 
 struct t8_json_value t8_json_get(const struct t8_json_object *o, const char *name);
 struct t8_json_value t8_json_value_of(const json_t *node);
+/* Is there such a member, be it null? */
+bool t8_json_names(const struct t8_json_object *o, const char *name);
+/* The member's node when it is an array or object, else NULL. */
+json_t *t8_json_node(const struct t8_json_object *o, const char *name);
+/* A view of the object `node` that lies in o at pointer (and index); it must not outlive o. */
+void t8_json_enter(struct t8_json_object *inner, json_t *node, const struct t8_json_object *o, const char *pointer,
+                   size_t index);
 
 /* ---- members: 0 or the error, with the offender in p (which may be NULL) */
 
@@ -58,6 +73,9 @@ enum t8_json_rule {
 
 /* Notes the offender, `pointer` = "/data" (a literal), and returns e. */
 enum error t8_json_blame(struct t8_problem *p, enum error e, const char *pointer, const char *reason);
+/* The same for a member of o, which may lie deep: "/gmdResults/3/msisdn". */
+enum error t8_json_blame_in(const struct t8_json_object *o, struct t8_problem *p, enum error e, const char *pointer,
+                            const char *reason);
 
 [[gnu::warn_unused_result]] enum error t8_json_string(const struct t8_json_object *o, const char *pointer,
                                                       enum t8_json_rule rule, struct bytes *out, struct t8_problem *p);
@@ -69,9 +87,14 @@ enum error t8_json_blame(struct t8_problem *p, enum error e, const char *pointer
                                                        int64_t *out, struct t8_problem *p);
 [[gnu::warn_unused_result]] enum error t8_json_time(const struct t8_json_object *o, const char *pointer,
                                                     enum t8_json_rule rule, uint64_t *utc_ms, struct t8_problem *p);
-/* Strict: exactly one, well-formed. Tolerant: at least one, external_id wins. */
+/* Strict: exactly one, well-formed. Tolerant: at least one, external_id wins. A group is none. */
 [[gnu::warn_unused_result]] enum error t8_json_identity(const struct t8_json_object *o, enum t8_json_rule rule,
                                                         struct t8_identity *out, struct t8_problem *p);
+/* The same where a group may be named instead. */
+[[gnu::warn_unused_result]] enum error t8_json_identity_or_group(const struct t8_json_object *o, enum t8_json_rule rule,
+                                                                 struct t8_identity *out, struct t8_problem *p);
+bool t8_external_id_valid(struct bytes id);
+bool t8_msisdn_valid(struct bytes id);
 /* Mandatory member "data", decoded. */
 [[gnu::warn_unused_result]] enum error t8_json_data(const struct t8_json_object *o, struct buf *memory,
                                                     struct bytes *out, struct t8_problem *p);
@@ -98,6 +121,14 @@ void t8_json_put_data(struct t8_json_writer *w, const char *name, struct bytes o
 void t8_json_put_identity(struct t8_json_writer *w, struct t8_identity id);
 /* An object as a member: open and close bracket what is put between. */
 void t8_json_put_open(struct t8_json_writer *w, const char *name);
+/* An array as a member: items between, then its end. */
+void t8_json_put_array(struct t8_json_writer *w, const char *name);
+void t8_json_put_item_open(struct t8_json_writer *w); /* "{" of the next item; t8_json_close ends it */
+void t8_json_put_item_text(struct t8_json_writer *w, struct bytes text);
+void t8_json_end_array(struct t8_json_writer *w);
+void t8_json_put_flag(struct t8_json_writer *w, const char *name, enum t8_flag value);  /* unset: left out */
+void t8_json_put_milliseconds(struct t8_json_writer *w, const char *name, uint32_t ms); /* as a number of seconds */
+void t8_json_put_problem(struct t8_json_writer *w, const struct t8_problem *p);         /* the members */
 /* 0, ERR_NO_MEMORY or ERR_MEMBER_TYPE; on error the buf is cut back to `start`. */
 [[gnu::warn_unused_result]] enum error t8_json_finish(struct t8_json_writer *w, size_t start);
 

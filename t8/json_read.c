@@ -143,11 +143,17 @@ static bool take_value(struct scan *s, struct t8_json_value *v)
     }
 }
 
+static void begin(struct t8_json_object *o)
+{
+    o->root = NULL;
+    o->inside = NULL;
+    o->count = 0;
+}
+
 bool t8_json_read_flat(struct bytes body, struct t8_json_object *o)
 {
     body = without_mark(body);
-    o->root = NULL;
-    o->count = 0;
+    begin(o);
     if (body.len == 0)
         return false;
     struct scan s = {body.data, body.data + body.len};
@@ -171,10 +177,8 @@ bool t8_json_read_flat(struct bytes body, struct t8_json_object *o)
 
 /* ---- jansson */
 
-enum error t8_json_read_by_jansson(struct bytes body, struct t8_json_object *o)
+static enum error load(struct bytes body, json_t **root)
 {
-    o->root = NULL;
-    o->count = 0;
     if (body.len > T8_MAX_BODY_BYTES)
         return ERR_TOO_LARGE;
     body = without_mark(body);
@@ -184,16 +188,51 @@ enum error t8_json_read_by_jansson(struct bytes body, struct t8_json_object *o)
     if (err)
         return err;
     json_error_t why = {.text = ""};
-    json_t *root = json_loadb((const char *)body.data, body.len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
-    if (!root) {
-        enum json_error_code code = json_error_code(&why); /* jansson does not always say so when memory is short */
-        return code == json_error_out_of_memory || code == json_error_unknown ? ERR_NO_MEMORY : ERR_NOT_JSON;
-    }
+    *root = json_loadb((const char *)body.data, body.len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
+    if (*root)
+        return OK;
+    enum json_error_code code = json_error_code(&why); /* jansson does not always say so when memory is short */
+    return code == json_error_out_of_memory || code == json_error_unknown ? ERR_NO_MEMORY : ERR_NOT_JSON;
+}
+
+enum error t8_json_read_by_jansson(struct bytes body, struct t8_json_object *o)
+{
+    json_t *root = NULL;
+    begin(o);
+    enum error err = load(body, &root);
+    if (err)
+        return err;
     if (!json_is_object(root)) {
         json_decref(root);
         return ERR_MEMBER_TYPE;
     }
     o->root = root;
+    return OK;
+}
+
+enum error t8_json_read_array_as(struct bytes body, const char *name, struct t8_json_object *o)
+{
+    json_t *root = NULL;
+    begin(o);
+    enum error err = load(body, &root);
+    if (err)
+        return err;
+    if (json_is_object(root) && json_object_get(root, name)) {
+        o->root = root;
+        return OK;
+    }
+    if (!json_is_object(root) && !json_is_array(root)) {
+        json_decref(root);
+        return ERR_MEMBER_TYPE;
+    }
+    json_t *outer = json_object();
+    if (!outer)
+        json_decref(root);
+    if (!outer || json_object_set_new(outer, name, root) != 0) { /* it takes the root in any case */
+        json_decref(outer);
+        return ERR_NO_MEMORY;
+    }
+    o->root = outer;
     return OK;
 }
 
@@ -236,13 +275,40 @@ struct t8_json_value t8_json_value_of(const json_t *node)
     return v;
 }
 
+static const struct t8_json_value *flat_member(const struct t8_json_object *o, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = o->count; i-- > 0;) /* of duplicates the last one counts, as in jansson */
+        if (o->members[i].key.len == len && memcmp(o->members[i].key.data, name, len) == 0)
+            return &o->members[i].value;
+    return NULL;
+}
+
 struct t8_json_value t8_json_get(const struct t8_json_object *o, const char *name)
 {
     if (o->root)
         return t8_json_value_of(json_object_get(o->root, name));
-    size_t len = strlen(name);
-    for (size_t i = o->count; i-- > 0;) /* of duplicates the last one counts, as in jansson */
-        if (o->members[i].key.len == len && memcmp(o->members[i].key.data, name, len) == 0)
-            return o->members[i].value;
-    return (struct t8_json_value){.type = T8_JSON_ABSENT};
+    const struct t8_json_value *v = flat_member(o, name);
+    return v ? *v : (struct t8_json_value){.type = T8_JSON_ABSENT};
+}
+
+bool t8_json_names(const struct t8_json_object *o, const char *name)
+{
+    return o->root ? json_object_get(o->root, name) != NULL : flat_member(o, name) != NULL;
+}
+
+json_t *t8_json_node(const struct t8_json_object *o, const char *name)
+{
+    json_t *node = o->root ? json_object_get(o->root, name) : NULL;
+    return json_is_array(node) || json_is_object(node) ? node : NULL;
+}
+
+void t8_json_enter(struct t8_json_object *inner, json_t *node, const struct t8_json_object *o, const char *pointer,
+                   size_t index)
+{
+    inner->root = node;
+    inner->inside = o;
+    inner->pointer = pointer;
+    inner->index = index;
+    inner->count = 0;
 }

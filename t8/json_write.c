@@ -151,8 +151,10 @@ void t8_json_put_identity(struct t8_json_writer *w, struct t8_identity id)
 {
     if (id.external_id.len)
         t8_json_put_text(w, "externalId", id.external_id);
-    else
+    else if (id.msisdn.len)
         t8_json_put_text(w, "msisdn", id.msisdn);
+    else
+        t8_json_put_text(w, "externalGroupId", id.external_group_id);
 }
 
 void t8_json_put_open(struct t8_json_writer *w, const char *name)
@@ -160,6 +162,58 @@ void t8_json_put_open(struct t8_json_writer *w, const char *name)
     put_name(w, name);
     buf_add_u8(w->out, '{');
     w->first = true;
+}
+
+void t8_json_put_array(struct t8_json_writer *w, const char *name)
+{
+    put_name(w, name);
+    buf_add_u8(w->out, '[');
+    w->first = true;
+}
+
+static void next_item(struct t8_json_writer *w)
+{
+    if (!w->first)
+        buf_add_u8(w->out, ',');
+    w->first = false;
+}
+
+void t8_json_put_item_open(struct t8_json_writer *w)
+{
+    next_item(w);
+    buf_add_u8(w->out, '{');
+    w->first = true;
+}
+
+void t8_json_put_item_text(struct t8_json_writer *w, struct bytes text)
+{
+    next_item(w);
+    put_string(w, text);
+}
+
+void t8_json_end_array(struct t8_json_writer *w)
+{
+    buf_add_u8(w->out, ']');
+    w->first = false;
+}
+
+void t8_json_put_flag(struct t8_json_writer *w, const char *name, enum t8_flag value)
+{
+    if (value == T8_FLAG_UNSET)
+        return;
+    put_name(w, name);
+    buf_add_str(w->out, value == T8_FLAG_TRUE ? "true" : "false");
+}
+
+void t8_json_put_milliseconds(struct t8_json_writer *w, const char *name, uint32_t ms)
+{
+    char text[24];
+    if (ms % 1000)
+        snprintf(text, sizeof text, "%u.%03u", ms / 1000, ms % 1000);
+    else
+        snprintf(text, sizeof text, "%u", ms / 1000);
+    put_name(w, name);
+    buf_add_str(w->out, text);
 }
 
 enum error t8_json_finish(struct t8_json_writer *w, size_t start)

@@ -104,6 +104,25 @@ static bool same_origin(const struct origin *a, const struct origin *b)
     return same_text(a->scheme, b->scheme) && same_text(a->host, b->host) && bytes_equal(a->port, b->port);
 }
 
+static bool same_host_entry(struct bytes entry, const struct origin *o)
+{
+    if (same_text(entry, o->host))
+        return true;
+    return entry.len == o->host.len + 1 + o->port.len && same_text(head(entry, o->host.len), o->host) &&
+           entry.data[o->host.len] == ':' && bytes_equal(bytes_from(entry, o->host.len + 1), o->port);
+}
+
+static bool other_host_allowed(const struct t8_link_base *base, const struct origin *ours, const struct origin *theirs)
+{
+    bool secure = scheme_is(theirs->scheme, "https");
+    if (theirs->host.len == 0 || !(secure || (scheme_is(theirs->scheme, "http") && !scheme_is(ours->scheme, "https"))))
+        return false;
+    for (size_t i = 0; i < base->allowed_host_count; i++)
+        if (same_host_entry(bytes_of_str(base->allowed_hosts[i]), theirs))
+            return true;
+    return false;
+}
+
 /* ---- paths */
 
 /* RFC 3986 clause 5.2.4, on out->data from `start` on, which begins with '/'. */
@@ -167,6 +186,19 @@ static void add_path(const struct t8_link_base *base, bool ours, struct bytes di
     }
 }
 
+/* An absolute URL without query, of what origin_split took apart. */
+static void add_url(const struct origin *o, struct bytes rest, struct buf *out)
+{
+    struct bytes path = without_query(rest);
+    buf_add(out, o->scheme);
+    buf_addf(out, "://%.*s:%.*s", (int)o->host.len, (const char *)o->host.data, (int)o->port.len,
+             (const char *)o->port.data);
+    size_t start = out->len;
+    buf_add(out, path);
+    if (!out->failed && out->len > start)
+        remove_dots(out, start);
+}
+
 void t8_link_compact(const struct t8_link_base *base, struct bytes request_path, struct bytes link, struct buf *out)
 {
     struct origin ours;
@@ -175,6 +207,10 @@ void t8_link_compact(const struct t8_link_base *base, struct bytes request_path,
     if (!clean(link) || !origin_split(base->origin, BYTES_LIT("http"), &ours, &rest))
         return;
     if (origin_split(link, ours.scheme, &theirs, &rest)) {
+        if (!same_origin(&ours, &theirs) && other_host_allowed(base, &ours, &theirs)) {
+            add_url(&theirs, rest, out);
+            return;
+        }
         add_path(base, same_origin(&ours, &theirs), bytes_of(NULL, 0), rest, out);
         return;
     }
@@ -194,13 +230,77 @@ void t8_link_compact(const struct t8_link_base *base, struct bytes request_path,
 
 bool t8_link_expand(const struct t8_link_base *base, struct bytes compact, struct buf *out)
 {
-    if (!clean(compact) || compact.data[0] != '/' || begins(compact, BYTES_LIT("//")))
+    if (!clean(compact) || begins(compact, BYTES_LIT("//")))
         return false;
+    if (compact.data[0] != '/') {
+        if (t8_link_allowed(base, compact)) {
+            buf_add(out, compact);
+            return !out->failed;
+        }
+        compact = t8_link_tail(compact);
+        if (compact.len == 0)
+            return false;
+    }
     buf_add(out, base->origin);
     if (t8_link_tail(compact).data == compact.data)
         buf_add(out, base->api_path);
     buf_add(out, compact);
     return !out->failed;
+}
+
+bool t8_link_allowed(const struct t8_link_base *base, struct bytes url)
+{
+    struct origin ours;
+    struct origin theirs;
+    struct bytes rest;
+    if (!clean(url) || begins(url, BYTES_LIT("//")) || !origin_split(base->origin, BYTES_LIT("http"), &ours, &rest) ||
+        !origin_split(url, ours.scheme, &theirs, &rest))
+        return false;
+    return same_origin(&ours, &theirs) || other_host_allowed(base, &ours, &theirs);
+}
+
+bool t8_link_resolve(struct bytes request_url, struct bytes reference, struct buf *out)
+{
+    struct origin o;
+    struct bytes path;
+    struct bytes rest;
+    size_t fragment = 0;
+    while (fragment < reference.len && reference.data[fragment] != '#')
+        fragment++;
+    reference = head(reference, fragment);
+    if (!clean(reference) || !clean(request_url) || begins(request_url, BYTES_LIT("//")) ||
+        !origin_split(request_url, BYTES_LIT("http"), &o, &path))
+        return false;
+    bool relative = !origin_split(reference, o.scheme, &o, &rest);
+    if (relative)
+        rest = reference;
+    for (size_t i = 0; relative && i < rest.len && !strchr("/?", rest.data[i]); i++)
+        if (rest.data[i] == ':')
+            return false; /* some other scheme */
+    if (o.host.len == 0 || !(scheme_is(o.scheme, "http") || scheme_is(o.scheme, "https")))
+        return false;
+    size_t query = 0;
+    while (query < rest.len && rest.data[query] != '?')
+        query++;
+    buf_add(out, o.scheme);
+    buf_addf(out, "://%.*s:%.*s", (int)o.host.len, (const char *)o.host.data, (int)o.port.len,
+             (const char *)o.port.data);
+    size_t start = out->len;
+    size_t dir = 0;
+    while (dir < path.len && path.data[dir] != '?')
+        dir++;
+    while (relative && query > 0 && dir > 0 && path.data[dir - 1] != '/')
+        dir--;
+    if (relative && (rest.data[0] == '?' || rest.data[0] != '/'))
+        buf_add(out, head(path, dir));
+    if (out->len == start && (query == 0 || rest.data[0] != '/'))
+        buf_add_u8(out, '/');
+    buf_add(out, head(rest, query));
+    if (out->failed)
+        return false;
+    remove_dots(out, start);
+    buf_add(out, bytes_from(rest, query));
+    return !out->failed && out->len - start <= T8_MAX_LINK_BYTES;
 }
 
 /* ---- segments */

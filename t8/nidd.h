@@ -1,19 +1,40 @@
-/* NIDD API data types and codecs (TS 29.122 clause 5.6). One .c file per type; bodies are appended to a buf. */
+/* NIDD API data types and codecs (TS 29.122 clause 5.6). One .c file per type; bodies are appended to a buf. Groups
+ * have t8/nidd_group.h, ports of RDS t8/nidd_rds.h; what arrives as a notification is told apart by
+ * t8/nidd_notification.h. */
 #ifndef T8_NIDD_H
 #define T8_NIDD_H
 
 #include "t8/common.h"
 
+/* Features of the API (5.6.4). */
+#define NIDD_FEATURE_GROUPS               T8_FEATURE(1) /* externalGroupId, group deliveries and their result */
+#define NIDD_FEATURE_WEBSOCKET            T8_FEATURE(2) /* websockNotifConfig; needs TEST */
+#define NIDD_FEATURE_TEST                 T8_FEATURE(3) /* requestTestNotification */
+#define NIDD_FEATURE_MODIFICATION         T8_FEATURE(4) /* PUT and DELETE of a delivery */
+#define NIDD_FEATURE_RDS_PORT_CHECK       T8_FEATURE(5) /* RDS_PORT_UNKNOWN */
+#define NIDD_FEATURE_RDS_DYNAMIC_PORTS    T8_FEATURE(6) /* rds-ports (t8/nidd_rds.h) */
+#define NIDD_FEATURE_SERIALIZATION_FORMAT T8_FEATURE(7) /* needs RDS_DYNAMIC_PORTS */
+#define NIDD_FEATURE_PATCH                T8_FEATURE(8) /* PATCH of a delivery */
+
 /* ---- NiddConfiguration (5.6.2.1.2) */
+struct nidd_downlink;
 struct nidd_configuration {
     struct t8_doc *doc;
-    struct t8_identity id;
+    struct t8_identity id; /* or a group */
     struct bytes self;
+    struct bytes mtc_provider_id;
     struct bytes notification_destination;
     bool has_supported_features;
     uint64_t supported_features;
     uint64_t duration_ms; /* absolute UTC; 0 = for ever */
     enum t8_pdn_option pdn_option;
+    enum t8_flag reliable_data_service; /* acknowledgements wanted */
+    struct t8_rds_port *rds_ports;
+    size_t rds_ports_count;
+    enum t8_flag request_test_notification;
+    struct t8_websocket websocket;
+    struct nidd_downlink *downlinks; /* one at most in a request, and none for a group */
+    size_t downlinks_count;
     uint32_t maximum_packet_size_bits; /* 0 = not told */
     enum t8_nidd_status status;
 };
@@ -31,9 +52,11 @@ void nidd_configuration_release(struct nidd_configuration *c);
 struct nidd_downlink {
     struct t8_doc *doc;
     struct buf data_memory; /* owns what `data` points to after decoding */
-    struct t8_identity id;
+    struct t8_identity id;  /* or a group */
     struct bytes self;
     struct bytes data; /* decoded octets */
+    enum t8_flag reliable_data_service;
+    struct t8_rds_port rds_port;
     bool has_maximum_latency;
     uint32_t maximum_latency_s; /* 0 = must not be buffered */
     bool has_priority;
@@ -45,11 +68,25 @@ struct nidd_downlink {
 };
 [[gnu::warn_unused_result]] enum error nidd_downlink_decode_request(struct bytes body, struct nidd_downlink *out,
                                                                     struct t8_problem *p);
-/* As a client reads a 200 or 201. `data` is our own, echoed by most SCEFs, and not decoded; `status` may stand for
- * `deliveryStatus`. */
+/* As a client reads a 200 or 201: `data` may be missing, `status` may stand for `deliveryStatus`. */
 [[gnu::warn_unused_result]] enum error nidd_downlink_decode(struct bytes body, struct nidd_downlink *out);
 [[gnu::warn_unused_result]] enum error nidd_downlink_encode(const struct nidd_downlink *d, struct buf *out);
 void nidd_downlink_release(struct nidd_downlink *d);
+
+/* ---- NiddDownlinkDataTransferPatch (5.6.2.1.17): what is absent stays as it is. */
+struct nidd_downlink_patch {
+    struct t8_doc *doc;
+    struct t8_octets data;
+    enum t8_flag reliable_data_service;
+    struct t8_rds_port rds_port;
+    struct t8_uint maximum_latency_s;
+    struct t8_int priority;
+    enum t8_pdn_option pdn_option;
+};
+[[gnu::warn_unused_result]] enum error
+nidd_downlink_patch_decode_request(struct bytes body, struct nidd_downlink_patch *out, struct t8_problem *p);
+[[gnu::warn_unused_result]] enum error nidd_downlink_patch_encode(const struct nidd_downlink_patch *d, struct buf *out);
+void nidd_downlink_patch_release(struct nidd_downlink_patch *d);
 
 /* ---- NiddUplinkDataNotification (5.6.2.1.4) */
 struct nidd_uplink {
@@ -58,6 +95,8 @@ struct nidd_uplink {
     struct bytes nidd_configuration; /* link */
     struct t8_identity id;
     struct bytes data;
+    enum t8_flag reliable_data_service;
+    struct t8_rds_port rds_port;
 };
 [[gnu::warn_unused_result]] enum error nidd_uplink_encode(const struct nidd_uplink *u, struct buf *out);
 
@@ -78,27 +117,11 @@ struct nidd_configuration_status {
     struct bytes nidd_configuration; /* link */
     struct t8_identity id;
     enum t8_nidd_status status;
+    enum t8_flag rds_capability; /* is RDS enabled in the network? */
+    struct t8_rds_port rds_port; /* with T8_NIDD_RDS_PORT_UNKNOWN */
 };
 [[gnu::warn_unused_result]] enum error nidd_configuration_status_encode(const struct nidd_configuration_status *s,
                                                                         struct buf *out);
-
-/* ---- any notification to the AS: one URL for all, told apart by their members (t8.md 1.8) */
-struct nidd_notification {
-    enum {
-        NIDD_NOTIFICATION_UPLINK,
-        NIDD_NOTIFICATION_DELIVERY_STATUS,
-        NIDD_NOTIFICATION_CONFIGURATION_STATUS,
-        NIDD_NOTIFICATION_TEST
-    } kind;
-    union {
-        struct nidd_uplink uplink;
-        struct nidd_delivery_status delivery_status;
-        struct nidd_configuration_status configuration_status;
-    };
-};
-[[gnu::warn_unused_result]] enum error nidd_notification_decode(struct bytes body, struct nidd_notification *out,
-                                                                struct t8_problem *p);
-void nidd_notification_release(struct nidd_notification *n);
 
 /* ---- errors: application/problem+json at top level, and the body of a delivery's 500 (5.6.2.1.13), application/json
  * with the problem nested. The reader takes either, whatever the media type, or a cause inside `detail`. */
@@ -124,6 +147,7 @@ struct nidd_submit_result {
     uint64_t requested_retransmission_ms; /* absolute UTC; 0 = not told */
     uint32_t retry_after_s;               /* 0 = not told */
     struct bytes link; /* of the pending delivery, compact (t8/common.h); empty when the SCEF named none */
+    struct bytes configuration_link; /* where the configuration has moved to, compact (308); empty: it has not */
 };
 
 /* What a configuration request came to. */
@@ -133,8 +157,16 @@ struct nidd_configuration_result {
     uint32_t retry_after_s;
     struct bytes link; /* Location, else self, compact (t8/common.h); after 200/201 */
     uint32_t maximum_packet_size_bits;
-    uint64_t duration_ms;
+    uint64_t duration_ms; /* absolute UTC; 0 = for ever, or not told: see has_body */
     enum t8_nidd_status status;
+    bool has_body; /* the configuration was shown, so that what is absent is so at the SCEF too */
+    uint64_t supported_features;
+    struct bytes notification_destination; /* empty: not told */
+};
+/* One of a list. */
+struct nidd_configuration_found {
+    struct t8_identity id;
+    struct nidd_configuration_result result;
 };
 
 /* An answer of the SCEF as it came, and where its links lead from. */
@@ -151,5 +183,8 @@ struct nidd_answer {
 void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, struct nidd_submit_result *out);
 void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *memory,
                                     struct nidd_configuration_result *out);
+/* The same for a configuration that is there already, decoded: what an answer with it in its body would say. */
+void nidd_configuration_result_of(const struct nidd_answer *a, const struct nidd_configuration *c, struct buf *memory,
+                                  struct nidd_configuration_result *out);
 
 #endif

@@ -1,6 +1,12 @@
 /* NiddConfigurationStatusNotification, TS 29.122 clause 5.6.2.1.6. */
 #include "t8/nidd_internal.h"
 
+static const struct t8_field list[] = {
+    T8_ROW("/rdsCapIndication", FLAG, nidd_configuration_status, rds_capability),
+    T8_ROW("/rdsPort", OBJECT, nidd_configuration_status, rds_port, .of = &t8_rds_port_fields),
+};
+static const struct t8_fields rds_fields = T8_FIELDS(list, nidd_configuration_status);
+
 enum error nidd_configuration_status_read(const struct t8_json_object *o, struct nidd_configuration_status *out,
                                           struct t8_problem *p)
 {
@@ -11,7 +17,7 @@ enum error nidd_configuration_status_read(const struct t8_json_object *o, struct
     if (!err)
         err = t8_json_string_mandatory(o, "/status", &status, p);
     out->status = t8_nidd_status_parse(status);
-    return err;
+    return err ? err : t8_fields_read(&rds_fields, T8_READ_NOTIFICATION, o, out, p);
 }
 
 enum error nidd_configuration_status_encode(const struct nidd_configuration_status *s, struct buf *out)
@@ -27,5 +33,6 @@ enum error nidd_configuration_status_encode(const struct nidd_configuration_stat
     t8_json_put_text(&w, "niddConfiguration", s->nidd_configuration);
     t8_json_put_identity(&w, s->id);
     t8_json_put_str(&w, "status", status);
+    (void)!t8_fields_put(&rds_fields, &w, s); /* nothing of it is mandatory */
     return t8_json_finish(&w, start);
 }

@@ -56,6 +56,26 @@ void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, st
     nidd_downlink_release(&d);
 }
 
+void nidd_configuration_result_of(const struct nidd_answer *a, const struct nidd_configuration *c, struct buf *memory,
+                                  struct nidd_configuration_result *out)
+{
+    size_t link_len = link_of(a, c->self, memory).len;
+    buf_add(memory, c->notification_destination);
+    *out = (struct nidd_configuration_result){
+        .http_status = a->http_status,
+        .retry_after_s = a->retry_after_s,
+        .maximum_packet_size_bits = c->maximum_packet_size_bits,
+        .duration_ms = c->duration_ms,
+        .status = c->status,
+        .has_body = true,
+        .supported_features = c->supported_features,
+    };
+    if (memory->failed)
+        return;
+    out->link = bytes_of(memory->data, link_len);
+    out->notification_destination = bytes_from(buf_bytes(memory), link_len);
+}
+
 void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *memory,
                                     struct nidd_configuration_result *out)
 {
@@ -66,11 +86,10 @@ void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *mem
         return;
     }
     struct nidd_configuration c;
-    if (nidd_configuration_decode(a->body, &c) != OK)
+    bool has_body = nidd_configuration_decode(a->body, &c) == OK;
+    if (!has_body)
         c = (struct nidd_configuration){0};
-    out->link = link_of(a, c.self, memory);
-    out->maximum_packet_size_bits = c.maximum_packet_size_bits;
-    out->duration_ms = c.duration_ms;
-    out->status = c.status;
+    nidd_configuration_result_of(a, &c, memory, out);
+    out->has_body = has_body;
     nidd_configuration_release(&c);
 }

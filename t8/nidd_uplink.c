@@ -8,6 +8,8 @@ enum error nidd_uplink_read(const struct t8_json_object *o, struct nidd_uplink *
         err = t8_json_identity(o, T8_JSON_TOLERANT, &out->id, p);
     if (!err)
         err = t8_json_data(o, &out->data_memory, &out->data, p);
+    if (!err)
+        err = nidd_rds_read(o, T8_JSON_TOLERANT, &out->reliable_data_service, &out->rds_port, p);
     return err;
 }
 
@@ -23,5 +25,6 @@ enum error nidd_uplink_encode(const struct nidd_uplink *u, struct buf *out)
     t8_json_put_text(&w, "niddConfiguration", u->nidd_configuration);
     t8_json_put_identity(&w, u->id);
     t8_json_put_data(&w, "data", u->data);
+    nidd_rds_put(&w, u->reliable_data_service, &u->rds_port);
     return t8_json_finish(&w, start);
 }

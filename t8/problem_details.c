@@ -16,7 +16,7 @@ struct t8_problem t8_problem_of(enum error e)
 
 /* ---- writing */
 
-static void put_members(struct t8_json_writer *w, const struct t8_problem *p)
+void t8_json_put_problem(struct t8_json_writer *w, const struct t8_problem *p)
 {
     t8_json_put_text(w, "title", p->title);
     if (p->status)
@@ -47,7 +47,7 @@ enum error t8_problem_encode(const struct t8_problem *p, struct buf *out)
     size_t start = out->len;
     struct t8_json_writer w;
     t8_json_open(&w, out);
-    put_members(&w, p);
+    t8_json_put_problem(&w, p);
     return t8_json_finish(&w, start);
 }
 
@@ -58,7 +58,7 @@ enum error nidd_delivery_failure_encode(const struct t8_problem *p, uint64_t req
     struct t8_json_writer w;
     t8_json_open(&w, out);
     t8_json_put_open(&w, "problemDetail");
-    put_members(&w, p);
+    t8_json_put_problem(&w, p);
     t8_json_close(&w);
     t8_json_put_time(&w, "requestedRetransmissionTime", requested_retransmission_ms);
     return t8_json_finish(&w, start);

@@ -183,11 +183,52 @@ void scef_server_downlink_answer(struct http_exchange *x, const struct scef_down
 
 /* ---- requests */
 
+static bool media_type_is(const char *content_type, const char *wanted)
+{
+    size_t len = strlen(wanted);
+    return strncasecmp(content_type, wanted, len) == 0 && strchr("; \t", content_type[len]);
+}
+
 static bool is_json(const char *content_type)
 {
-    static const char json[] = "application/json";
-    size_t len = sizeof json - 1;
-    return strncasecmp(content_type, json, len) == 0 && strchr("; \t", content_type[len]);
+    return media_type_is(content_type, "application/json");
+}
+
+static void list(const struct scef_server_sink *sink, struct http_exchange *x, const struct target *t)
+{
+    struct buf body = {0};
+    struct nidd_configuration c;
+    uint64_t cursor = 0;
+    enum error err = OK;
+    buf_add_u8(&body, '[');
+    while (!err && sink->configuration_next(sink->ctx, t->scs_as_id, &cursor, &c)) {
+        if (body.len > 1)
+            buf_add_u8(&body, ',');
+        err = nidd_configuration_encode(&c, &body);
+    }
+    buf_add_u8(&body, ']');
+    if (!err && body.failed)
+        err = ERR_NO_MEMORY;
+    struct http_reply r = {.status = 200, .content_type = "application/json"};
+    reply_body(x, &r, err, &body);
+}
+
+static void patch(const struct scef_server_sink *sink, struct http_exchange *x, const struct target *t)
+{
+    struct nidd_configuration_patch c;
+    struct t8_problem p;
+    if (!media_type_is(http_exchange_request(x)->content_type, "application/merge-patch+json")) {
+        http_reply_error(x, ERR_MEDIA_TYPE, NULL, NULL);
+        return;
+    }
+    if (nidd_configuration_patch_decode(http_exchange_request(x)->body, &c, &p) != OK) {
+        reply_problem(x, &p, 0);
+        return;
+    }
+    struct scef_configuration_answer a = {0};
+    sink->configuration_patch(sink->ctx, t->scs_as_id, t->configuration_id, &c, &a);
+    reply_configuration(x, &a);
+    nidd_configuration_patch_release(&c);
 }
 
 static void create(const struct scef_server_sink *sink, struct http_exchange *x, const struct target *t)
@@ -232,8 +273,10 @@ static void handle(const struct scef_server_sink *sink, struct http_exchange *x,
     case CONFIGURATIONS:
         if (post)
             create(sink, x, t);
+        else if (sink->configuration_next && strcmp(r->method, "GET") == 0)
+            list(sink, x, t);
         else
-            reply_method(x, "POST");
+            reply_method(x, sink->configuration_next ? "GET, POST" : "POST");
         return;
     case DELIVERIES:
         if (post)
@@ -248,8 +291,10 @@ static void handle(const struct scef_server_sink *sink, struct http_exchange *x,
         } else if (strcmp(r->method, "DELETE") == 0) {
             sink->configuration_delete(sink->ctx, t->scs_as_id, t->configuration_id, &a);
             reply_configuration(x, &a);
+        } else if (sink->configuration_patch && strcmp(r->method, "PATCH") == 0) {
+            patch(sink, x, t);
         } else {
-            reply_method(x, "GET, DELETE");
+            reply_method(x, sink->configuration_patch ? "GET, PATCH, DELETE" : "GET, DELETE");
         }
         return;
     }

@@ -5,6 +5,7 @@
 
 #include "t8/http_server.h"
 #include "t8/nidd.h"
+#include "t8/nidd_configuration_patch.h"
 
 /* What the model behind says to a request; the server renders status, Location, body and media type from it. With 201
  * the Location is the path of the resource's `self`, which may be absolute or a path. Slices must be good during the
@@ -32,6 +33,10 @@ struct scef_server_sink {
                               struct scef_configuration_answer *a);
     void (*configuration_delete)(void *ctx, struct bytes scs_as_id, struct bytes configuration_id,
                                  struct scef_configuration_answer *a);
+    /* These two may be NULL: 405 then. The configurations of an SCS/AS, from *cursor = 0 on; false at the end. */
+    bool (*configuration_next)(void *ctx, struct bytes scs_as_id, uint64_t *cursor, struct nidd_configuration *c);
+    void (*configuration_patch)(void *ctx, struct bytes scs_as_id, struct bytes configuration_id,
+                                const struct nidd_configuration_patch *p, struct scef_configuration_answer *a);
     /* Answered later, by scef_server_downlink_answer with the same x: the radio takes its time. */
     void (*downlink)(void *ctx, struct http_exchange *x, struct bytes scs_as_id, struct bytes configuration_id,
                      const struct nidd_downlink *d);

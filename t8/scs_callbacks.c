@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "t8/nidd_notification.h"
+
 static void reply_problem(struct http_exchange *x, const struct t8_problem *p)
 {
     struct buf body = {0};
@@ -17,6 +19,19 @@ void scs_callbacks_answer(struct http_exchange *x, enum error err)
     http_reply_error(x, err, NULL, NULL);
 }
 
+/* The one notification whose sender needs a body (TS 29.522 clause 5.5.3): no feature is defined. */
+static void reply_to_trigger(struct http_exchange *x)
+{
+    struct buf body = {0};
+    enum error err = nidd_configuration_trigger_reply_encode(0, &body);
+    if (err)
+        http_reply_error(x, err, NULL, NULL);
+    else
+        http_reply(x,
+                   &(struct http_reply){.status = 200, .content_type = "application/json", .body = buf_bytes(&body)});
+    buf_free(&body);
+}
+
 static enum scs_verdict hand_on(const struct scs_callbacks_sink *sink, struct http_exchange *x,
                                 const struct nidd_notification *n, enum error *err)
 {
@@ -27,10 +42,12 @@ static enum scs_verdict hand_on(const struct scs_callbacks_sink *sink, struct ht
         return sink->delivery_status(sink->ctx, &n->delivery_status, err);
     case NIDD_NOTIFICATION_CONFIGURATION_STATUS:
         return sink->configuration_status(sink->ctx, &n->configuration_status, err);
-    case NIDD_NOTIFICATION_TEST:
-        break;
+    case NIDD_NOTIFICATION_CONFIGURATION_TRIGGER:
+        reply_to_trigger(x);
+        return SCS_LATER;
+    default: /* understood, and of no use here: the SCEF has done its part */
+        return SCS_ACCEPTED;
     }
-    return SCS_ACCEPTED;
 }
 
 /* Any media type will do: some senders name none. */

@@ -255,8 +255,14 @@ void world_checks(void)
 
 void world_start(void)
 {
-    const struct engine_ports ports = {NULL,     port_send,   port_submit, port_create, port_get,
-                                       port_put, port_delete, port_answer, port_event};
+    const struct engine_ports ports = {.server_send = port_send,
+                                       .downlink_submit = port_submit,
+                                       .configuration_create = port_create,
+                                       .configuration_get = port_get,
+                                       .store_put = port_put,
+                                       .store_delete = port_delete,
+                                       .uplink_answer = port_answer,
+                                       .event = port_event};
     w.inside = true;
     fail_unless(engine_new(&w.o, &ports, w.now_ms, &w.e) == OK);
     fail_unless(engine_server_add(w.e, "server0") == OK && engine_server_add(w.e, "server1") == OK);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "t8/json_internal.h"
-#include "t8/nidd.h"
+#include "t8/nidd_notification.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -54,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes body = bytes_of(data, size);
     struct nidd_notification n;
     struct t8_problem p;
+    struct buf again = {0};
     readers_agree(body);
     if (nidd_notification_decode(body, &n, &p) != OK) {
         struct buf b = {0};
@@ -71,9 +72,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case NIDD_NOTIFICATION_DELIVERY_STATUS:
         (void)t8_link_tail(n.delivery_status.nidd_downlink_data_transfer);
         break;
+    case NIDD_NOTIFICATION_GROUP_RESULT:
+        (void)!nidd_group_result_encode(&n.group_result, &again); /* old ones have no identities */
+        break;
+    case NIDD_NOTIFICATION_MANAGED_PORTS:
+        for (size_t i = 0; i < n.managed_ports.ports_count; i++)
+            (void)nidd_port_id_parse(n.managed_ports.ports[i].self, &(struct t8_rds_port){0});
+        if (nidd_managed_ports_encode(&n.managed_ports, &again) != OK)
+            abort();
+        break;
+    case NIDD_NOTIFICATION_CONFIGURATION_TRIGGER:
+        if (nidd_configuration_trigger_encode(&n.configuration_trigger, &again) != OK &&
+            n.configuration_trigger.id.external_id.len + n.configuration_trigger.id.msisdn.len > 0)
+            abort();
+        break;
     default:
         break;
     }
+    buf_free(&again);
     nidd_notification_release(&n);
     return 0;
 }

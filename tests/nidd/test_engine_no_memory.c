@@ -281,8 +281,14 @@ static void delivery(const char *link, enum t8_delivery_status s)
 
 static bool set_up(void)
 {
-    const struct engine_ports ports = {NULL,     port_send,   port_submit, port_create, port_get,
-                                       port_put, port_delete, port_answer, port_event};
+    const struct engine_ports ports = {.server_send = port_send,
+                                       .downlink_submit = port_submit,
+                                       .configuration_create = port_create,
+                                       .configuration_get = port_get,
+                                       .store_put = port_put,
+                                       .store_delete = port_delete,
+                                       .uplink_answer = port_answer,
+                                       .event = port_event};
     struct message m = message_of("CON 0.01 #700 old 11=3");
     struct message u = message_of("CON 2.05 #701 obs 6=0x01 |x");
     struct record_message r = {.device_id = BYTES_LIT("dev0@x"),

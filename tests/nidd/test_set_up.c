@@ -47,8 +47,15 @@ static void no_event(void *ctx, const struct engine_event *e)
 
 static struct engine *bare_engine(uint64_t *tickets)
 {
-    const struct engine_ports ports = {tickets, no_send,   no_submit, no_create, no_get,
-                                       no_put,  no_delete, no_answer, no_event};
+    const struct engine_ports ports = {.ctx = tickets,
+                                       .server_send = no_send,
+                                       .downlink_submit = no_submit,
+                                       .configuration_create = no_create,
+                                       .configuration_get = no_get,
+                                       .store_put = no_put,
+                                       .store_delete = no_delete,
+                                       .uplink_answer = no_answer,
+                                       .event = no_event};
     struct engine_options o;
     struct engine *e;
     engine_options_default(&o);

@@ -52,6 +52,24 @@ static const struct {
     {BASE "server_leg: {port: 0}\n", "c.yaml:3: server_leg.port: 0 is too small", "from 1 to 65535"},
     {BASE "relay: {retry_min_s: 10,\n  retry_max_s: 5}\n", "c.yaml:4: relay.retry_max_s: 5 s is less",
      "at least retry_min_s"},
+    /* a section in a section, and secrets */
+    {"scef: {api_root: 'https://h', scs_as_id: a,\n  oauth: {token_urll: x}}\n" SERVERS,
+     "c.yaml:2: scef.oauth.token_urll: is no key that is known", "one of: token_url, client_id,"},
+    {"scef: {api_root: 'https://h', scs_as_id: a,\n  oauth: {token_url: 'https://h/t', client_id: a}}\n" SERVERS,
+     "c.yaml:2: scef.oauth.secret_file: is missing", "a file"},
+    {"scef: {api_root: 'https://h', scs_as_id: a,\n  oauth: [x]}\n" SERVERS, "c.yaml:2: scef.oauth: is a list",
+     "a mapping"},
+    {"scef: {api_root: 'https://h', scs_as_id: a,\n  oauth: {token_url: t, client_id: a,\n  secret_file: s}}\n" SERVERS,
+     "c.yaml:2: scef.oauth.token_url: 't' does not begin", "a URL like"},
+    {BASE "oauth: {client_id: a}\n", "c.yaml:3: oauth: is no key that is known", "one of: scef, callback, admin,"},
+    {BASE "scef.oauth: {client_id: a}\n", "c.yaml:3: scef.oauth: is no key that is known", "one of: scef,"},
+    {"scef: {api_root: 'https://h', scs_as_id: a,\n  key_file: k}\n" SERVERS, "c.yaml:2: scef.key_file: is there alone",
+     "certificate_file and key_file"},
+    {"scef: {api_root: 'http://h', scs_as_id: a,\n  ca_file: k}\n" SERVERS, "c.yaml:2: scef.ca_file: has no effect",
+     "https://"},
+    {BASE "callback: {client_ca_file: x}\n", "c.yaml:3: callback.client_ca_file: has no effect", "certificate_file"},
+    {BASE "callback: {path_token: short}\n", "c.yaml:3: callback.path_token: is too short", "16 to 128"},
+    {BASE "callback: {path_token: 0123456789abcdef/}\n", "c.yaml:3: callback.path_token: holds a char", "16 to 128"},
     /* addresses and names */
     {BASE "callback: {listen: 'localhost:80'}\n", "c.yaml:3: callback.listen: 'localhost:80' is no", "ADDRESS:PORT"},
     {BASE "callback: {listen: '127.0.0.1'}\n", "c.yaml:3: callback.listen: '127.0.0.1' is no", "ADDRESS:PORT"},
@@ -239,6 +257,31 @@ static void test_values(void **state)
     config_free(c);
 }
 
+static void test_security(void **state)
+{
+    (void)state;
+    char faults[4096];
+    struct config *c;
+    assert_int_equal(parse("scef:\n  api_root: 'https://h'\n  scs_as_id: a\n  ca_file: ca.pem\n"
+                           "  certificate_file: /x/c.pem\n  key_file: k.pem\n  oauth:\n    token_url: 'https://h/t'\n"
+                           "    client_id: a\n    secret_file: s\n    scope: b c\n    credentials: body\n"
+                           "callback: {certificate_file: c, key_file: k, path_token: 0123456789abcdef}\n" SERVERS,
+                           &c, faults),
+                     OK);
+    assert_string_equal(c->scef.ca_file, "ca.pem");
+    assert_string_equal(c->scef.certificate_file, "/x/c.pem");
+    assert_string_equal(c->scef.oauth.token_url, "https://h/t");
+    assert_string_equal(c->scef.oauth.scope, "b c");
+    assert_int_equal(c->scef.oauth.credentials, CONFIG_OAUTH_BODY);
+    assert_string_equal(c->callback.url, "https://127.0.0.1:8081/t8/nidd/0123456789abcdef");
+    assert_string_equal(c->callback_shown_url, "https://127.0.0.1:8081/t8/nidd");
+    config_free(c);
+    assert_int_equal(parse(BASE "callback: {url: 'http://h/x//', path_token: 0123456789abcdef}\n", &c, faults), OK);
+    assert_string_equal(c->callback.url, "http://h/x/0123456789abcdef");
+    assert_null(c->scef.oauth.token_url);
+    config_free(c);
+}
+
 static void test_help_is_valid(void **state)
 {
     (void)state;
@@ -261,7 +304,7 @@ int main(void)
         cmocka_unit_test(test_mistakes),           cmocka_unit_test(test_all_at_once),
         cmocka_unit_test(test_faults_are_bounded), cmocka_unit_test(test_one_line),
         cmocka_unit_test(test_defaults),           cmocka_unit_test(test_values),
-        cmocka_unit_test(test_help_is_valid),
+        cmocka_unit_test(test_security),           cmocka_unit_test(test_help_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

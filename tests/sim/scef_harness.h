@@ -139,7 +139,7 @@ static inline int scef_test_configure(struct scef_test *t, const char *as, const
                                       struct nidd_configuration *out)
 {
     struct nidd_configuration c = {
-        .id = {bytes_of_str(external_id), bytes_of_str(msisdn)},
+        .id = {.external_id = bytes_of_str(external_id), .msisdn = bytes_of_str(msisdn)},
         .notification_destination = BYTES_LIT("http://as/t8"),
         .has_supported_features = true,
         .supported_features = 0x8c,

@@ -5,6 +5,9 @@
  *   measure_http load PORT COUNT PARALLEL                          posts one notification over and over, as fast as it
  * goes
  *
+ * With MEASURE_CERT, MEASURE_KEY and MEASURE_CA (PEM files) serve-http and serve-callbacks speak https, and post-http
+ * speaks it to them.
+ *
  * Pin server and client to different cores: taskset -c 0 measure_http serve-bare 9000 & taskset -c 1 measure_http load
  * 9000 */
 #include <arpa/inet.h>
@@ -176,7 +179,9 @@ static int serve(uint16_t port, http_handler_fn fn, void *ctx)
     static struct http_server *s;
     struct loop l;
     struct loop_signals signals;
-    const struct http_server_options o = {"127.0.0.1", port, 65536, 1000, 60};
+    const struct http_server_options o = {
+        "127.0.0.1", port, 65536,
+        1000,        60,   .tls = {.certificate_file = getenv("MEASURE_CERT"), .key_file = getenv("MEASURE_KEY")}};
     if (loop_init(&l) || http_server_new(&l, &o, fn, ctx, &s) || loop_signals_start(&l, &signals, on_stop, &s))
         return 1;
     uv_run(&l.uv, UV_RUN_DEFAULT);
@@ -331,7 +336,8 @@ static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http
 
 static void http_next(void)
 {
-    const struct http_request_options r = {"POST", target, "application/json", bytes_of(body, sizeof body - 1)};
+    const struct http_request_options r = {
+        .method = "POST", .url = target, .content_type = "application/json", .body = bytes_of(body, sizeof body - 1)};
     started_requests++;
     if (http_client_send(http, &r, on_answer, NULL, 0))
         abort();
@@ -371,7 +377,7 @@ static void scs_next(void)
 static int post(const char *mode, uint16_t port, uint32_t parallel)
 {
     struct loop l;
-    const struct http_client_options ho = {5000, 30000, parallel, 65536};
+    const struct http_client_options ho = {5000, 30000, parallel, 65536, .tls = {.ca_file = getenv("MEASURE_CA")}};
     char root[64];
     snprintf(root, sizeof root, "http://127.0.0.1:%u", port);
     if (loop_init(&l))
@@ -382,7 +388,8 @@ static int post(const char *mode, uint16_t port, uint32_t parallel)
         for (uint32_t i = 0; i < parallel; i++)
             http_next();
     } else {
-        const struct scs_client_options so = {root, "3gpp-nidd", "as1", ho};
+        const struct scs_client_options so = {
+            .api_root = root, .api_name = "3gpp-nidd", .scs_as_id = "as1", .http = ho};
         const struct scs_client_sink sink = {.submit_result = on_submit};
         if (scs_client_new(&l, &so, &sink, &scs))
             return 1;
@@ -403,7 +410,8 @@ int main(int argc, char **argv)
     uint16_t port = (uint16_t)atoi(argv[2]);
     total = argc > 3 ? strtoull(argv[3], NULL, 10) : 100000;
     uint32_t parallel = argc > 4 ? (uint32_t)atoi(argv[4]) : 64;
-    snprintf(target, sizeof target, "http://127.0.0.1:%u/t8/nidd/as1", port);
+    const char *scheme = getenv("MEASURE_CA") ? "https" : "http";
+    snprintf(target, sizeof target, "%s://127.0.0.1:%u/t8/nidd/as1", scheme, port);
     const struct scs_callbacks_sink sink = {.uplink = on_uplink, .counted = on_counted};
     int rc = 0;
     if (strcmp(mode, "serve-bare") == 0) {

@@ -80,7 +80,7 @@ static enum error post(struct fixture *f, uint64_t ref)
     return request(f, "POST", f->url, "{\"a\":1}", ref);
 }
 
-static const struct http_client_options defaults = {2000, 3000, 4, 1000};
+static const struct http_client_options defaults = {2000, 3000, 4, 1000, .tls = {.ca_file = NULL}};
 
 static void start_with(struct fixture *f, const struct http_client_options *o, const struct raw_step *steps, size_t n)
 {
@@ -162,7 +162,7 @@ static void connections_are_bounded_and_order_is_kept(void **state)
 {
     (void)state;
     struct fixture f;
-    const struct http_client_options o = {2000, 3000, 2, 1000};
+    const struct http_client_options o = {2000, 3000, 2, 1000, .tls = {.ca_file = NULL}};
     const struct raw_step steps[] = {{OK_204, 0, RAW_KEEP}};
     start_with(&f, &o, steps, 1);
     for (size_t i = 0; i < 20; i++)
@@ -278,7 +278,7 @@ static void answers_that_are_none(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct fixture f;
-        const struct http_client_options o = {2000, 1000, 4, 1000};
+        const struct http_client_options o = {2000, 1000, 4, 1000, .tls = {.ca_file = NULL}};
         const struct raw_step steps[] = {rows[i].step, {OK_204, 0, RAW_KEEP}};
         start_with(&f, &o, steps, 2);
         assert_int_equal(post(&f, i), OK);
@@ -298,7 +298,7 @@ static void nobody_there(void **state)
 {
     (void)state;
     struct fixture f;
-    const struct http_client_options o = {200, 3000, 4, 1000};
+    const struct http_client_options o = {200, 3000, 4, 1000, .tls = {.ca_file = NULL}};
     const struct raw_step steps[] = {{OK_204, 0, RAW_KEEP}};
     static const char *const urls[] = {
         "http://127.0.0.1:1/",
@@ -332,7 +332,7 @@ static void waiting_too_long_for_a_connection(void **state)
 {
     (void)state;
     struct fixture f;
-    const struct http_client_options o = {2000, 600, 1, 1000};
+    const struct http_client_options o = {2000, 600, 1, 1000, .tls = {.ca_file = NULL}};
     const struct raw_step steps[] = {{NULL, 0, RAW_KEEP}, {OK_204, 0, RAW_KEEP}};
     start_with(&f, &o, steps, 2);
     assert_int_equal(post(&f, 1), OK);
@@ -418,7 +418,7 @@ static void freeing_answers_everything_once(void **state)
 {
     (void)state;
     struct fixture f;
-    const struct http_client_options o = {2000, 3000, 2, 1000};
+    const struct http_client_options o = {2000, 3000, 2, 1000, .tls = {.ca_file = NULL}};
     const struct raw_step steps[] = {{NULL, 0, RAW_KEEP}};
     start_with(&f, &o, steps, 1);
     for (size_t i = 0; i < 6; i++)
@@ -444,7 +444,7 @@ static void freeing_from_within_the_callback(void **state)
     (void)state;
     for (size_t others = 0; others < 4; others++) {
         struct fixture f;
-        const struct http_client_options o = {2000, 3000, 2, 1000};
+        const struct http_client_options o = {2000, 3000, 2, 1000, .tls = {.ca_file = NULL}};
         const struct raw_step steps[] = {{OK_204, 0, RAW_KEEP}};
         start_with(&f, &o, steps, 1);
         for (size_t i = 0; i <= others; i++)

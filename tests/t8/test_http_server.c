@@ -48,7 +48,8 @@ static void handler(void *ctx, struct http_exchange *x)
 static void start_with(struct fixture *f, uint32_t max_connections, uint32_t idle_timeout_s)
 {
     *f = (struct fixture){0};
-    const struct http_server_options o = {"127.0.0.1", 0, MAX_BODY, max_connections, idle_timeout_s};
+    const struct http_server_options o = {
+        "127.0.0.1", 0, MAX_BODY, max_connections, idle_timeout_s, .tls = {.ca_file = NULL}};
     assert_int_equal(loop_init(&f->l), OK);
     assert_int_equal(http_server_new(&f->l, &o, handler, f, &f->s), OK);
     f->port = http_server_port(f->s);
@@ -491,7 +492,7 @@ static void addresses(void **state)
     (void)state;
     struct loop l;
     struct http_server *s;
-    struct http_server_options o = {"::1", 0, MAX_BODY, 10, 30};
+    struct http_server_options o = {"::1", 0, MAX_BODY, 10, 30, .tls = {.ca_file = NULL}};
     assert_int_equal(loop_init(&l), OK);
     if (http_server_new(&l, &o, handler, NULL, &s) == OK) { /* where there is IPv6 */
         assert_true(http_server_port(s) > 0);

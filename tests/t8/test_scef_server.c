@@ -119,14 +119,15 @@ static void start(struct fixture *f)
                                         .configuration_get = on_get,
                                         .configuration_delete = on_get,
                                         .downlink = on_downlink};
-    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30};
-    const struct http_client_options co = {2000, 3000, 4, 65536};
+    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30, .tls = {.ca_file = NULL}};
+    const struct http_client_options co = {2000, 3000, 4, 65536, .tls = {.ca_file = NULL}};
     assert_int_equal(loop_init(&f->l), OK);
     assert_int_equal(http_server_new(&f->l, &so, handler, f, &f->s), OK);
     assert_int_equal(http_client_new(&f->l, &co, &f->http), OK);
     snprintf(root, sizeof root, "http://127.0.0.1:%u", http_server_port(f->s));
-    const struct scs_client_options o = {root, "3gpp-nidd", "as 1", co};
-    const struct scs_client_sink sink = {f, on_configuration, on_submit};
+    const struct scs_client_options o = {.api_root = root, .api_name = "3gpp-nidd", .scs_as_id = "as 1", .http = co};
+    const struct scs_client_sink sink = {
+        .ctx = f, .configuration_result = on_configuration, .submit_result = on_submit};
     assert_int_equal(scs_client_new(&f->l, &o, &sink, &f->scs), OK);
 }
 

@@ -99,8 +99,8 @@ static void start(struct fixture *f)
 {
     *f = (struct fixture){0};
     f->sink = (struct scs_callbacks_sink){f, on_uplink, on_delivery_status, on_configuration_status, on_counted};
-    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30};
-    const struct http_client_options co = {2000, 3000, 4, 65536};
+    const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30, .tls = {.ca_file = NULL}};
+    const struct http_client_options co = {2000, 3000, 4, 65536, .tls = {.ca_file = NULL}};
     assert_int_equal(loop_init(&f->l), OK);
     assert_int_equal(http_server_new(&f->l, &so, handler, f, &f->s), OK);
     assert_int_equal(http_client_new(&f->l, &co, &f->c), OK);
@@ -263,10 +263,47 @@ static void refusals(void **state)
     stop(&f);
 }
 
+/* What is understood and of no use here is acknowledged: the SCEF has done its part. */
+static void notifications_without_a_use_are_acknowledged(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "{\"niddDownlinkDataTransfer\":\"/as1/d\",\"gmdResults\":[{\"msisdn\":\"91\",\"deliveryStatus\":\"FAILURE\"}]}",
+        "{\"niddConfiguration\":\"/as1/configurations/c\",\"externalId\":\"a@b\"}",
+        "{\"transaction\":\"/t/1\",\"result\":\"SUCCESS\"}",
+        "{\"subscription\":\"/s/1\",\"monitoringEventReports\":[{\"monitoringType\":\"ROAMING_STATUS\"}]}",
+        "{\"subscription\":\"/s/1\"}",
+        "{\"subscriptionId\":\"s\",\"consentsRevoked\":[{\"ucPurpose\":\"ANALYTICS\"}]}",
+        "{\"configuration\":\"/np/1\"}",
+    };
+    struct fixture f;
+    start(&f);
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        post(&f, bodies[i]);
+        assert_int_equal(f.status, 204);
+        assert_int_equal(f.counted, i + 1);
+        assert_int_equal(f.last_counted, OK);
+    }
+    assert_int_equal(f.configuration_statuses, 0);
+    post(&f, "{\"afId\":\"as1\",\"nefId\":\"nef-3\",\"gpsi\":\"extid-dev1@example.org\",\"suppFeat\":\"0\"}");
+    assert_int_equal(f.status, 200); /* the only one that needs a body */
+    assert_string_equal(f.body, "{\"suppFeat\":\"0\"}");
+    assert_string_equal(f.content_type, "application/json");
+    assert_int_equal(f.last_counted, OK);
+    post(&f, "{\"weather\":\"fine\"}");
+    assert_int_equal(f.status, 400);
+    post(&f, "{\"subscription\":\"/s/1\",\"monitoringEventReports\":[{\"monitoringType\":7}]}");
+    assert_int_equal(f.status, 400);
+    assert_non_null(strstr(f.body, "\"param\":\"/monitoringEventReports/0/monitoringType\""));
+    assert_int_equal(f.last_counted, ERR_MEMBER_TYPE);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(notifications_reach_the_sink),
+        cmocka_unit_test(notifications_without_a_use_are_acknowledged),
         cmocka_unit_test(verdicts),
         cmocka_unit_test(refusals),
     };

@@ -53,8 +53,13 @@ static void start_at(struct fixture *f, const char *prefix, const char *scs_as_i
     assert_int_equal(loop_init(&f->l), OK);
     raw_server_start(&f->peer, &f->l, steps, n);
     snprintf(root, sizeof root, "http://127.0.0.1:%u%s", f->peer.port, prefix);
-    const struct scs_client_options o = {root, "3gpp-nidd", scs_as_id, {2000, 1000, 4, 65536}};
-    const struct scs_client_sink sink = {f, on_configuration, on_submit};
+    const struct scs_client_options o = {
+        .api_root = root,
+        .api_name = "3gpp-nidd",
+        .scs_as_id = scs_as_id,
+        .http = {.connect_timeout_ms = 2000, .timeout_ms = 1000, .max_connections = 4, .max_body_bytes = 65536}};
+    const struct scs_client_sink sink = {
+        .ctx = f, .configuration_result = on_configuration, .submit_result = on_submit};
     assert_int_equal(scs_client_new(&f->l, &o, &sink, &f->c), OK);
 }
 
@@ -337,7 +342,7 @@ static void wrong_calls(void **state)
     struct fixture f;
     const struct raw_step none = {NULL, 0, RAW_KEEP};
     start_at(&f, "", "as1", &none, 1);
-    static const char *const links[] = {"", "http://evil.example/as1/configurations/c7", "//evil/x", "c7", "/a b"};
+    static const char *const links[] = {"", "http://evil.example/x", "//evil/x", "c7", "/a b"};
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
         assert_int_equal(scs_configuration_get(f.c, 1, bytes_of_str(links[i])), ERR_UNKNOWN_CONFIGURATION);
         assert_int_equal(scs_downlink_submit(f.c, 1, bytes_of_str(links[i]), ext, BYTES_LIT("x"), 0),
@@ -352,7 +357,11 @@ static void wrong_calls(void **state)
 
     static const char *const roots[] = {"", "127.0.0.1:80", "http://", "http:///x", "http://h/?x=1"};
     for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
-        const struct scs_client_options o = {roots[i], "3gpp-nidd", "as1", {1, 1, 1, 1}};
+        const struct scs_client_options o = {
+            .api_root = roots[i],
+            .api_name = "3gpp-nidd",
+            .scs_as_id = "as1",
+            .http = {.connect_timeout_ms = 1, .timeout_ms = 1, .max_connections = 1, .max_body_bytes = 1}};
         const struct scs_client_sink sink = {0};
         struct scs_client *c;
         assert_int_equal(scs_client_new(&f.l, &o, &sink, &c), ERR_CONFIG);

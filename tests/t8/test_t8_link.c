@@ -109,7 +109,8 @@ static void compact_and_back(void **state)
 static void default_ports_are_ports(void **state)
 {
     (void)state;
-    const struct t8_link_base https = {BYTES_LIT("https://[2001:db8::1]"), BYTES_LIT("/3gpp-nidd/v1")};
+    const struct t8_link_base https = {.origin = BYTES_LIT("https://[2001:db8::1]"),
+                                       .api_path = BYTES_LIT("/3gpp-nidd/v1")};
     struct buf b = {0};
     t8_link_compact(&https, BYTES_LIT("/"), BYTES_LIT("https://[2001:DB8::1]:443/a/b"), &b);
     assert_bytes_str(buf_bytes(&b), "/a/b");

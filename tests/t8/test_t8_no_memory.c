@@ -6,7 +6,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "t8/nidd_notification.h"
 #include "t8/scef_server.h"
 #include "t8/scs_callbacks.h"
 #include "t8/scs_client.h"
@@ -75,7 +77,7 @@ static void codecs_once(void)
     }
     buf_free(&b);
 
-    const struct t8_link_base base = {BYTES_LIT("http://h"), BYTES_LIT("/3gpp-nidd/v1")};
+    const struct t8_link_base base = {.origin = BYTES_LIT("http://h"), .api_path = BYTES_LIT("/3gpp-nidd/v1")};
     const struct nidd_answer a = {
         .http_status = 201,
         .body = BYTES_LIT("{\"self\":\"\\/x\",\"data\":\"AQID\",\"deliveryStatus\":\"BUFFERING\"}"),
@@ -99,6 +101,45 @@ static void codecs_once(void)
     buf_free(&b);
 }
 
+/* Types whose arrays are allocated. */
+static void tables_once(void)
+{
+    static const char *const bodies[] = {
+        "{\"niddDownlinkDataTransfer\":\"/"
+        "d\",\"gmdResults\":[{\"externalId\":\"a@b\",\"deliveryStatus\":\"SUCCESS\"}]}",
+        "{\"niddConfiguration\":\"/c\",\"msisdn\":\"91\",\"managedPorts\":[{\"appId\":\"a\"},{\"appId\":\"b\"}]}",
+        "{\"subscription\":\"/s\",\"addedMsisdns\":[\"91\"],\"appliedParam\":{\"msisdns\":[\"91\"]},"
+        "\"configResults\":[{\"resultReason\":\"OTHER_REASON\",\"msisdns\":[\"91\"]}],\"monitoringEventReports\":[{"
+        "\"monitoringType\":\"PDN_CONNECTIVITY_STATUS\",\"pdnConnInfoList\":[{\"status\":\"CREATED\",\"pdnType\":"
+        "\"NON_IP\"}]}]}",
+        "{\"afId\":\"a\",\"nefId\":\"n\",\"gpsi\":\"extid-a@b\"}",
+    };
+    struct t8_problem p;
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct nidd_notification n;
+        struct buf b = {0};
+        enum error err = nidd_notification_decode(bytes_of_str(bodies[i]), &n, &p);
+        assert_orderly(err);
+        if (!err && n.kind == NIDD_NOTIFICATION_MONITORING)
+            assert_orderly(monitoring_notification_encode(&n.monitoring, &b));
+        if (!err && n.kind == NIDD_NOTIFICATION_CONFIGURATION_TRIGGER)
+            assert_orderly(nidd_configuration_trigger_encode(&n.configuration_trigger, &b));
+        nidd_notification_release(&n);
+        buf_free(&b);
+    }
+    struct nidd_configuration c;
+    const char *answer =
+        "{\"rdsPorts\":[{\"portUE\":1,\"portSCEF\":2}],\"niddDownlinkDataTransfers\":[{\"data\":\"AQ==\"}]}";
+    assert_orderly(nidd_configuration_decode(bytes_of_str(answer), &c));
+    nidd_configuration_release(&c);
+    struct device_triggering t;
+    assert_orderly(device_triggering_decode(BYTES_LIT("{\"triggerPayload\":\"AQ==\"}"), &t));
+    device_triggering_release(&t);
+    struct monitoring_reports r;
+    assert_orderly(monitoring_reports_decode(BYTES_LIT("[{\"monitoringType\":\"X\"}]"), &r, &p));
+    monitoring_reports_release(&r);
+}
+
 static void codecs(void **state)
 {
     (void)state;
@@ -107,6 +148,7 @@ static void codecs(void **state)
         failed = false;
         until_failure = ++n;
         codecs_once();
+        tables_once();
     } while (failed);
     until_failure = 0;
     assert_true(n > 5);
@@ -150,7 +192,12 @@ static void on_counted(void *ctx, enum error err)
 static void handler(void *ctx, struct http_exchange *x)
 {
     struct fixture *f = ctx;
-    if (strcmp(http_exchange_request(x)->path, "/cb") == 0)
+    const char *path = http_exchange_request(x)->path;
+    if (strcmp(path, "/token") == 0)
+        http_reply(x, &(struct http_reply){.status = 200,
+                                           .content_type = "application/json",
+                                           .body = BYTES_LIT("{\"access_token\":\"a1\",\"expires_in\":60}")});
+    else if (strcmp(path, "/cb") == 0)
         scs_callbacks_handle(&f->callbacks, x);
     else
         scef_server_handle(&f->scef, x);
@@ -202,7 +249,7 @@ static void talk(struct loop *l, struct fixture *f, struct http_server *s, struc
     }
 }
 
-static void shells_once(void)
+static void shells_once(const char *secret_file)
 {
     struct loop l;
     struct fixture f = {.callbacks = {.uplink = on_uplink, .counted = on_counted},
@@ -210,16 +257,26 @@ static void shells_once(void)
     struct http_server *s = NULL;
     struct http_client *c = NULL;
     struct scs_client *scs = NULL;
-    const struct http_server_options so = {"127.0.0.1", 0, 65536, 100, 30};
-    const struct http_client_options co = {1000, 1000, 1, 65536};
+    const struct http_server_options so = {"127.0.0.1", 0, 65536, 100, 30, .tls = {.ca_file = NULL}};
+    const struct http_client_options co = {1000, 1000, 1, 65536, .tls = {.ca_file = "none"}};
     assert_int_equal(loop_init(&l), OK);
     enum error err = http_server_new(&l, &so, handler, &f, &s);
     assert_orderly(err);
     if (!err) {
-        char root[64];
+        char root[64], token_url[80];
         snprintf(root, sizeof root, "http://127.0.0.1:%u", http_server_port(s));
-        const struct scs_client_options o = {root, "3gpp-nidd", "as1", co};
-        const struct scs_client_sink sink = {&f, on_configuration, on_submit};
+        snprintf(token_url, sizeof token_url, "%s/token", root);
+        const struct oauth_options oauth = {
+            .token_url = token_url, .client_id = "as1", .secret_file = secret_file, .scope = "a", .http = co};
+        const struct scs_client_options o = {
+            .api_root = root,
+            .api_name = "3gpp-nidd",
+            .scs_as_id = "as1",
+            .http = co,
+            .oauth = secret_file ? &oauth : NULL,
+        };
+        const struct scs_client_sink sink = {
+            .ctx = &f, .configuration_result = on_configuration, .submit_result = on_submit};
         err = scs_client_new(&l, &o, &sink, &scs);
         assert_orderly(err);
     }
@@ -235,17 +292,33 @@ static void shells_once(void)
     loop_free(&l);
 }
 
-static void shells(void **state)
+static void shells_until_success(const char *secret_file)
 {
-    (void)state;
     size_t n = 0;
     do {
         failed = false;
         until_failure = ++n;
-        shells_once();
+        shells_once(secret_file);
     } while (failed);
     until_failure = 0;
     assert_true(n > 20);
+}
+
+static void shells(void **state)
+{
+    (void)state;
+    shells_until_success(NULL);
+}
+
+static void shells_with_tokens(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/test_t8_no_memory.XXXXXX";
+    int fd = mkstemp(name);
+    assert_true(fd >= 0 && write(fd, "secret\n", 7) == 7);
+    close(fd);
+    shells_until_success(name);
+    unlink(name);
 }
 
 int main(void)
@@ -253,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codecs),
         cmocka_unit_test(shells),
+        cmocka_unit_test(shells_with_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* Bodies that are no good: what is refused, and with which blame. */
 #include "tests/base/test.h"
 
-#include "t8/nidd.h"
+#include "t8/nidd_notification.h"
 
 struct refusal {
     const char *body;
@@ -37,7 +37,7 @@ static void notifications_refused(void **state)
         {"{\"data\":\"AQ==\",\"msisdn\":\"91\"}", ERR_MEMBER_MISSING, "/niddConfiguration"},
         {"{\"niddConfiguration\":5,\"data\":\"AQ==\",\"msisdn\":\"91\"}", ERR_MEMBER_TYPE, "/niddConfiguration"},
         {"{\"niddConfiguration\":\"\",\"data\":\"AQ==\",\"msisdn\":\"91\"}", ERR_MEMBER_TYPE, "/niddConfiguration"},
-        {"{" LINK ",\"msisdn\":\"91\"}", ERR_MEMBER_MISSING, "/data"},
+        {"{" LINK ",\"msisdn\":\"91\",\"reliableDataService\":false}", ERR_MEMBER_MISSING, "/data"},
         {"{" LINK ",\"msisdn\":\"91\",\"data\":null}", ERR_MEMBER_MISSING, "/data"},
         {"{" LINK ",\"msisdn\":\"91\",\"data\":[1,2]}", ERR_MEMBER_TYPE, "/data"},
         {"{" LINK ",\"msisdn\":\"91\",\"data\":\"A*==\"}", ERR_BASE64, "/data"},

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "t8/json_internal.h"
-#include "t8/nidd.h"
+#include "t8/nidd_notification.h"
 
 static struct nidd_notification decoded(const char *body)
 {

@@ -1,0 +1,96 @@
+/* Certificates, keys and secrets: what belongs together is there, and every file can be used. */
+#include "scef-adapter/config_keys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "t8/secret_file.h"
+#include "t8/tls_files.h"
+
+/* The keys of one TLS end. */
+struct end {
+    const char *section, *ca_key;
+    char **ca, **certificate, **key;
+};
+
+static enum error resolve(const struct config_check *k, char **path)
+{
+    if (!*path)
+        return OK;
+    char *resolved = config_path_resolve(k->file, *path);
+    if (!resolved)
+        return ERR_NO_MEMORY;
+    free(*path);
+    *path = resolved;
+    return OK;
+}
+
+static enum error end_check(const struct config_check *k, const struct end *e)
+{
+    enum error err = resolve(k, e->ca);
+    if (!err)
+        err = resolve(k, e->certificate);
+    if (!err)
+        err = resolve(k, e->key);
+    if (err)
+        return err;
+    if (!*e->certificate != !*e->key) {
+        const char *there = *e->key ? "key_file" : "certificate_file";
+        config_check_fault(k, e->section, 0, there, "certificate_file and key_file, or neither", "is there alone");
+        return OK;
+    }
+    if (k->alone)
+        return OK;
+    const char *const keys[] = {e->ca_key, "certificate_file", "key_file"};
+    enum tls_file which;
+    char wrong[TLS_WRONG_BYTES];
+    err = tls_files_check(&(struct tls_files){*e->ca, *e->certificate, *e->key}, &which, wrong);
+    if (err == ERR_CONFIG) {
+        config_check_fault(k, e->section, 0, keys[which],
+                           which == TLS_KEY_FILE ? "a PEM file with the key of certificate_file, without a passphrase"
+                                                 : "a readable PEM file with certificates, relative to this file",
+                           "%s", wrong);
+        err = OK;
+    }
+    return err;
+}
+
+static bool plain(const char *url)
+{
+    return !url || strncmp(url, "http://", 7) == 0;
+}
+
+static enum error oauth_check(const struct config_check *k)
+{
+    struct config *c = k->c;
+    enum error err = resolve(k, &c->scef.oauth.secret_file);
+    if (err || !c->scef.oauth.secret_file || k->alone)
+        return err;
+    struct buf secret = {0};
+    err = secret_file_read(c->scef.oauth.secret_file, &secret);
+    secret_free(&secret);
+    if (err != ERR_CONFIG)
+        return err;
+    config_check_fault(k, "scef.oauth", 0, "secret_file", "a readable file whose first line is the secret",
+                       "%.120s: %s", c->scef.oauth.secret_file, errno ? strerror(errno) : "is empty");
+    return OK;
+}
+
+enum error config_security_check(const struct config_check *k)
+{
+    struct config *c = k->c;
+    const struct end scef = {"scef", "ca_file", &c->scef.ca_file, &c->scef.certificate_file, &c->scef.key_file};
+    const struct end callback = {"callback", "client_ca_file", &c->callback.client_ca_file,
+                                 &c->callback.certificate_file, &c->callback.key_file};
+    if (plain(c->scef.api_root) && plain(c->scef.oauth.token_url) && (c->scef.ca_file || c->scef.certificate_file))
+        config_check_fault(k, "scef", 0, c->scef.ca_file ? "ca_file" : "certificate_file",
+                           "an api_root with https://, or neither", "has no effect, since api_root is http://");
+    if (c->callback.client_ca_file && !c->callback.certificate_file)
+        config_check_fault(k, "callback", 0, "client_ca_file", "certificate_file and key_file too",
+                           "has no effect without certificate_file");
+    enum error err = end_check(k, &scef);
+    if (!err)
+        err = end_check(k, &callback);
+    return err ? err : oauth_check(k);
+}

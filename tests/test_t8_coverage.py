@@ -1,0 +1,315 @@
+"""Operation x status of both roles, driven from outside: every status that an operation can answer has been seen, or
+has a reason here why not. Prints the table (pytest -s). Every body on the way validates against the schemas."""
+
+import http.client
+import http.server
+import json
+import socket
+import threading
+import pathlib
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TOP / "tests/sim"), str(TOP / "tests/t8"), str(TOP / "tests")]
+
+from openapi_schemas import Schemas  # noqa: E402
+from scef_sim_harness import DEV1, DEV2, ROOT, Client, air_ue, application_servers, simulators  # noqa: E402
+from test_admin import CON_GET_3, Adapter, free_udp_port, wait_for  # noqa: E402
+from test_conformance import OPENAPI  # noqa: E402
+
+SCHEMAS = Schemas(OPENAPI if OPENAPI.is_dir() else TOP / "tests/t8/schemas")
+NIDD = "TS29122_NIDD.yaml#/components/schemas/"
+PROBLEM = "TS29122_CommonData.yaml#/components/schemas/ProblemDetails"
+STATUSES = [200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503]
+
+NOT_SERVED = "the operation is not served yet"
+ELSEWHERE = "a restart under a request: tests/test_scef_sim.py"
+RATE = "no rate control yet"
+AGAIN = "duplicate_create: tests/test_configuration_full_life.py"
+TOKEN = "by a configuration with a token, see the tests of certificates and tokens"
+
+
+def served(*statuses, **reasons):
+    """What an operation must answer, and what it could answer, with the reason why that is not seen here."""
+    return {status: None for status in statuses} | {int(name[1:]): reason for name, reason in reasons.items()}
+
+
+SCEF = {
+    "GET configurations": served(200),
+    "POST configurations": served(201, 400, 403, 413, 415, _401=TOKEN, _409=AGAIN, _429=RATE, _503="memory only"),
+    "GET configuration": served(200, 404),
+    "PATCH configuration": served(200, 400, 404, 415),
+    "DELETE configuration": served(204, 404),
+    "GET deliveries": served(405),
+    "POST deliveries": served(200, 201, 400, 403, 404, 413, 415, 500, _429=RATE, _503=ELSEWHERE),
+    "GET delivery": served(404),
+    "PUT delivery": served(404, _409=NOT_SERVED, _204=NOT_SERVED),
+    "PATCH delivery": served(404, _409=NOT_SERVED, _204=NOT_SERVED),
+    "DELETE delivery": served(404, _409=NOT_SERVED, _204=NOT_SERVED),
+    "PUT rds-port": served(404, _201=NOT_SERVED, _202=NOT_SERVED),
+    "POST transactions": served(404, _201=NOT_SERVED),
+    "POST subscriptions": served(404, _201=NOT_SERVED),
+}
+AS = {
+    "uplink": served(204, 400, 404, _503="a full spool: tests/virtual"),
+    "delivery status": served(204, 400),
+    "configuration status": served(404, 400),
+    "test": served(204, 400),
+    "group result": served(204, 400),
+    "managed ports": served(204, 400),
+    "trigger report": served(204, 400),
+    "monitoring": served(204, 400),
+    "configuration trigger": served(200, 400),
+    "consent revoked": served(204),
+    "network parameters": served(204),
+    "anything else": served(400, 404, 405, 413),
+}
+
+
+AS_CLIENT = {
+    "POST configurations": served(201, 200, 400, 401, 403, 404, 409, 429, 500, 503),
+    "POST deliveries": served(200, 201, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503),
+}
+
+
+def print_table(role, operations, seen):
+    print(f"\n{role:24}" + "".join(f"{status:5}" for status in STATUSES))
+    for operation, wanted in operations.items():
+        marks = ["x" if (operation, s) in seen else "-" if s in wanted else "" for s in STATUSES]
+        print(f"{operation:24}" + "".join(f"{mark:>5}" for mark in marks))
+    for operation, wanted in operations.items():
+        for status, reason in wanted.items():
+            if reason:
+                print(f"  - {operation} {status}: {reason}")
+
+
+def check(role, operations, seen):
+    print_table(role, operations, seen)
+    wanted = {(o, s) for o, statuses in operations.items() for s, reason in statuses.items() if reason is None}
+    assert wanted - seen == set(), "never seen"
+    known = {(o, s) for o, statuses in operations.items() for s in statuses}
+    assert seen - known == set(), "seen, and not in the table"
+
+
+class Driver:
+    """Asks the SCEF and notes what it answers; a body that does not validate fails the test."""
+
+    def __init__(self, sim):
+        self.sim = sim
+        self.seen = set()
+
+    def ask(self, operation, method, path, body=None, content_type="application/json", schema=None):
+        status, answer, headers = self.sim.request(method, path, body, content_type)
+        self.seen.add((operation, status))
+        kind = (headers["Content-Type"] or "").split(";")[0]
+        if status >= 400 and kind == "application/problem+json":
+            schema = PROBLEM
+        elif status == 500:
+            assert kind == "application/json"
+            schema = NIDD + "NiddDownlinkDataDeliveryFailure"
+        if answer is not None:
+            for one in answer if isinstance(answer, list) else [answer]:
+                errors = [e.message for e in SCHEMAS.validator(schema, "response").iter_errors(one)]
+                assert errors == [], (operation, status, one)
+        return status, answer
+
+
+def test_scef_role(tmp_path):
+    asleep, awake = air_ue(), air_ue(DEV2, psm=False)
+    with application_servers() as servers, simulators(tmp_path) as start:
+        as1 = servers()
+        driver = Driver(start([asleep, awake]))
+        ask = driver.ask
+        configuration, downlink = NIDD + "NiddConfiguration", NIDD + "NiddDownlinkDataTransfer"
+        to = {"notificationDestination": as1.url}
+        assert ask("GET configurations", "GET", ROOT) == (200, [])
+        paths = {}
+        for device in (DEV1, DEV2):
+            status, body = ask("POST configurations", "POST", ROOT, {"externalId": device, **to}, schema=configuration)
+            assert status == 201
+            paths[device] = driver.sim.path_of(body["self"])
+        ask("POST configurations", "POST", ROOT, {"externalId": "nobody@example.org", **to})
+        ask("POST configurations", "POST", ROOT, {"externalGroupId": "all@example.org", **to})
+        ask("POST configurations", "POST", ROOT, b"{")
+        ask("POST configurations", "POST", ROOT, b"{}", "text/plain")
+        ask("POST configurations", "POST", ROOT, b" " * 70000)
+        ask("GET configuration", "GET", paths[DEV1], schema=configuration)
+        ask("GET configuration", "GET", ROOT + "/none")
+        assert len(ask("GET configurations", "GET", ROOT, schema=configuration)[1]) == 2
+        merge = "application/merge-patch+json"
+        for path, patch, kind in ((paths[DEV1], {"duration": None, **to}, merge), (paths[DEV1], {"status": "ACTIVE"}, merge),
+                                  (ROOT + "/none", {}, merge), (paths[DEV1], {}, "application/json")):  # fmt: skip
+            ask("PATCH configuration", "PATCH", path, patch, kind, schema=configuration)
+        ask("GET deliveries", "GET", paths[DEV1] + "/downlink-data-deliveries")
+
+        client = Client(awake)
+        client.send(bytes.fromhex("420200010102"))
+        kinds = [as1.next()[2]]
+        deliver = {"data": "QgEwOaq7"}
+        for device, path, more in ((DEV2, paths[DEV2], {}), (DEV1, paths[DEV1], {"maximumLatency": 60}),
+                                   (DEV1, paths[DEV1], {"maximumLatency": 0}), (DEV2, ROOT + "/none", {}),
+                                   (DEV1, paths[DEV1], {"data": "A" * 8000}), (DEV1, paths[DEV1], {"data": 7})):  # fmt: skip
+            ask("POST deliveries", "POST", path + "/downlink-data-deliveries",
+                {"externalId": device, **deliver, **more}, schema=downlink)  # fmt: skip
+        ask("POST deliveries", "POST", paths[DEV1] + "/downlink-data-deliveries", b"{}", "text/plain")
+        ask("POST deliveries", "POST", paths[DEV1] + "/downlink-data-deliveries", b" " * 70000)
+        for method in ("GET", "PUT", "PATCH", "DELETE"):
+            body = {"data": "AQ=="} if method in ("PUT", "PATCH") else None
+            ask(f"{method} delivery", method, paths[DEV1] + "/downlink-data-deliveries/none", body)
+        ask("PUT rds-port", "PUT", paths[DEV1] + "/rds-ports/ue5-ef7", {"appId": "lwm2m"})
+        ask("POST transactions", "POST", "/3gpp-device-triggering/v1/as1/transactions", {})
+        ask("POST subscriptions", "POST", "/3gpp-monitoring-event/v1/as1/subscriptions", {})
+        Client(asleep).send(bytes.fromhex("420200010102"))  # awake: what was buffered is sent and reported
+        kinds += [as1.next()[2] for _ in range(2)]
+        ask("DELETE configuration", "DELETE", paths[DEV1])
+        ask("DELETE configuration", "DELETE", paths[DEV1])
+        for body in kinds:
+            name = "NiddUplinkDataNotification" if "data" in body else "NiddDownlinkDataDeliveryStatusNotification"
+            assert list(SCHEMAS.validator(NIDD + name, "notification").iter_errors(body)) == [], body
+        assert {"data" in body for body in kinds} == {True, False}
+        check("SCEF role (scef-sim)", SCEF, driver.seen)
+
+
+LINK = {"niddConfiguration": "/3gpp-nidd/v1/as1/configurations/none", "externalId": "dev1@example.org"}
+DELIVERY = {"niddDownlinkDataTransfer": "/3gpp-nidd/v1/as1/configurations/none/downlink-data-deliveries/d"}
+NOTIFICATIONS = [
+    ("uplink", {**LINK, "data": "AQ=="}, {**LINK, "data": 7}),
+    ("delivery status", {**DELIVERY, "deliveryStatus": "SUCCESS"}, {**DELIVERY, "deliveryStatus": 7}),
+    ("configuration status", {**LINK, "status": "ACTIVE"}, {**LINK, "status": 7}),
+    ("test", {"subscription": "/s/1"}, {"subscription": 7}),
+    ("group result", {**DELIVERY, "gmdResults": [{"externalId": "a@b", "deliveryStatus": "SUCCESS"}]},
+     {**DELIVERY, "gmdResults": 7}),
+    ("managed ports", LINK, {**LINK, "managedPorts": [{}]}),
+    ("trigger report", {"transaction": "/t/1", "result": "SUCCESS"}, {"transaction": 7, "result": "SUCCESS"}),
+    ("monitoring", {"subscription": "/s/1", "cancelInd": True}, {"subscription": "/s", "monitoringEventReports": [7]}),
+    ("configuration trigger", {"afId": "a", "nefId": "n", "gpsi": "extid-a@b", "suppFeat": "0"},
+     {"afId": "a", "nefId": 7, "gpsi": "g"}),
+    ("consent revoked", {"subscriptionId": "s", "consentsRevoked": []}, None),
+    ("network parameters", {"configuration": "/np/1"}, None),
+    ("anything else", {}, {"weather": "fine"}),
+]  # fmt: skip
+
+
+def test_as_role(tmp_path):
+    with application_servers() as servers:
+        adapter = Adapter(tmp_path, servers().url.removesuffix("/t8/nidd"), 9, [{"external_id": "dev1@example.org"}],
+                          free_udp_port())  # fmt: skip
+        seen = set()
+
+        def post(operation, body, method="POST", path="/t8/nidd"):
+            connection = http.client.HTTPConnection("127.0.0.1", adapter.callback_port, timeout=10)
+            connection.request(method, path, body if isinstance(body, bytes) else json.dumps(body),
+                               {"Content-Type": "application/json"})  # fmt: skip
+            answer = connection.getresponse()
+            raw = answer.read()
+            connection.close()
+            seen.add((operation, answer.status))
+            if answer.status == 200:
+                reply = "TS29522_NIDDConfigurationTrigger.yaml#/components/schemas/NiddConfigurationTriggerReply"
+                assert list(SCHEMAS.validator(reply, "response").iter_errors(json.loads(raw))) == []
+            elif raw:
+                assert list(SCHEMAS.validator(PROBLEM, "response").iter_errors(json.loads(raw))) == [], raw
+
+        try:
+            for operation, good, bad in NOTIFICATIONS:
+                post(operation, good)
+                if bad is not None:
+                    post(operation, bad)
+            post("uplink", {**LINK, "data": "AQ==", "externalId": "nobody@example.org"})
+            post("anything else", {}, path="/elsewhere")
+            post("anything else", {}, method="PUT")
+            post("anything else", b" " * 70000)
+        finally:
+            adapter.terminate()
+        check("AS role (scef-adapter)", AS, seen)
+
+
+CAUSES = {403: "QUOTA_EXCEEDED", 409: "SENDING", 404: "RESOURCE_CONTEXT_NOT_FOUND"}
+
+
+class ScriptedScef(http.server.BaseHTTPRequestHandler):
+    """Answers a device's first request of a kind by what the device's name says: "c403@..." its configuration,
+    "d403@..." its delivery. Everything else succeeds."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        kind = "c" if self.path.endswith("/configurations") else "d"
+        name = NIDD + ("NiddConfiguration" if kind == "c" else "NiddDownlinkDataTransfer")
+        self.server.wrong += [e.message for e in SCHEMAS.validator(name, "request").iter_errors(body)]
+        device = body["externalId"]
+        first = (kind, device) not in self.server.asked
+        self.server.asked.add((kind, device))
+        good = 201 if kind == "c" else 200
+        status = int(device[1:4]) if first and device[0] == kind else good
+        link = f"{self.path}/{device.split('@')[0]}" if status in (200, 201) else None
+        if link:
+            answer = {**body, "self": link}
+            if kind == "d":
+                answer["deliveryStatus"] = "BUFFERING" if status == 201 else "SUCCESS"
+        else:
+            answer = {"status": status, "title": "no", **({"cause": CAUSES[status]} if status in CAUSES else {})}
+            if status == 500 and kind == "d":
+                answer = {"problemDetail": {**answer, "cause": "TEMPORARILY_NOT_REACHABLE"}}
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        if status == 201:
+            self.send_header("Location", link)
+        self.send_header("Content-Type", "application/json" if link or status == 500 else "application/problem+json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self):
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_as_role_as_a_client(tmp_path):
+    """Each status is noted for its device, and a request is either kept or ended once, never lost."""
+    scef = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ScriptedScef)
+    scef.daemon_threads, scef.asked, scef.wrong = True, set(), []
+    threading.Thread(target=scef.serve_forever, daemon=True).start()
+    names = [f"c{s}@example.org" for s in AS_CLIENT["POST configurations"]]
+    names += [f"d{s}@example.org" for s in AS_CLIENT["POST deliveries"]]
+    leg_port = free_udp_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        adapter = Adapter(tmp_path, f"http://127.0.0.1:{scef.server_port}", server.getsockname()[1],
+                          [{"external_id": name} for name in names], leg_port)  # fmt: skip
+
+        def trace(event):
+            lines = (tmp_path / "trace.jsonl").read_text().splitlines()
+            return [e for e in (json.loads(line) for line in lines if line.endswith("}")) if e["event"] == event]
+
+        def submitted():
+            done = {e["ext_id"] for e in trace("submit_result") if e.get("status")}
+            return done >= {name for name in names if name[0] == "d"}
+
+        try:
+            wait_for(lambda: {("c", name) for name in names} <= scef.asked)
+            for name in names:
+                if name[0] == "d":
+                    leg = adapter.get_json(f"/v1/devices/{name}")["leg"]
+                    wait_for(lambda name=name: adapter.get_json(f"/v1/devices/{name}")["configuration"] != "none")
+                    server.sendto(CON_GET_3, (f"127.64.0.{leg + 1}", leg_port))
+            wait_for(submitted)
+            seen = {("POST deliveries", e["status"]) for e in trace("submit_result") if e["ext_id"][0] == "d"}
+            for name in names:
+                if name[0] == "d":
+                    kept = len(adapter.get_json(f"/v1/devices/{name}/queue")["messages"])
+                    ended = sum(e["ext_id"] == name for e in trace("final"))
+                    assert kept + ended == 1, name
+            seen |= {("POST configurations", int(name[1:4])) for kind, name in scef.asked if kind == name[0] == "c"}
+            assert scef.wrong == []
+        finally:
+            status, _ = adapter.terminate()
+            scef.shutdown()
+            scef.server_close()
+        assert status == 0
+        check("AS role, as a client", AS_CLIENT, seen)
