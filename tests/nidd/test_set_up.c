@@ -67,7 +67,8 @@ static struct engine *bare_engine(uint64_t *tickets)
 static enum error add(struct engine *e, const char *external_id, const char *msisdn, uint32_t server)
 {
     return engine_device_add(
-        e, &(struct engine_device_options){.id = {bytes_of_str(external_id), bytes_of_str(msisdn)}, .server = server});
+        e, &(struct engine_device_options){
+               .id = {.external_id = bytes_of_str(external_id), .msisdn = bytes_of_str(msisdn)}, .server = server});
 }
 
 static uint32_t leg_of(struct engine *e, const char *id)
