@@ -1,4 +1,4 @@
-/* The rules of a device's downlink queue, pure: no I/O, no clock (design: queue rules).
+/* The rules of a device's downlink queue, pure: no I/O, no clock.
  *
  * Order: answers to the device's own requests first, then acknowledgements, then requests; first in, first out within a
  * class. An item stays in its place while it is in flight, so that a failed attempt never changes the order.

@@ -49,7 +49,8 @@ static inline bool coap_is_response(const struct coap_view *v)
     return v->code >> 5 >= 2 && v->code >> 5 <= 5; /* 1, 6 and 7 are reserved: RFC 7252 clause 4.2 */
 }
 
-/* What a first byte says of a non-IP payload (design §5): CoAP version 1, DTLS (record types 20-26, 0x20-0x3f), else.
+/* What a first byte says of a non-IP payload (docs/architecture.md): CoAP version 1, DTLS (record types 20-26,
+ * 0x20-0x3f), else.
  */
 enum payload_kind { PAYLOAD_COAP, PAYLOAD_DTLS, PAYLOAD_OTHER };
 enum payload_kind payload_kind_of(struct bytes payload);

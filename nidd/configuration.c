@@ -147,7 +147,7 @@ void configuration_timer(struct engine *e, struct device *d)
         configuration_line_up(e, d);
 }
 
-/* Well before its end, and not all at the same time. The SCEF tells nobody when it is over (t8.md 3.1). */
+/* Well before its end, and not all at the same time. The SCEF tells nobody when it is over. */
 static void renew_at(struct engine *e, struct device *d, uint64_t pause_ms)
 {
     uint64_t left = d->configuration_end_ms > e->now_ms ? d->configuration_end_ms - e->now_ms : 0;
@@ -379,7 +379,7 @@ static void changed(struct engine *e, struct device *d, const struct nidd_config
     } else if (is_gone(r)) {
         gone(e, d, r);
     } else if (is_refusal(r->http_status) || r->http_status == 501) {
-        /* An older SCEF cannot change the destination (t8.md 3.12), or nothing at all: made anew. */
+        /* An older SCEF cannot change the destination, or nothing at all: made anew. */
         tell(e, d, "not to be changed", r->http_status, r->cause);
         line_up(e, d, CONFIGURATION_REPLACING);
     } else {

@@ -6,7 +6,7 @@
 
 struct device *device_find(const struct engine *e, struct t8_identity id)
 {
-    /* Both may come from the field; then the External Identifier decides (t8.md 8.5). */
+    /* Both may come from the field; then the External Identifier decides. */
     struct device *d = NULL;
     if (id.external_id.len)
         d = map_get(&e->by_id, id.external_id);

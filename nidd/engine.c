@@ -199,7 +199,7 @@ static enum error device_new(struct engine *e, struct bytes id, uint32_t leg, st
     d->id = bytes_dup_str(id);
     d->retry_ms = (uint32_t)e->o.retry_min_ms;
     d->reachable = true;
-    /* Random, so that neither a restart nor two devices meet the other's Message IDs at a server (design §5.4). */
+    /* Random, so that neither a restart nor two devices meet the other's Message IDs at a server. */
     d->next_leg_mid = (uint16_t)prng_next(&e->prng);
     d->next_device_mid = (uint16_t)prng_next(&e->prng);
     queue_init(&d->queue);

@@ -236,7 +236,7 @@ struct engine {
     uint64_t last_seq;
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
     uint64_t queued_messages, queued_bytes, spooled_messages, active_configurations;
-    struct { /* status notifications that overtook the 201 they belong to (t8.md 8.7) */
+    struct { /* status notifications that overtook the 201 they belong to */
         char *link;
         enum t8_delivery_status status;
         uint64_t at_ms;

@@ -1,4 +1,4 @@
-/* Uplinks kept while their server is down: durably, in order, bounded per device, for a lifetime (design: T8 has no
+/* Uplinks kept while their server is down: durably, in order, bounded per device, for a lifetime (T8 has no
  * store-and-forward for uplink data, so what we do not keep is gone). */
 #include "nidd/internal.h"
 

@@ -1,4 +1,4 @@
-/* Uplink: messages of the devices on their way to the servers (design: the relay, uplink). */
+/* Uplink: messages of the devices on their way to the servers. */
 #include "nidd/internal.h"
 
 #include <string.h>

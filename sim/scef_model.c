@@ -292,7 +292,7 @@ void scef_wake(struct scef_model *m, uint64_t now_ms)
         case TIMER_NOTIFICATION:
             scef_notification_timer(m, LIST_ENTRY(t, struct notification, timer));
             break;
-        case TIMER_CONFIGURATION: /* its duration is over: removed silently (t8.md 3.1) */
+        case TIMER_CONFIGURATION: /* its duration is over: removed silently */
             scef_configuration_remove(m, LIST_ENTRY(t, struct configuration, expiry));
             break;
         case TIMER_TAU:

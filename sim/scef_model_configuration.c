@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NIDD configurations (TS 29.122 clauses 4.4.5.2.1 and 5.6.3.2-3; t8.md 3.1). */
+/* NIDD configurations (TS 29.122 clauses 4.4.5.2.1 and 5.6.3.2-3). */
 
 struct configuration *scef_configuration_find(const struct scef_model *m, struct bytes scs_as_id,
                                               struct bytes configuration_id)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Mobile terminated data (TS 29.122 clause 4.4.5.3.1; t8.md 3.2-3.5).
+/* Mobile terminated data (TS 29.122 clause 4.4.5.3.1).
  *
  * The network here is honest but unknowing: it hands data to the radio and says so (SUCCESS_NEXT_HOP_UNACKNOWLEDGED)
  * when it believes that the message is through, whether the radio lost it or not. */
@@ -106,7 +106,7 @@ static void buffer(struct scef_model *m, struct delivery *d, struct configuratio
     m->ports.downlink_answer(m->ports.ctx, d->request_ref, 201, T8_CAUSE_NONE, &d->shown, retransmission_ms);
 }
 
-/* Checks 1 to 6 of t8.md 3.2 that lead to a refusal at once; 0 when none does. */
+/* The checks that lead to a refusal at once; 0 when none does. */
 static int refusal(const struct scef_model *m, const struct configuration *c, const struct nidd_downlink *d,
                    enum t8_cause *cause)
 {
@@ -123,7 +123,7 @@ static int refusal(const struct scef_model *m, const struct configuration *c, co
 }
 
 /* No PDN connection: the delivery's option, else the configuration's, else ours, which is to wait. Triggers are not
- * modelled; SEND_TRIGGER is only a preference (t8.md 3.5) and is treated like WAIT_FOR_UE. */
+ * modelled; SEND_TRIGGER is only a preference and is treated like WAIT_FOR_UE. */
 static void without_pdn_connection(struct scef_model *m, struct delivery *d, struct configuration *c,
                                    uint32_t latency_s)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Callbacks to the AS. T8 has no rule for those that fail (t8.md 3.8); this SCEF tries again after no answer, 429 and
+/* Callbacks to the AS. T8 has no rule for those that fail; this SCEF tries again after no answer, 429 and
  * 5xx, with doubling pauses, and gives up after notification_retries. Notifications of one UE run side by side: T8
  * promises no order. */
 

@@ -87,7 +87,7 @@ static const char *const delivery_statuses[] = {
     [T8_DELIVERY_OTHER_FAILURE] = "",
 };
 
-/* Words of the releases before V15.2.0 (t8.md 8.1), and what they are today. Some of the failures became HTTP errors.
+/* Words of the releases before V15.2.0, and what they are today. Some of the failures became HTTP errors.
  */
 static const struct {
     const char *word;

@@ -165,7 +165,7 @@ bool t8_time_parse(struct bytes text, uint64_t *utc_ms);
 void t8_time_format(uint64_t utc_ms, char out[32]);
 
 /* A link's identity: from its last "/{scsAsId}/configurations/" on, without host and prefix, so that relative links,
- * inner host names and gateways' prefixes compare equal (t8.md 8.7). Empty when there is no such tail. Both kinds,
+ * inner host names and gateways' prefixes compare equal. Empty when there is no such tail. Both kinds,
  * ".../configurations/{id}" and ".../configurations/{id}/downlink-data-deliveries/{id}", work. */
 struct bytes t8_link_tail(struct bytes link);
 
@@ -178,8 +178,8 @@ struct t8_link_base {
     size_t allowed_host_count;
 };
 
-/* Appends the compact form of a link that the peer gave in the answer to a request for request_path (RFC 3986 clause 5,
- * t8.md 8.7). This is the form to keep per device. It is one of
+/* Appends the compact form of a link that the peer gave in the answer to a request for request_path (RFC 3986 clause
+ * 5). This is the form to keep per device. It is one of
  *   "/as1/configurations/c7"                    the tail alone: the resource lies under api_path
  *   "/other/3gpp-nidd/v1/as1/configurations/c7" the whole path: the peer, at the same origin, uses another one
  *   "https://b:1/3gpp-nidd/v1/as1/..."          the whole URL: at an allowed host

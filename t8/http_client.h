@@ -16,7 +16,7 @@ struct http_client;
 
 struct http_client_options {
     uint32_t connect_timeout_ms;
-    uint32_t timeout_ms;      /* whole request; a delivery with RDS may hang long (t8.md 3.2) */
+    uint32_t timeout_ms;      /* whole request; a delivery with RDS may hang long */
     uint32_t max_connections; /* to one host; further requests wait, in order, and their timeout_ms runs */
     size_t max_body_bytes;    /* a longer answer ends the request with ERR_TOO_LARGE */
     struct tls_files tls;     /* copied; without ca_file the CAs of the system are trusted */

@@ -80,7 +80,7 @@ static enum error read_port(const struct member *m, struct t8_json_value v)
     return OK;
 }
 
-/* Before V15.2.0 one flag was a string (t8.md 8.1). */
+/* Before V15.2.0 one flag was a string. */
 static enum error read_flag(const struct member *m, struct t8_json_value v)
 {
     bool yes = v.type == T8_JSON_BOOLEAN ? v.number != 0 : v.type == T8_JSON_STRING && is(v.text, "true");
@@ -233,7 +233,7 @@ static enum error read_object(const struct member *m, json_t *node)
     return err;
 }
 
-/* Before Rel-16 was final one array was a single object (t8.md 8.1). */
+/* Before Rel-16 was final one array was a single object. */
 static enum error read_array(const struct member *m, json_t *node, size_t *count_at)
 {
     bool lone = json_is_object(node) && m->how != T8_READ_REQUEST;

@@ -208,6 +208,6 @@ struct bytes t8_json_delivery_status(const struct t8_json_object *o)
 {
     struct t8_json_value v = t8_json_get(o, "deliveryStatus");
     if (v.type != T8_JSON_STRING)
-        v = t8_json_get(o, "status"); /* one SCEF in the field (t8.md 8.4) */
+        v = t8_json_get(o, "status"); /* one SCEF in the field */
     return v.type == T8_JSON_STRING ? v.text : bytes_of(NULL, 0);
 }

@@ -1,4 +1,4 @@
-/* Links of the SCEF: absolute, relative, or with a host that only exists inside the operator (t8.md 8.4, 8.5, 8.7). */
+/* Links of the SCEF: absolute, relative, or with a host that only exists inside the operator. */
 #include "t8/common.h"
 
 #include <string.h>

@@ -132,7 +132,7 @@ nidd_delivery_failure_encode(const struct t8_problem *p, uint64_t requested_retr
 void t8_problem_decode(struct bytes body, struct t8_problem *p, uint64_t *requested_retransmission_ms,
                        struct t8_doc **doc);
 
-/* ---- what a downlink submission came to, seen by the AS (t8.md 3.2, pitfalls 1-3) */
+/* ---- what a downlink submission came to, seen by the AS */
 struct nidd_submit_result {
     enum {
         NIDD_SUBMIT_DELIVERED, /* 200: done, no notification will follow */

@@ -35,7 +35,7 @@ enum error nidd_downlink_read(const struct t8_json_object *o, enum t8_json_rule 
     (void)!t8_json_time(o, "/requestedRetransmissionTime", rule, &out->requested_retransmission_ms, NULL);
     (void)!read_common(o, rule, out, NULL);
     if (t8_json_data(o, &out->data_memory, &out->data, NULL) != OK)
-        buf_free(&out->data_memory); /* some SCEFs leave it out (t8.md 8.4); nobody needs it */
+        buf_free(&out->data_memory); /* some SCEFs leave it out; nobody needs it */
     out->delivery_status_text = t8_json_delivery_status(o);
     out->delivery_status = t8_delivery_status_parse(out->delivery_status_text);
     return OK;

@@ -4,7 +4,7 @@
 static const struct t8_field result_list[] = {
     T8_ROW("/externalId", IDENTITY, nidd_group_member_result, id, .rules = T8_OPTIONAL_ID),
     T8_ROW("/deliveryStatus", WORD, nidd_group_member_result, delivery_status, .rules = T8_MANDATORY,
-           .words = &t8_delivery_status_words, .old = "/status"), /* as one SCEF says elsewhere (t8.md 8.4) */
+           .words = &t8_delivery_status_words, .old = "/status"), /* as one SCEF says elsewhere */
     T8_ROW("/deliveryStatus", TEXT, nidd_group_member_result, delivery_status_text, .rules = T8_DECODE_ONLY,
            .old = "/status"),
     T8_ROW("/requestedRetransmissionTime", TIME, nidd_group_member_result, requested_retransmission_ms),

@@ -1,4 +1,4 @@
-/* Which notification an object is: the first row whose members are all there (t8.md 1.8), and how it is read. */
+/* Which notification an object is: the first row whose members are all there, and how it is read. */
 #include "t8/nidd_notification.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What a SCEF posts to an AS. A notification names no type: its members tell (t8.md 1.8). All NIDD notifications come
+/* What a SCEF posts to an AS. A notification names no type: its members tell. All NIDD notifications come
  * to one URL; those of the other APIs are understood there as well, whoever sends them there. */
 #ifndef T8_NIDD_NOTIFICATION_H
 #define T8_NIDD_NOTIFICATION_H

@@ -1,4 +1,4 @@
-/* What an answer of the SCEF to one of our requests came to (t8.md 3.2, 4.1, 8.1, 8.7). */
+/* What an answer of the SCEF to one of our requests came to. */
 #include "t8/nidd_internal.h"
 
 static bool is_success(int http_status)

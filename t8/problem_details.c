@@ -75,7 +75,7 @@ static struct bytes text_of(const json_t *o, const char *name, const char *old_n
     return v.type == T8_JSON_STRING ? v.text : bytes_of(NULL, 0);
 }
 
-/* One SCEF tells its cause only in the text: "SCEF-ERR-403-111: ..." (t8.md 8.2). Finds the code, and what it means. */
+/* One SCEF tells its cause only in the text: "SCEF-ERR-403-111: ...". Finds the code, and what it means. */
 static void cause_from_text(struct bytes text, struct t8_problem *p)
 {
     static const char mark[] = "SCEF-ERR-";

@@ -57,7 +57,7 @@ static bool answer_of(struct scs_client *c, const struct http_answer *a, struct 
 
 /* ---- what answers say about the SCEF itself */
 
-/* 500 is an ordinary answer when its cause is a word about the UE (t8.md 4.1, pitfall 1). */
+/* 500 is an ordinary answer when its cause is a word about the UE. */
 static bool is_about_the_ue(enum t8_cause cause)
 {
     switch (cause) {

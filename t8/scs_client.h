@@ -70,7 +70,7 @@ uint32_t scs_client_wait_s(const struct scs_client *c);
                                                                const struct nidd_configuration_patch *p);
 [[gnu::warn_unused_result]] enum error scs_configuration_list(struct scs_client *c, uint64_t ref);
 [[gnu::warn_unused_result]] enum error scs_configuration_delete(struct scs_client *c, uint64_t ref, struct bytes link);
-/* maximum_latency_s is always sent: absent would mean "the SCEF's policy" (t8.md pitfall 5). */
+/* maximum_latency_s is always sent: absent would mean "the SCEF's policy". */
 [[gnu::warn_unused_result]] enum error scs_downlink_submit(struct scs_client *c, uint64_t ref,
                                                            struct bytes configuration_link, struct t8_identity id,
                                                            struct bytes data, uint32_t maximum_latency_s);

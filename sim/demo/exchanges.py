@@ -153,5 +153,5 @@ class Operations:
 
 
 def nas_expected(exchange):
-    """Without loss (design: the relay)."""
+    """Without loss."""
     return 2 if exchange.confirmable else 1

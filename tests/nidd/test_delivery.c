@@ -1,4 +1,4 @@
-/* What the SCEF says of a downlink delivery, and what the adapter makes of it (design: downlink life cycle). */
+/* What the SCEF says of a downlink delivery, and what the adapter makes of it. */
 #include <stdio.h>
 
 #include "tests/nidd/harness.h"
@@ -295,7 +295,7 @@ static void buffered_and_failed(void **state)
     }
 }
 
-/* t8.md 8.7: the notification may be processed before the 201 it belongs to. */
+/* The notification may be processed before the 201 it belongs to. */
 static void notification_overtakes_the_201(void **state)
 {
     (void)state;

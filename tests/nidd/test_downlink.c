@@ -1,4 +1,4 @@
-/* Downlink: what a server sends, what the device gets of it and how its answer comes back (design: downlink). */
+/* Downlink: what a server sends, what the device gets of it and how its answer comes back. */
 #include <stdio.h>
 
 #include "tests/nidd/harness.h"

@@ -1,5 +1,5 @@
 /* Repetitions from both ends, at each phase of an exchange: recognised, never passed on, answered with the fewest NAS
- * messages (design: uplink and downlink; RFC 7252 clause 4.5). */
+ * messages (RFC 7252 clause 4.5). */
 #include "tests/nidd/harness.h"
 
 #define REGISTER "CON 0.02 #7 tok 11=rd"

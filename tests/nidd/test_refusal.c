@@ -1,5 +1,4 @@
-/* When a request cannot be taken or delivered: said at once, in CoAP, with the server's token (design: when it cannot
- * be delivered). */
+/* When a request cannot be taken or delivered: said at once, in CoAP, with the server's token. */
 #include <stdio.h>
 
 #include "tests/nidd/harness.h"

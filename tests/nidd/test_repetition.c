@@ -1,5 +1,5 @@
 /* Repetition on the NIDD leg: the same message until the device reacts or it is used up, then only when the device is
- * heard of; and the end of a message's lifetime (design: downlink; RFC 7252 clauses 4.2, 4.8.2). */
+ * heard of; and the end of a message's lifetime (RFC 7252 clauses 4.2, 4.8.2). */
 #include "tests/nidd/harness.h"
 
 #define READ    "CON 0.01 #50 tok 11=3"

@@ -1,5 +1,5 @@
 /* kill -9 at any instant: what was accepted is there again, with the same Message ID and token; what ended does not
- * come back; addresses and numbers go on (design: durability). */
+ * come back; addresses and numbers go on. */
 #include <stdio.h>
 #include <stdlib.h>
 

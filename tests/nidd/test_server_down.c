@@ -1,5 +1,5 @@
 /* A server that is not there: uplinks are stored in order, with a bound and a lifetime, acknowledged once they are
- * stored, and flow again when it is back (design: uplink). */
+ * stored, and flow again when it is back. */
 #include <stdio.h>
 
 #include "tests/nidd/harness.h"

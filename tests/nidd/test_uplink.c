@@ -1,4 +1,4 @@
-/* Uplink: what the device sends, what the server gets of it and how the device is answered (design: uplink). */
+/* Uplink: what the device sends, what the server gets of it and how the device is answered. */
 #include "tests/nidd/harness.h"
 
 /* The token, code, options and payload pass bit for bit; type and Message ID are the leg's own. */

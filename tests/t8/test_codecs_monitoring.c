@@ -30,7 +30,7 @@ static void subscription_round_trip(void **state)
     monitoring_subscription_release(&s);
 }
 
-/* Both ids in a request: the external one wins (t8.md 8.2). A group has neither. */
+/* Both ids in a request: the external one wins. A group has neither. */
 static void identities(void **state)
 {
     (void)state;
@@ -132,7 +132,7 @@ static void notification(void **state)
     nidd_notification_release(&n);
 }
 
-/* Releases before V15.2.0 and an early Rel-16 (t8.md 8.1). */
+/* Releases before V15.2.0 and an early Rel-16. */
 static void old_names(void **state)
 {
     (void)state;
@@ -315,7 +315,7 @@ static void encoders_refuse(void **state)
     buf_free(&b);
 }
 
-/* Hexadecimal from the right, any length; 37 features need more than 32 bits (t8.md 1.7). */
+/* Hexadecimal from the right, any length; 37 features need more than 32 bits. */
 static void features(void **state)
 {
     (void)state;

@@ -56,7 +56,7 @@ static void group_result(void **state)
     nidd_notification_release(&n);
 }
 
-/* Before V15.2.0: no identity in a result, the old words, and an empty array (t8.md 8.1). */
+/* Before V15.2.0: no identity in a result, the old words, and an empty array. */
 static void old_group_results(void **state)
 {
     (void)state;
@@ -345,7 +345,7 @@ static void status_with_rds(void **state)
     nidd_notification_release(&n);
 }
 
-/* ---- which is which (t8.md 1.8) */
+/* ---- which is which */
 
 static void kinds(void **state)
 {
@@ -387,7 +387,7 @@ static void kinds(void **state)
         {"{\"subscriptionId\":\"s\"}", ERR_MEMBER_MISSING, "/niddConfiguration"},
         {"{\"subscription\":7}", ERR_MEMBER_TYPE, "/subscription"},
         {"{" DELIVERY "}", ERR_MEMBER_MISSING, "/deliveryStatus"},
-        /* another API's (t8.md 8.3): not taken for T8 */
+        /* another API's: not taken for T8 */
         {"{\"requestId\":\"r\",\"deviceIds\":[{\"id\":\"9990000001\",\"kind\":\"MDN\"}],\"niddResponse\":{"
          "\"niddMONotificationResponse\":{\"message\":\"AQID\"}},\"callbackCount\":1}",
          ERR_MEMBER_MISSING, "/niddConfiguration"},

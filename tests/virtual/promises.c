@@ -1,4 +1,4 @@
-/* The promises of the design, §12, as seen from outside. */
+/* The promises (docs/architecture.md), as seen from outside. */
 #include "tests/virtual/world_internal.h"
 
 #include <stdio.h>
