@@ -199,7 +199,8 @@ static void add_url(const struct origin *o, struct bytes rest, struct buf *out)
         remove_dots(out, start);
 }
 
-void t8_link_compact(const struct t8_link_base *base, struct bytes request_path, struct bytes link, struct buf *out)
+static void compact_of_any_length(const struct t8_link_base *base, struct bytes request_path, struct bytes link,
+                                  struct buf *out)
 {
     struct origin ours;
     struct origin theirs;
@@ -226,6 +227,14 @@ void t8_link_compact(const struct t8_link_base *base, struct bytes request_path,
         dir--;
     if (dir > 0)
         add_path(base, true, head(request_path, dir), link, out);
+}
+
+void t8_link_compact(const struct t8_link_base *base, struct bytes request_path, struct bytes link, struct buf *out)
+{
+    size_t start = out->len;
+    compact_of_any_length(base, request_path, link, out);
+    if (out->len - start > T8_MAX_LINK_BYTES)
+        out->len = start; /* a relative one that grew too long by what it is relative to */
 }
 
 bool t8_link_expand(const struct t8_link_base *base, struct bytes compact, struct buf *out)
