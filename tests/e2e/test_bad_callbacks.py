@@ -90,7 +90,8 @@ def test_json_but_no_object(chain, body):
 
 MEMBERS = {
     "no configuration": ({"niddConfiguration": None}, "MANDATORY_IE_MISSING"),
-    "no data": ({"data": None}, "MANDATORY_IE_MISSING"),
+    # Without reliableDataService it would be a ManagePortNotification: no ports are reserved any more.
+    "no data": ({"data": None, "reliableDataService": False}, "MANDATORY_IE_MISSING"),
     "no identity": ({"externalId": None}, None),
     "configuration is a number": ({"niddConfiguration": 7}, "MANDATORY_IE_INCORRECT"),
     "configuration is an object": ({"niddConfiguration": {"a": 1}}, "MANDATORY_IE_INCORRECT"),
