@@ -21,8 +21,6 @@ struct store_sink {
     void (*committed)(void *ctx, uint64_t ticket, enum error err);
 };
 
-enum store_durability { STORE_MEMORY, STORE_FSYNC };
-
 #define STORE_KEY_MAX   511 /* bytes, at least 1: what LMDB takes; ours are below 420 */
 #define STORE_VALUE_MAX (1u << 30)
 

@@ -16,7 +16,6 @@ enum coap_method { COAP_GET = 1, COAP_POST, COAP_PUT, COAP_DELETE, COAP_FETCH, C
 #define COAP_TOKEN_MAX            8
 
 enum { /* option numbers the relay looks for */
-       COAP_OPTION_URI_HOST = 3,
        COAP_OPTION_OBSERVE = 6,
        COAP_OPTION_URI_PATH = 11,
        COAP_OPTION_MAX_AGE = 14,
