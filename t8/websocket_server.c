@@ -241,8 +241,10 @@ static void refuse(struct websocket_server *s, struct http_exchange *x, enum err
         http_reply(x, &(struct http_reply){.status = 426, .headers = version});
     else if (err == ERR_METHOD)
         http_reply(x, &(struct http_reply){.status = 405, .allow = "GET"});
+    else if (err == ERR_NOT_JSON)
+        http_reply(x, &(struct http_reply){.status = 400});
     else
-        http_reply_error(x, err, err == ERR_NOT_JSON ? "not the handshake of a WebSocket" : NULL, NULL);
+        http_reply_error(x, err, NULL, NULL);
 }
 
 static struct resource *resource_of(const struct websocket_server *s, const char *path)

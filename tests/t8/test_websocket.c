@@ -68,11 +68,8 @@ static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http
              a ? (const char *)a->body.data : "");
 }
 
-static const struct websocket_server_options server_options = {.path_prefix = "/ws/",
-                                                               .resend_ms = 60000,
-                                                               .lifetime_ms = 60000,
-                                                               .max_pending = 150,
-                                                               .max_message_bytes = 65536};
+static const struct websocket_server_options server_options = {
+    .path_prefix = "/ws/", .resend_ms = 60000, .lifetime_ms = 60000, .max_pending = 150, .max_message_bytes = 65536};
 static const struct websocket_client_options client_options = {.connect_timeout_ms = 3000,
                                                                .duplicate_interval_ms = 60000,
                                                                .retry_min_ms = 10,
@@ -82,11 +79,8 @@ static const struct websocket_client_options client_options = {.connect_timeout_
 
 static void start_server(struct fixture *f, const struct websocket_server_options *o)
 {
-    const struct http_server_options h = {.host = "127.0.0.1",
-                                          .max_body_bytes = 1000,
-                                          .max_connections = 20,
-                                          .idle_timeout_s = 30,
-                                          .upgrades = true};
+    const struct http_server_options h = {
+        .host = "127.0.0.1", .max_body_bytes = 1000, .max_connections = 20, .idle_timeout_s = 30, .upgrades = true};
     assert_int_equal(http_server_new(&f->l, &h, on_request, f, &f->http), OK);
     assert_int_equal(websocket_server_new(&f->l, o, &f->server), OK);
     assert_int_equal(websocket_server_open(f->server, BYTES_LIT("c7")), OK);
@@ -148,9 +142,9 @@ static struct websocket_server_state server_state(const struct fixture *f)
 
 static void notify(struct fixture *f, const char *body, uint64_t ref)
 {
-    assert_int_equal(websocket_server_notify(f->server, BYTES_LIT("c7"), "application/json", bytes_of_str(body),
-                                             on_answer, f, ref),
-                     OK);
+    assert_int_equal(
+        websocket_server_notify(f->server, BYTES_LIT("c7"), "application/json", bytes_of_str(body), on_answer, f, ref),
+        OK);
 }
 
 /* ---- together */
@@ -398,7 +392,7 @@ static void test_where_we_connect_to(void **state)
 /* ---- our server and a raw client */
 
 #define ASK(path)                                                                                                      \
-    "GET " path " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"  \
+    "GET " path " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"   \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 static void test_handshakes_that_are_refused(void **state)
