@@ -56,8 +56,7 @@ static void check_notification(struct bytes message)
         fail_unless(a.numbered);
         websocket_notification_encode(&a, &out);
         fail_unless(websocket_notification_decode(buf_bytes(&out), &b) == OK);
-        fail_unless(a.number == b.number && bytes_equal(a.content_type, b.content_type) &&
-                    bytes_equal(a.body, b.body));
+        fail_unless(a.number == b.number && bytes_equal(a.content_type, b.content_type) && bytes_equal(a.body, b.body));
         fail_unless(websocket_inbox_take(&inbox, a.number, message, 0, &m) == WEBSOCKET_NEW);
         fail_unless(websocket_inbox_take(&inbox, a.number, message, 0, &m) == WEBSOCKET_UNDER_WAY);
     }
