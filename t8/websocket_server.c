@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/map.h"
-#include "t8/common.h"
 #include "t8/http_internal.h"
 #include "t8/websocket_handshake.h"
 #include "t8/websocket_notification.h"
@@ -37,8 +36,8 @@ struct resource {
     struct loop_alarm alarm;
     struct http_last last;
     bool closed;
-    size_t id_len;
-    char id[];
+    size_t name_len;
+    char name[];
 };
 
 struct websocket_server {
@@ -46,13 +45,15 @@ struct websocket_server {
     struct websocket_server_options o;
     struct map resources;
     struct list visits;
+    struct loop_alarm sweep;
+    struct http_last last;
     struct websocket_server_state state;
 };
 
 static struct bytes resource_key(const void *value)
 {
     const struct resource *r = value;
-    return bytes_of(r->id, r->id_len);
+    return bytes_of(r->name, r->name_len);
 }
 
 static uint64_t now_of(const struct resource *r)
@@ -247,15 +248,19 @@ static void refuse(struct websocket_server *s, struct http_exchange *x, enum err
         http_reply_error(x, err, NULL, NULL);
 }
 
-static struct resource *resource_of(const struct websocket_server *s, const char *path)
+static struct resource *resource_new(struct websocket_server *s, struct bytes name);
+
+/* NULL: no such resource, or no memory. */
+static struct resource *resource_of(struct websocket_server *s, const char *path)
 {
     size_t prefix = strlen(s->o.path_prefix);
-    struct buf id = {0};
-    struct resource *r = NULL;
-    if (strncmp(path, s->o.path_prefix, prefix) == 0 && t8_link_decode_segment(bytes_of_str(path + prefix), &id))
-        r = map_get(&s->resources, buf_bytes(&id));
-    buf_free(&id);
-    return r;
+    if (strncmp(path, s->o.path_prefix, prefix) != 0)
+        return NULL;
+    struct bytes name = bytes_of_str(path + prefix);
+    if (!s->o.known(s->o.ctx, name))
+        return NULL;
+    struct resource *r = map_get(&s->resources, name);
+    return r ? r : resource_new(s, name);
 }
 
 void websocket_server_handle(struct websocket_server *s, struct http_exchange *x)
@@ -287,9 +292,13 @@ static void resource_closed(void *ctx)
     free(ctx);
 }
 
-static void resource_free(struct resource *r, enum error err) /* in no map */
+static void resource_free(struct resource *r)
 {
     r->closed = true;
+    if (map_get(&r->server->resources, resource_key(r)) == r) {
+        (void)map_remove(&r->server->resources, resource_key(r));
+        r->server->state.resources--;
+    }
     if (r->visit && r->visit->stream) {
         visit_free(r->visit);
     } else if (r->visit) {
@@ -298,67 +307,73 @@ static void resource_free(struct resource *r, enum error err) /* in no map */
     }
     struct websocket_parcel *p;
     while ((p = websocket_outbox_any(&r->outbox)))
-        parcel_end(p, err, NULL);
+        parcel_end(p, ERR_DRAINING, NULL);
     loop_alarm_close(&r->alarm);
     http_last_close(&r->server->loop->uv, &r->last, resource_closed, r);
 }
 
-enum error websocket_server_open(struct websocket_server *s, struct bytes id)
+static struct resource *resource_new(struct websocket_server *s, struct bytes name)
 {
-    if (map_get(&s->resources, id))
-        return OK;
-    struct resource *r = calloc(1, sizeof *r + id.len);
+    struct resource *r = calloc(1, sizeof *r + name.len);
     if (!r)
-        return ERR_NO_MEMORY;
+        return NULL;
     r->server = s;
-    r->id_len = id.len;
-    if (id.len)
-        memcpy(r->id, id.data, id.len);
+    r->name_len = name.len;
+    if (name.len)
+        memcpy(r->name, name.data, name.len);
     r->outbox = (struct websocket_outbox){
         .resend_ms = s->o.resend_ms, .lifetime_ms = s->o.lifetime_ms, .max = s->o.max_pending};
     websocket_outbox_init(&r->outbox);
-    enum error err = loop_alarm_init(s->loop, &r->alarm, on_alarm, r);
-    if (!err) {
-        err = map_put(&s->resources, r);
-        if (!err) {
-            s->state.resources++;
-            return OK;
-        }
-        resource_free(r, err);
-        return err;
+    if (loop_alarm_init(s->loop, &r->alarm, on_alarm, r) != OK) {
+        free(r);
+        return NULL;
     }
-    free(r);
-    return err;
+    if (map_put(&s->resources, r) != OK) {
+        resource_free(r);
+        return NULL;
+    }
+    s->state.resources++;
+    return r;
 }
 
-void websocket_server_close(struct websocket_server *s, struct bytes id)
+/* What nobody knows any more goes, when there is nothing left to tell. */
+static void on_sweep(void *ctx)
 {
-    struct resource *r = map_remove(&s->resources, id);
-    if (!r)
-        return;
-    s->state.resources--;
-    resource_free(r, ERR_NOT_FOUND);
+    struct websocket_server *s = ctx;
+    size_t cursor = 0;
+    struct resource *r;
+    while ((r = map_next(&s->resources, &cursor))) {
+        if (r->outbox.count > 0 || s->o.known(s->o.ctx, resource_key(r)))
+            continue;
+        if (connected(r))
+            websocket_stream_close(r->visit->stream, WEBSOCKET_NORMAL); /* swept next time */
+        else
+            resource_free(r);
+    }
+    loop_alarm_set(&s->sweep, s->o.sweep_ms);
 }
 
-bool websocket_server_connected(const struct websocket_server *s, struct bytes id)
+bool websocket_server_connected(const struct websocket_server *s, struct bytes name)
 {
-    const struct resource *r = map_get(&s->resources, id);
+    const struct resource *r = map_get(&s->resources, name);
     return r && connected(r);
 }
 
-void websocket_server_cut(struct websocket_server *s, struct bytes id)
+void websocket_server_cut(struct websocket_server *s, struct bytes name)
 {
-    struct resource *r = map_get(&s->resources, id);
+    struct resource *r = map_get(&s->resources, name);
     if (r && connected(r))
         (void)shutdown(http_upgraded_fd(r->visit->upgraded), SHUT_RDWR); /* the stream reads the end */
 }
 
-enum error websocket_server_notify(struct websocket_server *s, struct bytes id, const char *content_type,
+enum error websocket_server_notify(struct websocket_server *s, struct bytes name, const char *content_type,
                                    struct bytes body, http_answer_fn fn, void *ctx, uint64_t ref)
 {
-    struct resource *r = map_get(&s->resources, id);
+    struct resource *r = map_get(&s->resources, name);
     if (!r)
-        return ERR_NOT_FOUND;
+        r = resource_new(s, name);
+    if (!r)
+        return ERR_NO_MEMORY;
     if (r->outbox.count >= r->outbox.max)
         return ERR_QUEUE_FULL;
     struct waiter *w = malloc(sizeof *w);
@@ -385,6 +400,13 @@ enum error websocket_server_new(struct loop *l, const struct websocket_server_op
     s->o = *o;
     list_init(&s->visits);
     map_init(&s->resources, resource_key, uv_hrtime());
+    enum error err = loop_alarm_init(l, &s->sweep, on_sweep, s);
+    if (err) {
+        free(s);
+        *out = NULL;
+        return err;
+    }
+    loop_alarm_set(&s->sweep, o->sweep_ms);
     return OK;
 }
 
@@ -393,18 +415,22 @@ void websocket_server_state_get(const struct websocket_server *s, struct websock
     *out = s->state;
 }
 
+static void server_closed(void *ctx)
+{
+    free(ctx);
+}
+
 void websocket_server_free(struct websocket_server *s)
 {
     if (!s)
         return;
     size_t cursor = 0;
     struct resource *r;
-    while ((r = map_next(&s->resources, &cursor))) {
-        (void)map_remove(&s->resources, resource_key(r));
-        resource_free(r, ERR_DRAINING);
-    }
+    while ((r = map_next(&s->resources, &cursor)))
+        resource_free(r);
     map_free(&s->resources);
     LIST_EACH_SAFE (node, &s->visits) /* in their handshakes: on_upgraded will find them without a resource */
         list_remove(node);
-    free(s);
+    loop_alarm_close(&s->sweep);
+    http_last_close(&s->loop->uv, &s->last, server_closed, s);
 }

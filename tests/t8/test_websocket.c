@@ -20,6 +20,7 @@ struct fixture {
     struct websocket_client *client;
     struct t8_link_base base;
     char origin[64], uri[80];
+    bool gone; /* the resource */
     uint16_t port;
     /* the client's handler */
     size_t notified;
@@ -68,8 +69,18 @@ static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http
              a ? (const char *)a->body.data : "");
 }
 
-static const struct websocket_server_options server_options = {
-    .path_prefix = "/ws/", .resend_ms = 60000, .lifetime_ms = 60000, .max_pending = 150, .max_message_bytes = 65536};
+static bool on_known(void *ctx, struct bytes name)
+{
+    return !((struct fixture *)ctx)->gone && bytes_equal(name, BYTES_LIT("c7"));
+}
+
+static const struct websocket_server_options server_options = {.path_prefix = "/ws/",
+                                                               .known = on_known,
+                                                               .sweep_ms = 60000,
+                                                               .resend_ms = 60000,
+                                                               .lifetime_ms = 60000,
+                                                               .max_pending = 150,
+                                                               .max_message_bytes = 65536};
 static const struct websocket_client_options client_options = {.connect_timeout_ms = 3000,
                                                                .duplicate_interval_ms = 60000,
                                                                .retry_min_ms = 10,
@@ -77,14 +88,21 @@ static const struct websocket_client_options client_options = {.connect_timeout_
                                                                .max_message_bytes = 65536,
                                                                .max_in_flight = 300};
 
+static void start_server_with(struct fixture *f, const struct websocket_server_options *from,
+                              const struct http_server_options *h)
+{
+    struct websocket_server_options o = *from;
+    o.ctx = f;
+    assert_int_equal(http_server_new(&f->l, h, on_request, f, &f->http), OK);
+    assert_int_equal(websocket_server_new(&f->l, &o, &f->server), OK);
+    f->port = http_server_port(f->http);
+}
+
 static void start_server(struct fixture *f, const struct websocket_server_options *o)
 {
     const struct http_server_options h = {
         .host = "127.0.0.1", .max_body_bytes = 1000, .max_connections = 20, .idle_timeout_s = 30, .upgrades = true};
-    assert_int_equal(http_server_new(&f->l, &h, on_request, f, &f->http), OK);
-    assert_int_equal(websocket_server_new(&f->l, o, &f->server), OK);
-    assert_int_equal(websocket_server_open(f->server, BYTES_LIT("c7")), OK);
-    f->port = http_server_port(f->http);
+    start_server_with(f, o, &h);
 }
 
 static void start_client(struct fixture *f, const struct websocket_client_options *from)
@@ -311,7 +329,32 @@ static void test_one_connection_however_many_users(void **state)
     stop(&f);
 }
 
-static void test_a_closed_resource(void **state)
+/* A resource that is no more: what it has to say is said, then its connection is closed. */
+static void test_a_resource_ends(void **state)
+{
+    struct fixture f;
+    struct websocket_server_options o = server_options;
+    (void)state;
+    prepare(&f);
+    o.sweep_ms = 20;
+    start_server(&f, &o);
+    start_client(&f, &client_options);
+    assert_int_equal(websocket_client_use(f.client, bytes_of_str(f.uri)), OK);
+    f.late = true;
+    notify(&f, "{}", 1);
+    harness_wait(&f.l, &f.notified, 1);
+    f.gone = true;
+    harness_pump(&f.l, 100);
+    assert_int_equal(client_state(&f).open, 1);
+    http_reply(f.exchanges[0], &(struct http_reply){.status = 204});
+    AWAIT(&f, f.answers == 1 && client_state(&f).lost == 1 && client_state(&f).failed >= 1); /* 404 now */
+    AWAIT(&f, server_state(&f).resources == 0);
+    f.gone = false;
+    AWAIT(&f, client_state(&f).open == 1);
+    stop(&f);
+}
+
+static void test_a_client_ends_before_its_reply(void **state)
 {
     struct fixture f;
     (void)state;
@@ -319,18 +362,12 @@ static void test_a_closed_resource(void **state)
     f.late = true;
     notify(&f, "{}", 1);
     harness_wait(&f.l, &f.notified, 1);
-    websocket_server_close(f.server, BYTES_LIT("c7"));
-    assert_int_equal(f.answers, 1);
-    assert_int_equal(f.err, ERR_NOT_FOUND);
-    AWAIT(&f, client_state(&f).lost == 1 && client_state(&f).failed >= 1); /* 404 now */
-    assert_int_equal(websocket_server_notify(f.server, BYTES_LIT("c7"), "", BYTES_LIT("{}"), on_answer, &f, 0),
-                     ERR_NOT_FOUND);
-    assert_int_equal(websocket_server_open(f.server, BYTES_LIT("c7")), OK);
-    AWAIT(&f, client_state(&f).open == 1);
-    websocket_client_free(f.client); /* with an open exchange */
+    websocket_client_free(f.client);
     f.client = NULL;
     http_reply(f.exchanges[0], &(struct http_reply){.status = 204});
     stop(&f);
+    assert_int_equal(f.answers, 1);
+    assert_int_equal(f.err, ERR_DRAINING);
 }
 
 static void test_time_is_over(void **state)
@@ -547,10 +584,7 @@ static void test_a_websocket_may_be_silent(void **state)
         .host = "127.0.0.1", .max_body_bytes = 1000, .max_connections = 20, .idle_timeout_s = 1, .upgrades = true};
     (void)state;
     prepare(&f);
-    assert_int_equal(http_server_new(&f.l, &h, on_request, &f, &f.http), OK);
-    assert_int_equal(websocket_server_new(&f.l, &server_options, &f.server), OK);
-    assert_int_equal(websocket_server_open(f.server, BYTES_LIT("c7")), OK);
-    f.port = http_server_port(f.http);
+    start_server_with(&f, &server_options, &h);
     int fd = raw_websocket(&f);
     harness_pump(&f.l, 3500);
     assert_int_equal(server_state(&f).connections, 1);
@@ -680,7 +714,8 @@ int main(void)
         cmocka_unit_test(test_sent_again_while_under_way),
         cmocka_unit_test(test_sent_again_over_the_next_connection),
         cmocka_unit_test(test_one_connection_however_many_users),
-        cmocka_unit_test(test_a_closed_resource),
+        cmocka_unit_test(test_a_resource_ends),
+        cmocka_unit_test(test_a_client_ends_before_its_reply),
         cmocka_unit_test(test_time_is_over),
         cmocka_unit_test(test_where_we_connect_to),
         cmocka_unit_test(test_handshakes_that_are_refused),

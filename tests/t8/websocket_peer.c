@@ -94,6 +94,12 @@ static void on_request(void *ctx, struct http_exchange *x)
     websocket_server_handle(((struct peer *)ctx)->server, x);
 }
 
+static bool on_known(void *ctx, struct bytes name)
+{
+    (void)ctx;
+    return bytes_equal(name, BYTES_LIT("r"));
+}
+
 static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a)
 {
     (void)ctx;
@@ -138,6 +144,8 @@ static void server(struct peer *p)
                                           .upgrades = true,
                                           .tls = p->tls};
     const struct websocket_server_options o = {.path_prefix = "/ws/",
+                                               .known = on_known,
+                                               .sweep_ms = 1000,
                                                .resend_ms = p->resend_ms,
                                                .lifetime_ms = 60000,
                                                .ping_interval_ms = p->ping_ms,
@@ -145,7 +153,6 @@ static void server(struct peer *p)
                                                .max_message_bytes = T8_MAX_BODY_BYTES};
     check(http_server_new(&p->l, &h, on_request, p, &p->http), "http");
     check(websocket_server_new(&p->l, &o, &p->server), "server");
-    check(websocket_server_open(p->server, BYTES_LIT("r")), "resource");
     printf("port %u\n", http_server_port(p->http));
     fflush(stdout);
 }
