@@ -202,6 +202,7 @@ void t8_link_add_segment(struct buf *out, struct bytes text);
 /* ProblemDetails (TS 29.122 clause 5.2.1.2.12). Absent members are empty or 0. */
 struct t8_problem {
     int status;
+    int status_of_code; /* read only: what an error code in the text stands for, whatever HTTP says; 0 = none */
     struct bytes title;
     struct bytes detail;
     struct bytes cause_text;

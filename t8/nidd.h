@@ -178,8 +178,9 @@ struct nidd_answer {
     struct bytes request_path; /* what a relative link is relative to */
     const struct t8_link_base *base;
 };
-/* Any answer at all means something: there is no error. `link` lies in *memory, which is reset first. A failure that an
- * old SCEF tells in a 2xx body (before V15.2.0) reads as the status and cause of today. */
+/* Any answer at all means something: there is no error. An error code in the text decides about the status too.
+ * `link` lies in *memory, which is reset first. A failure that an old SCEF tells in a 2xx body (before V15.2.0) reads
+ * as the status and cause of today. */
 void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, struct nidd_submit_result *out);
 void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *memory,
                                     struct nidd_configuration_result *out);

@@ -16,12 +16,14 @@ static struct bytes link_of(const struct nidd_answer *a, struct bytes self, stru
     return memory->failed ? bytes_of(NULL, 0) : buf_bytes(memory);
 }
 
-static void read_error(const struct nidd_answer *a, enum t8_cause *cause, uint64_t *retransmission_ms)
+static void read_error(const struct nidd_answer *a, int *http_status, enum t8_cause *cause, uint64_t *retransmission_ms)
 {
     struct t8_problem problem;
     struct t8_doc *doc;
     t8_problem_decode(a->body, &problem, retransmission_ms, &doc);
     *cause = problem.cause;
+    if (problem.status_of_code)
+        *http_status = problem.status_of_code;
     t8_doc_free(doc);
 }
 
@@ -30,7 +32,7 @@ void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, st
     *out = (struct nidd_submit_result){
         .outcome = NIDD_SUBMIT_REFUSED, .http_status = a->http_status, .retry_after_s = a->retry_after_s};
     if (!is_success(a->http_status)) {
-        read_error(a, &out->cause, &out->requested_retransmission_ms);
+        read_error(a, &out->http_status, &out->cause, &out->requested_retransmission_ms);
         return;
     }
     struct nidd_downlink d;
@@ -82,7 +84,7 @@ void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *mem
     *out = (struct nidd_configuration_result){.http_status = a->http_status, .retry_after_s = a->retry_after_s};
     if (!is_success(a->http_status)) {
         uint64_t unused;
-        read_error(a, &out->cause, &unused);
+        read_error(a, &out->http_status, &out->cause, &unused);
         return;
     }
     struct nidd_configuration c;
