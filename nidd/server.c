@@ -257,8 +257,8 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
             .code = COAP_CODE(5, 3), .max_age_s = 10, .block1_szx = -1, .diagnostic = "shutting down"};
     } else if (!d->routed) {
         no = (struct coap_error){.code = COAP_CODE(5, 2), .block1_szx = -1, .diagnostic = "device is not configured"};
-    } else if (d->configuration == CONFIGURATION_REFUSED) {
-        const char *cause = t8_cause_name(d->configuration_cause);
+    } else if (configuration_refuses(d)) {
+        const char *cause = t8_cause_name(d->configuration->cause);
         no = (struct coap_error){
             .code = COAP_CODE(5, 2), .block1_szx = -1, .diagnostic = cause[0] ? cause : "refused by the SCEF"};
     } else if (v->message.len > device_packet_size(e, d)) {

@@ -169,6 +169,34 @@ monitoring_subscription_decode_request(struct bytes body, struct monitoring_subs
                                                                       struct buf *out);
 void monitoring_subscription_release(struct monitoring_subscription *s);
 
+/* ---- JSON Patch of a subscription: an array of PatchItem (RFC 6902; TS 29.122 clause 5.3.3.3.3.3) */
+enum monitoring_patch_operation {
+    MONITORING_PATCH_UNSET,
+    MONITORING_PATCH_ADD,
+    MONITORING_PATCH_COPY,
+    MONITORING_PATCH_MOVE,
+    MONITORING_PATCH_REMOVE,
+    MONITORING_PATCH_REPLACE,
+    MONITORING_PATCH_TEST,
+    MONITORING_PATCH_OTHER
+};
+struct monitoring_patch_item {
+    enum monitoring_patch_operation op;
+    struct bytes path;  /* JSON pointer */
+    struct bytes from;  /* of COPY and MOVE */
+    struct bytes value; /* JSON text, of ADD, REPLACE and TEST */
+};
+struct monitoring_patch {
+    struct t8_doc *doc;
+    struct buf memory; /* owns the values after decoding */
+    struct monitoring_patch_item *items;
+    size_t items_count;
+};
+[[gnu::warn_unused_result]] enum error monitoring_patch_decode_request(struct bytes body, struct monitoring_patch *out,
+                                                                       struct t8_problem *p);
+[[gnu::warn_unused_result]] enum error monitoring_patch_encode(const struct monitoring_patch *c, struct buf *out);
+void monitoring_patch_release(struct monitoring_patch *c);
+
 /* ---- the 200 to a one-time request, or to a DELETE: MonitoringEventReport, MonitoringEventReports (5.3.2.3.10), or an
  * array of reports. */
 struct monitoring_reports {

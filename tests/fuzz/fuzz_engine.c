@@ -79,7 +79,7 @@ static void input_uplink(unsigned device)
     uint32_t ref = ++w.later_ref;
     w.later[ref] = 1;
     w.inside = true;
-    enum engine_verdict v = engine_uplink(w.e, w.now_ms, ref, &u, &err);
+    enum engine_verdict v = engine_uplink(w.e, w.now_ms, 0, ref, &u, &err);
     if (v != ENGINE_LATER) {
         fail_unless(w.later[ref] == 1);
         w.later[ref] = 0;
@@ -165,12 +165,12 @@ static void input_status(unsigned device, unsigned what)
     if (what & 1) {
         const struct nidd_delivery_status s = {.nidd_downlink_data_transfer = link_of(what >> 1),
                                                .delivery_status = (what >> 4) % (T8_DELIVERY_OTHER_FAILURE + 1)};
-        err = engine_delivery_status(w.e, w.now_ms, &s);
+        err = engine_delivery_status(w.e, w.now_ms, 0, &s);
     } else {
         const struct nidd_configuration_status s = {.nidd_configuration = link_of(what >> 1),
                                                     .id = world_identity(device),
                                                     .status = (what >> 4) % (T8_NIDD_STATUS_OTHER + 1)};
-        err = engine_configuration_status(w.e, w.now_ms, &s);
+        err = engine_configuration_status(w.e, w.now_ms, 0, &s);
     }
     fail_unless(err < ERROR_COUNT);
     world_checks();

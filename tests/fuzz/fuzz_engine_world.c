@@ -183,16 +183,16 @@ static void port_configuration(uint64_t ref)
     w.configurations[w.configuration_count++] = ref;
 }
 
-static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
-    (void)ctx;
+    (void)ctx, (void)scef;
     fail_unless((id.external_id.len == 0) != (id.msisdn.len == 0));
     port_configuration(ref);
 }
 
-static void port_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
-    (void)ctx;
+    (void)ctx, (void)scef;
     fail_unless(link.len > 0);
     port_configuration(ref);
 }
@@ -266,6 +266,7 @@ void world_start(void)
     w.inside = true;
     fail_unless(engine_new(&w.o, &ports, w.now_ms, &w.e) == OK);
     fail_unless(engine_server_add(w.e, "server0") == OK && engine_server_add(w.e, "server1") == OK);
+    fail_unless(engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef0"}) == OK);
     static const char kinds[] = {RECORD_SEQUENCE, RECORD_DEVICE, RECORD_DOWNLINK, RECORD_UPLINK};
     for (unsigned k = 0; k < 4; k++) {
         for (size_t i = 0; i < w.committed_count; i++) {
@@ -287,8 +288,9 @@ void world_start(void)
         }
     }
     for (unsigned i = 0; i < DEVICES; i++)
-        fail_unless(engine_device_add(
-                        w.e, &(struct engine_device_options){.id = world_identity(i), .server = i % SERVERS}) == OK);
+        fail_unless(engine_device_add(w.e, &(struct engine_device_options){.id = world_identity(i),
+                                                                           .server = i % SERVERS,
+                                                                           .group = ENGINE_NONE}) == OK);
     engine_start(w.e, w.now_ms);
     world_checks();
 }

@@ -108,15 +108,15 @@ static void configuration_asked(uint64_t ref, bool is_get)
     w.configuration_refs[w.configuration_count++] = ref;
 }
 
-static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
-    (void)ctx, (void)id;
+    (void)ctx, (void)scef, (void)id;
     configuration_asked(ref, false);
 }
 
-static void port_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
-    (void)ctx;
+    (void)ctx, (void)scef;
     assert_true(link.len > 0);
     configuration_asked(ref, true);
 }
@@ -194,7 +194,7 @@ static void uplink(unsigned device, const struct message *m)
     enum error err = OK;
     w.later++; /* it may be answered before the call ends */
     in_engine = true;
-    enum engine_verdict v = engine_uplink(w.e, w.now_ms, ++w.later_ref, &u, &err);
+    enum engine_verdict v = engine_uplink(w.e, w.now_ms, 0, ++w.later_ref, &u, &err);
     in_engine = false;
     if (v != ENGINE_LATER)
         w.later--;
@@ -272,7 +272,7 @@ static void delivery(const char *link, enum t8_delivery_status s)
     const struct nidd_delivery_status status = {.nidd_downlink_data_transfer = bytes_of_str(link),
                                                 .delivery_status = s};
     in_engine = true;
-    assert_int_equal(engine_delivery_status(w.e, w.now_ms, &status), OK);
+    assert_int_equal(engine_delivery_status(w.e, w.now_ms, 0, &status), OK);
     in_engine = false;
     after();
 }
@@ -310,7 +310,8 @@ static bool set_up(void)
     w.now_ms = T0;
     in_engine = true;
     bool ok = engine_new(&o, &ports, T0, &w.e) == OK && engine_server_add(w.e, "server0") == OK &&
-              engine_server_add(w.e, "server1") == OK;
+              engine_server_add(w.e, "server1") == OK &&
+              engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef0"}) == OK;
     if (ok) {
         engine_restore_sequence(w.e, 10);
         ok = engine_restore_device(
@@ -334,10 +335,13 @@ static bool set_up(void)
         r.message = message_bytes(&u);
         enum error err = engine_restore_message(w.e, RECORD_UPLINK, &r);
         ok &= err == OK || err == ERR_NO_MEMORY;
-        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")}}) == OK;
-        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev1@x"),
-                                                                            .msisdn = BYTES_LIT("4916")}}) == OK;
-        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.msisdn = BYTES_LIT("4917")}}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")},
+                                                                     .group = ENGINE_NONE}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){
+                                         .id = {.external_id = BYTES_LIT("dev1@x"), .msisdn = BYTES_LIT("4916")},
+                                         .group = ENGINE_NONE}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.msisdn = BYTES_LIT("4917")},
+                                                                     .group = ENGINE_NONE}) == OK;
     }
     if (ok)
         engine_start(w.e, T0);

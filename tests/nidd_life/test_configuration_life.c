@@ -32,6 +32,7 @@ struct record {
 static struct life {
     struct engine *e;
     struct engine_options o;
+    struct engine_scef_options scef;
     uint64_t now_ms;
     struct request requests[REQUESTS];
     unsigned asked, looked_at; /* requests so far */
@@ -66,21 +67,22 @@ static void port_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
     (void)asked(SUBMIT, ref, s->configuration_link);
 }
 
-static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
-    (void)ctx, (void)id;
+    (void)ctx, (void)scef, (void)id;
     (void)asked(CREATE, ref, bytes_of(NULL, 0));
 }
 
-static void port_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
-    (void)ctx;
+    (void)ctx, (void)scef;
     (void)asked(GET, ref, link);
 }
 
-static void port_patch(void *ctx, uint64_t ref, struct bytes link, const struct nidd_configuration_patch *p)
+static void port_patch(void *ctx, uint32_t scef, uint64_t ref, struct bytes link,
+                       const struct nidd_configuration_patch *p)
 {
-    (void)ctx;
+    (void)ctx, (void)scef;
     struct request *r = asked(PATCH, ref, link);
     r->has_duration = p->has_duration;
     r->duration_ms = p->duration_ms;
@@ -88,15 +90,15 @@ static void port_patch(void *ctx, uint64_t ref, struct bytes link, const struct 
              (const char *)p->notification_destination.data);
 }
 
-static void port_delete(void *ctx, uint64_t ref, struct bytes link)
+static void port_delete(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
-    (void)ctx;
+    (void)ctx, (void)scef;
     (void)asked(DELETE_, ref, link);
 }
 
-static void port_list(void *ctx)
+static void port_list(void *ctx, uint32_t scef)
 {
-    (void)ctx;
+    (void)ctx, (void)scef;
     t.lists++;
 }
 
@@ -175,6 +177,7 @@ static void engine_begin(unsigned devices)
     }
     assert_int_equal(engine_new(&t.o, &ports, t.now_ms, &t.e), OK);
     assert_int_equal(engine_server_add(t.e, "main"), OK);
+    assert_int_equal(engine_scef_add(t.e, &t.scef), OK);
     static const enum record_kind kinds[] = {RECORD_DEVICE, RECORD_DOWNLINK, RECORD_UPLINK};
     for (unsigned k = 0; k < 3; k++)
         for (unsigned i = 0; i < t.record_count; i++) {
@@ -194,7 +197,7 @@ static void engine_begin(unsigned devices)
     for (unsigned i = 0; i < devices; i++) {
         char id[32];
         snprintf(id, sizeof id, "dev%u@x", i);
-        const struct engine_device_options d = {.id = {.external_id = bytes_of_str(id)}};
+        const struct engine_device_options d = {.id = {.external_id = bytes_of_str(id)}, .group = ENGINE_NONE};
         assert_int_equal(engine_device_add(t.e, &d), OK);
     }
     engine_start(t.e, t.now_ms);
@@ -221,8 +224,9 @@ static int set_up(void **state)
     (void)state;
     memset(&t, 0, sizeof t);
     engine_options_default(&t.o);
-    t.o.notification_destination = OURS;
-    t.o.supported_features = 0x0c;
+    t.scef.name = "scef0";
+    t.scef.notification_destination = OURS;
+    t.scef.supported_features = 0x0c;
     t.o.seed = 7;
     return 0;
 }
@@ -268,12 +272,12 @@ static struct nidd_configuration_result granted(int status, const char *link, ui
 static void found(const char *id, const char *link)
 {
     struct nidd_configuration_found f = {.id = {.external_id = bytes_of_str(id)}, .result = granted(200, link, 0)};
-    engine_configuration_found(t.e, t.now_ms, &f);
+    engine_configuration_found(t.e, t.now_ms, 0, &f);
 }
 
 static void listed(int status)
 {
-    engine_configuration_listed(t.e, t.now_ms, &(struct nidd_configuration_result){.http_status = status});
+    engine_configuration_listed(t.e, t.now_ms, 0, &(struct nidd_configuration_result){.http_status = status});
     settle();
 }
 
@@ -408,7 +412,7 @@ static void without_the_ports_nothing_is_new(void **state)
 static void renewed_before_the_end(void **state)
 {
     (void)state;
-    t.o.configuration_duration_ms = 30 * DAYS;
+    t.scef.configuration_duration_ms = 30 * DAYS;
     begin(1);
     answer(next(CREATE), granted(201, "/as/configurations/c0", t.now_ms + 7 * DAYS)); /* it grants less */
     assert_int_equal(info("dev0@x").configuration_end_ms, START_MS + 7 * DAYS);
@@ -547,7 +551,7 @@ static void destination_changed(void **state)
     (void)state;
     begin(1);
     answer(next(CREATE), granted(201, "/as/configurations/c0", 0));
-    t.o.notification_destination = "http://elsewhere/t8";
+    t.scef.notification_destination = "http://elsewhere/t8";
     restart(1);
     answer(next(GET), granted(200, "", 0));
     const struct request *r = next(PATCH);
@@ -563,7 +567,7 @@ static void destination_changed(void **state)
     assert_int_equal(t.looked_at, t.asked);
 
     /* A SCEF before Rel-17 cannot change it. */
-    t.o.notification_destination = OURS;
+    t.scef.notification_destination = OURS;
     restart(1);
     answer(next(GET), now);
     answer(next(PATCH), (struct nidd_configuration_result){.http_status = 400});
@@ -594,7 +598,7 @@ static void moved_for_good(void **state)
     struct nidd_configuration_status s = {.nidd_configuration = BYTES_LIT("/3gpp-nidd/v1/as/configurations/c0"),
                                           .id = {.external_id = BYTES_LIT("dev0@x")},
                                           .status = T8_NIDD_ACTIVE};
-    assert_int_equal(engine_configuration_status(t.e, t.now_ms, &s), OK);
+    assert_int_equal(engine_configuration_status(t.e, t.now_ms, 0, &s), OK);
 }
 
 static void led_elsewhere_is_no_loss(void **state)

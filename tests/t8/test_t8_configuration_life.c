@@ -2,7 +2,7 @@
 #include "tests/base/test.h"
 
 #include "t8/nidd.h"
-#include "t8/nidd_configuration_list.h"
+#include "t8/json_list.h"
 #include "t8/nidd_configuration_patch.h"
 
 #define AT_7    "2026-11-20T07:00:00Z"
@@ -117,11 +117,10 @@ static void lists(void **state)
         {"[{\"self\":\"/a\"}]{\"self\":\"/b\"}", "/a "},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct nidd_configuration_list l;
+        struct t8_list l;
         struct bytes element;
         struct buf selves = {0};
-        for (nidd_configuration_list_begin(&l, bytes_of_str(rows[i].body));
-             nidd_configuration_list_next(&l, &element);) {
+        for (t8_list_begin(&l, bytes_of_str(rows[i].body)); t8_list_next(&l, &element);) {
             struct nidd_configuration c;
             if (nidd_configuration_decode(element, &c) != OK)
                 continue;
@@ -140,7 +139,7 @@ static void long_list(void **state)
 {
     (void)state;
     struct buf body = {0};
-    struct nidd_configuration_list l;
+    struct t8_list l;
     struct bytes element;
     unsigned count = 0;
     for (unsigned i = 0; i < 5000; i++)
@@ -148,7 +147,7 @@ static void long_list(void **state)
                  i, i);
     buf_add_u8(&body, ']');
     assert_true(body.len > T8_MAX_BODY_BYTES);
-    for (nidd_configuration_list_begin(&l, buf_bytes(&body)); nidd_configuration_list_next(&l, &element);)
+    for (t8_list_begin(&l, buf_bytes(&body)); t8_list_next(&l, &element);)
         count++;
     assert_int_equal(count, 5000);
     buf_free(&body);
