@@ -155,8 +155,9 @@ static void on_alarm(void *ctx)
 
 /* ---- ports of the models */
 
-static void on_ue_deliver(void *ctx, uint32_t ue, struct bytes data)
+static void on_ue_deliver(void *ctx, uint32_t ue, struct bytes data, struct t8_rds_port port)
 {
+    (void)port;
     struct scef_sim *s = ctx;
     (void)todo_add(s, TODO_DELIVER, &s->ues[ue], data);
 }

@@ -30,7 +30,9 @@ static void on_configuration_create(void *ctx, struct bytes scs_as_id, const str
                                     struct scef_configuration_answer *a)
 {
     struct scef_sim *s = ctx;
-    a->http_status = scef_configuration_create(s->model, sim_now_ms(s), scs_as_id, c, &a->configuration, &a->cause);
+    struct scef_answer r = scef_configuration_create(s->model, sim_now_ms(s), scs_as_id, c, &a->configuration);
+    a->http_status = r.http_status;
+    a->cause = r.cause;
     at_hand_done(s, a->http_status, t8_cause_name(a->cause));
 }
 
@@ -38,7 +40,8 @@ static void on_configuration_get(void *ctx, struct bytes scs_as_id, struct bytes
                                  struct scef_configuration_answer *a)
 {
     struct scef_sim *s = ctx;
-    a->http_status = scef_configuration_get(s->model, sim_now_ms(s), scs_as_id, configuration_id, &a->configuration);
+    a->http_status =
+        scef_configuration_get(s->model, sim_now_ms(s), scs_as_id, configuration_id, &a->configuration).http_status;
     at_hand_done(s, a->http_status, NULL);
 }
 
@@ -46,7 +49,7 @@ static void on_configuration_delete(void *ctx, struct bytes scs_as_id, struct by
                                     struct scef_configuration_answer *a)
 {
     struct scef_sim *s = ctx;
-    a->http_status = scef_configuration_delete(s->model, sim_now_ms(s), scs_as_id, configuration_id);
+    a->http_status = scef_configuration_delete(s->model, sim_now_ms(s), scs_as_id, configuration_id).http_status;
     at_hand_done(s, a->http_status, NULL);
 }
 
@@ -63,7 +66,8 @@ static void on_configuration_patch(void *ctx, struct bytes scs_as_id, struct byt
 {
     struct scef_sim *s = ctx;
     a->http_status =
-        scef_configuration_patch(s->model, sim_now_ms(s), scs_as_id, configuration_id, p, &a->configuration);
+        scef_configuration_patch(s->model, sim_now_ms(s), scs_as_id, configuration_id, p, &a->configuration)
+            .http_status;
     at_hand_done(s, a->http_status, NULL);
 }
 
@@ -75,18 +79,18 @@ static void on_downlink(void *ctx, struct http_exchange *x, struct bytes scs_as_
     scef_downlink(s->model, sim_now_ms(s), (uint64_t)(uintptr_t)x, scs_as_id, configuration_id, d);
 }
 
-static void on_downlink_answer(void *ctx, uint64_t request_ref, int http_status, enum t8_cause cause,
-                               const struct nidd_downlink *d, uint64_t requested_retransmission_ms)
+static void on_downlink_answer(void *ctx, uint64_t request_ref, const struct scef_answer *r,
+                               const struct nidd_downlink *d)
 {
     struct scef_sim *s = ctx;
     struct http_exchange *x = (struct http_exchange *)(uintptr_t)request_ref;
-    trace_request(s, x, http_status, t8_cause_name(cause));
-    if (http_status == 0) { /* it restarted under the request; a shell cannot break the connection, so 503 */
+    trace_request(s, x, r->http_status, t8_cause_name(r->cause));
+    if (r->http_status == 0) { /* it restarted under the request; a shell cannot break the connection, so 503 */
         http_reply_error(x, ERR_DRAINING, NULL, NULL);
         return;
     }
     struct scef_downlink_answer a = {
-        .http_status = http_status, .cause = cause, .requested_retransmission_ms = requested_retransmission_ms};
+        .http_status = r->http_status, .cause = r->cause, .requested_retransmission_ms = r->retransmission_ms};
     if (d != NULL)
         a.downlink = *d;
     scef_server_downlink_answer(x, &a);
@@ -149,7 +153,7 @@ struct post {
     struct scef_sim *sim;
     uint64_t ref;
     unsigned redirects;
-    char *ext_id; /* NULL: not told (delivery status) */
+    char *ext_id; /* NULL: not told */
     char *url;
     struct buf body;
 };
@@ -207,41 +211,26 @@ static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http
     sim_settle(s);
 }
 
-/* Takes over the body. A post that cannot begin has failed like one without an answer. */
-static void post_start(struct scef_sim *s, uint64_t ref, const char *destination, struct bytes ext_id, struct buf body,
-                       enum error encoded)
+/* A post that cannot begin has failed like one without an answer. */
+static void on_notify(void *ctx, uint64_t ref, const struct scef_notification *n)
 {
+    struct scef_sim *s = ctx;
     struct post *p = calloc(1, sizeof *p);
     if (p == NULL) {
-        buf_free(&body);
         sim_notification_result_later(s, ref, 0);
         return;
     }
+    struct bytes ext_id = n->id.external_id.len > 0 ? n->id.external_id : n->id.msisdn;
     p->sim = s;
     p->ref = ref;
-    p->body = body;
-    p->url = bytes_dup_str(bytes_of_str(destination));
+    buf_add(&p->body, n->body);
+    p->url = bytes_dup_str(bytes_of_str(n->destination));
     p->ext_id = ext_id.len > 0 ? bytes_dup_str(ext_id) : NULL;
     list_push_back(&s->posts, &p->node);
-    if (encoded != OK || p->url == NULL || post_send(p) != OK) {
+    if (p->body.failed || p->url == NULL || post_send(p) != OK) {
         post_free(p);
         sim_notification_result_later(s, ref, 0);
     }
-}
-
-static void on_notify_uplink(void *ctx, uint64_t ref, const char *destination, const struct nidd_uplink *u)
-{
-    struct buf body = {0};
-    enum error err = nidd_uplink_encode(u, &body);
-    post_start(ctx, ref, destination, u->id.external_id.len > 0 ? u->id.external_id : u->id.msisdn, body, err);
-}
-
-static void on_notify_delivery_status(void *ctx, uint64_t ref, const char *destination,
-                                      const struct nidd_delivery_status *d)
-{
-    struct buf body = {0};
-    enum error err = nidd_delivery_status_encode(d, &body);
-    post_start(ctx, ref, destination, (struct bytes){0}, body, err);
 }
 
 /* ---- wiring */
@@ -263,8 +252,7 @@ void sim_t8_init(struct scef_sim *s)
 void sim_t8_ports(struct scef_ports *ports)
 {
     ports->downlink_answer = on_downlink_answer;
-    ports->notify_uplink = on_notify_uplink;
-    ports->notify_delivery_status = on_notify_delivery_status;
+    ports->notify = on_notify;
 }
 
 void sim_t8_stop(struct scef_sim *s)
