@@ -6,7 +6,7 @@
  *   scef_sim_nidd.c, scef_sim_triggering.c, scef_sim_monitoring.c    the three APIs of T8, one to one with their models
  *   scef_sim_callbacks.c notifications to the AS
  *   scef_sim_oauth.c     access tokens (RFC 6749 clause 4.4)
- *   scef_sim_control.c   /sim/v1, for tests and demos
+ *   scef_sim_control.c, scef_sim_control_ue.c    /sim/v1, for tests and demos
  *   scef_sim_trace.c     evidence as JSON lines
  *
  * Ports of the models never call an input. What they bring is noted (todo) and done when the input has returned:
@@ -20,11 +20,14 @@
 #include "sim/air_udp.h"
 #include "sim/lwm2m_device.h"
 #include "sim/scef_model.h"
+#include "sim/scef_monitoring.h"
 #include "sim/scef_sim_config.h"
 #include "sim/scef_sim_trace.h"
+#include "sim/scef_triggering.h"
 #include "t8/http_client.h"
+#include "t8/scef_monitoring_server.h"
 #include "t8/scef_nidd_server.h"
-#include "t8/scef_server.h"
+#include "t8/scef_triggering_server.h"
 
 struct sim_ue {
     struct scef_sim *sim;
@@ -67,6 +70,8 @@ struct scef_sim {
     struct scef_server t8;
     struct sim_oauth oauth;
     struct scef_model *model;
+    struct scef_triggering *triggering;
+    struct scef_monitoring *monitoring;
     struct timer_wheel wheel;                /* of the devices */
     struct sim_ue *ues;                      /* as many as the configuration has, same order */
     struct sim_todo *todo_first, *todo_last; /* NULL: nothing */
@@ -105,7 +110,13 @@ char *sim_link_root(const struct scef_sim *s, enum t8_api api);
 extern const struct scef_nidd_sink sim_nidd_sink;
 /* Port `downlink_answer` of the model. */
 void sim_downlink_answer(void *ctx, uint64_t request_ref, const struct scef_answer *m, const struct nidd_downlink *d);
-enum error sim_nidd_start(struct scef_sim *s); /* with the ports of all models */
+[[gnu::warn_unused_result]] enum error sim_nidd_start(struct scef_sim *s); /* with the ports of all models */
+
+/* scef_sim_triggering.c, scef_sim_monitoring.c: beside the model */
+extern const struct scef_triggering_sink sim_triggering_sink;
+extern const struct scef_monitoring_sink sim_monitoring_sink;
+[[gnu::warn_unused_result]] enum error sim_triggering_start(struct scef_sim *s);
+[[gnu::warn_unused_result]] enum error sim_monitoring_start(struct scef_sim *s);
 
 /* scef_sim_callbacks.c: port `notify` of the model. */
 void sim_notify(void *ctx, uint64_t ref, const struct scef_notification *n);

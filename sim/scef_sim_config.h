@@ -201,6 +201,9 @@ struct sim_config {
     size_t ue_count;
 };
 
+/* "262-01": MCC and MNC (TS 23.003 clause 12.1). */
+bool sim_plmn_parse(const char *text, struct scef_plmn *out);
+
 /* Mistakes are appended to `errors`: ERR_CONFIG, and nothing to free. */
 [[gnu::warn_unused_result]] enum error sim_config_load(const char *file, struct sim_config *out, struct buf *errors);
 void sim_config_free(struct sim_config *c);

@@ -140,9 +140,7 @@ struct scef_limit sim_limit(struct sim_place at, const char *key, const int64_t 
 /* [least, most]; where most may be 0 for no end. */
 void sim_range(struct sim_place at, const char *key, const int64_t *given, bool open, uint64_t most, uint32_t out[2]);
 struct t8_features sim_features(struct sim_place at, const char *key, const char *given);
-/* "262-01": MCC and MNC (TS 23.003 clause 12.1). */
 struct scef_plmn sim_plmn(struct sim_place at, const char *key, const char *given);
-bool sim_plmn_parse(const char *text, struct scef_plmn *out);
 bool sim_external_id_ok(const char *id);
 bool sim_msisdn_ok(const char *msisdn);
 

@@ -131,9 +131,12 @@ static void todo_all(struct scef_sim *s)
 void sim_settle(struct scef_sim *s)
 {
     todo_all(s);
-    uint64_t next_ms = scef_next_wake(s->model), devices_ms = timer_wheel_next(&s->wheel), now_ms = sim_now_ms(s);
-    if (devices_ms < next_ms)
-        next_ms = devices_ms;
+    const uint64_t wakes[] = {scef_triggering_next_wake(s->triggering), scef_monitoring_next_wake(s->monitoring),
+                              timer_wheel_next(&s->wheel)};
+    uint64_t next_ms = scef_next_wake(s->model), now_ms = sim_now_ms(s);
+    for (size_t i = 0; i < sizeof wakes / sizeof *wakes; i++)
+        if (wakes[i] < next_ms)
+            next_ms = wakes[i];
     if (next_ms == UINT64_MAX)
         loop_alarm_clear(&s->alarm);
     else
@@ -145,6 +148,8 @@ static void on_alarm(void *ctx)
     struct scef_sim *s = ctx;
     uint64_t now_ms = sim_now_ms(s);
     scef_wake(s->model, now_ms);
+    scef_triggering_wake(s->triggering, now_ms);
+    scef_monitoring_wake(s->monitoring, now_ms);
     for (struct timer *t; (t = timer_wheel_advance(&s->wheel, now_ms)) != NULL;) {
         struct sim_ue *u = LIST_ENTRY(t, struct sim_ue, wake);
         lwm2m_device_wake(u->device, now_ms);
@@ -319,6 +324,10 @@ enum error sim_start(struct scef_sim *s, const struct sim_config *c, struct buf 
         err = http_start(s, why);
     if (err == OK)
         err = sim_nidd_start(s);
+    if (err == OK)
+        err = sim_triggering_start(s);
+    if (err == OK)
+        err = sim_monitoring_start(s);
     if (err == OK) {
         s->ues = calloc(c->ue_count + 1, sizeof *s->ues);
         err = s->ues != NULL ? OK : ERR_NO_MEMORY;
@@ -353,6 +362,8 @@ void sim_stop(struct scef_sim *s)
     }
     for (struct sim_todo *d; (d = todo_take(s)) != NULL;)
         free(d);
+    scef_monitoring_free(s->monitoring);
+    scef_triggering_free(s->triggering);
     scef_model_free(s->model);
     loop_alarm_close(&s->alarm);
     loop_signals_stop(&s->signals);

@@ -57,6 +57,8 @@ void sim_t8_init(struct scef_sim *s)
         .dialect = s->config->dialect,
         .prefix = s->config->prefix,
         .nidd = &sim_nidd_sink,
+        .triggering = &sim_triggering_sink,
+        .monitoring = &sim_monitoring_sink,
         .as_known = on_as_known,
         .answered = on_answered,
     };
