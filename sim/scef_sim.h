@@ -132,5 +132,6 @@ void sim_oauth_revoke(struct scef_sim *s); /* every token */
 /* scef_sim_control.c */
 #define SIM_CONTROL_ROOT "/sim/v1"
 void sim_control_handle(struct scef_sim *s, struct http_exchange *x);
+void sim_control_help(FILE *out); /* what can be asked */
 
 #endif

@@ -122,30 +122,46 @@ static const struct route {
     const char *method;
     const char *path; /* below SIM_CONTROL_ROOT; '*' is a UE */
     sim_control_fn fn;
+    const char *query; /* for people */
+    const char *what;
 } routes[] = {
-    {"GET", "/ues", sim_control_ues}, /* all UEs: state, counters */
-    {"GET", "/ues/*", sim_control_ue},
-    {"GET", "/ues/*/triggers", sim_control_triggers},  /* that reached it, the latest first */
-    {"POST", "/ues/*/wake", sim_control_wake},         /* it shows up (TAU): what is buffered flows */
-    {"POST", "/ues/*/pdn", sim_control_pdn},           /* ?connected=0|1: its PDN connection */
-    {"POST", "/ues/*/coverage", sim_control_coverage}, /* ?covered=0|1 */
-    {"POST", "/ues/*/roam", sim_control_roam},         /* ?plmn=262-01 */
-    {"POST", "/ues/*/fail", sim_control_fail},         /* ?s1ap=N&nas=N: its radio connection fails */
-    {"POST", "/ues/*/rds", sim_control_rds},           /* ?rds=0|1: it turns out to have RDS, or not */
-    {"POST", "/ues/*/uplink", sim_control_uplink},     /* the body as MO data; ?ue=N&scef=N&reliable=0|1: by RDS */
-    {"POST", "/ues/*/port", sim_control_port},         /* ?as=ID&ue=N&scef=N&app=ID; no app: released */
-    {"POST", "/ues/*/authorisation", sim_control_authorisation}, /* ?authorised=0|1: its NIDD authorisation */
-    {"POST", "/ues/*/configuration-trigger",
-     sim_control_configuration_trigger},                                 /* ?as=ID&url=URL; else as configured */
-    {"POST", "/ues/*/monitoring/cancel", sim_control_monitoring_cancel}, /* the network watches it no more */
-    {"GET", "/groups", groups_list},                                     /* members of each group */
-    {"GET", "/scef", scef_show},                                         /* totals */
-    {"POST", "/scef/restart", restart},               /* what is buffered is lost; ?forget=1: all resources too */
-    {"POST", "/configurations/terminate", terminate}, /* ?as=ID&id=ID: the operator ends it */
-    {"POST", "/subscriptions/cancel", cancel},        /* ?as=ID&id=ID: the network ends it */
-    {"GET", "/oauth", oauth_show},                    /* tokens given, refused; T8 requests that had none */
-    {"POST", "/oauth/revoke", oauth_revoke},          /* no token given so far is valid any more */
+    {"GET", "/ues", sim_control_ues, "", "all UEs: state and counters"},
+    {"GET", "/ues/*", sim_control_ue, "", "one of them"},
+    {"GET", "/ues/*/triggers", sim_control_triggers, "", "device triggers that reached it, the latest first"},
+    {"POST", "/ues/*/wake", sim_control_wake, "", "it shows up (TAU): what is buffered flows"},
+    {"POST", "/ues/*/pdn", sim_control_pdn, "?connected=0|1", "its PDN connection ends or begins"},
+    {"POST", "/ues/*/coverage", sim_control_coverage, "?covered=0|1", "it leaves or finds the coverage"},
+    {"POST", "/ues/*/roam", sim_control_roam, "?plmn=262-01", "it is there now"},
+    {"POST", "/ues/*/fail", sim_control_fail, "?s1ap=N&nas=N", "its radio connection fails"},
+    {"POST", "/ues/*/rds", sim_control_rds, "?rds=0|1", "it turns out to have RDS, or not"},
+    {"POST", "/ues/*/uplink", sim_control_uplink, "?ue=N&scef=N&reliable=0|1",
+     "the body as MO data; with ports by RDS"},
+    {"POST", "/ues/*/port", sim_control_port, "?as=ID&ue=N&scef=N&app=ID",
+     "it reserves RDS ports; without app: releases"},
+    {"POST", "/ues/*/authorisation", sim_control_authorisation, "?authorised=0|1",
+     "its NIDD authorisation is revoked, or given back"},
+    {"POST", "/ues/*/configuration-trigger", sim_control_configuration_trigger, "?as=ID&url=URL",
+     "its AS is asked for a configuration; without url: as configured"},
+    {"POST", "/ues/*/monitoring/cancel", sim_control_monitoring_cancel, "", "the network watches it no more"},
+    {"GET", "/groups", groups_list, "", "members of each group"},
+    {"GET", "/scef", scef_show, "", "totals"},
+    {"POST", "/scef/restart", restart, "?forget=1", "what is buffered is lost; forget: all resources too"},
+    {"POST", "/configurations/terminate", terminate, "?as=ID&id=ID", "the operator ends a NIDD configuration"},
+    {"POST", "/subscriptions/cancel", cancel, "?as=ID&id=ID", "the network ends a subscription"},
+    {"GET", "/oauth", oauth_show, "", "tokens given, refused, and T8 requests without a valid one"},
+    {"POST", "/oauth/revoke", oauth_revoke, "", "no token is valid any more"},
 };
+
+void sim_control_help(FILE *out)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        const char *star = strchr(routes[i].path, '*');
+        size_t before = star != NULL ? (size_t)(star - routes[i].path) : strlen(routes[i].path);
+        fprintf(out, "  %-4s " SIM_CONTROL_ROOT "%.*s%s%s%s\n         %s\n", routes[i].method, (int)before,
+                routes[i].path, star != NULL ? "ID" : "", star != NULL ? star + 1 : "", routes[i].query,
+                routes[i].what);
+    }
+}
 
 /* Matches path against pattern; the segment at '*' goes to *id. */
 static bool route_matches(const char *pattern, const char *path, struct bytes *id)
