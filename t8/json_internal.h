@@ -107,8 +107,8 @@ struct t8_dialect;
 struct t8_json_writer {
     struct buf *out;
     const struct t8_dialect *dialect; /* of a SCEF; NULL: as TS 29.122 has it (t8/dialect.h) */
-    bool first;    /* no member written yet */
-    bool bad_text; /* a text was no UTF-8 */
+    bool first;                       /* no member written yet */
+    bool bad_text;                    /* a text was no UTF-8 */
 };
 
 void t8_json_open(struct t8_json_writer *w, struct buf *out); /* "{" */

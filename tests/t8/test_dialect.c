@@ -217,7 +217,7 @@ static void codes_decide(void **state)
         {403, "{\"detail\":\"SCEF-ERR-403-11\"}", 403, T8_CAUSE_NONE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct nidd_answer a = {
+        const struct t8_answer a = {
             .http_status = rows[i].http_status, .body = bytes_of_str(rows[i].body), .base = &base};
         struct buf memory = {0};
         struct nidd_submit_result submit;
