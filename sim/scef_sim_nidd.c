@@ -164,6 +164,8 @@ static void options_set(struct scef_options *o, const struct sim_config *c)
         o->features = c->features[T8_API_NIDD].bits;
     if (c->pdn_option != T8_PDN_UNSET)
         o->pdn_option = c->pdn_option;
+    o->configuration_ids = c->dialect->configuration_ids;
+    o->delivery_ids = c->dialect->delivery_ids;
     o->maximum_packet_size_bits = (uint32_t)c->maximum_packet_size_bits;
     o->default_latency_s = (uint32_t)c->default_latency_s;
     o->buffer_messages = (uint32_t)c->buffer_messages;
