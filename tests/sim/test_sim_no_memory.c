@@ -63,9 +63,8 @@ static void device_scenario(void)
 
 static void scef_scenario(void)
 {
-    struct scef_test t = {.now_ms = 1000000};
-    struct scef_ports ports = {
-        &t, on_ue_deliver, on_downlink_answer, on_notify_uplink, on_notify_delivery_status, on_nas_event};
+    struct scef_test t = {.now_ms = 1000000, .memory_is_short = true};
+    struct scef_ports ports = scef_test_ports(&t);
     struct scef_subscriber s = {
         .external_id = "dev1@x", .msisdn = "1", .ue = {.psm = true, .active_time_ms = 5000, .pdn_connected = true}};
     struct nidd_configuration c;
