@@ -82,10 +82,6 @@ static void answer(struct http_exchange *x, int status, struct MHD_Response *res
 
 void http_reply(struct http_exchange *x, const struct http_reply *r)
 {
-    if (x->reply) {
-        x->reply(x, r);
-        return;
-    }
     struct http_server *s = x->connection->server;
     bool bare = r->body.len == 0 && !r->location && !r->retry_after_s && !r->allow && !r->authenticate &&
                 !r->no_store && !r->headers;
@@ -201,7 +197,7 @@ const struct http_request *http_exchange_request(const struct http_exchange *x)
 
 const char *http_exchange_query(const struct http_exchange *x, const char *name)
 {
-    const char *raw = x->reply ? NULL : MHD_lookup_connection_value(x->mhd, MHD_GET_ARGUMENT_KIND, name);
+    const char *raw = MHD_lookup_connection_value(x->mhd, MHD_GET_ARGUMENT_KIND, name);
     if (!raw)
         return NULL;
     size_t size = strlen(raw) + 1;
@@ -218,7 +214,7 @@ const char *http_exchange_query(const struct http_exchange *x, const char *name)
 
 const char *http_exchange_header(const struct http_exchange *x, const char *name)
 {
-    return x->reply ? NULL : MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);
+    return MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);
 }
 
 /* "http://host/path" as a request's target means "/path" (RFC 9112 clause 3.2.2). */

@@ -21,8 +21,6 @@ struct http_exchange {
     } state;
     struct http_connection *connection;
     struct MHD_Connection *mhd;
-    /* NULL, or where the answer goes instead: then this is no HTTP, and all else here but the request is unset. */
-    void (*reply)(struct http_exchange *x, const struct http_reply *r);
     struct http_request request;
     struct buf body;
     size_t thrown_away;

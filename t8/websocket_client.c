@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/prng.h"
-#include "t8/http_exchange.h"
 #include "t8/http_internal.h"
 #include "t8/websocket_dial.h"
 #include "t8/websocket_handshake.h"
@@ -51,18 +50,15 @@ struct link {
 
 /* A notification that waits for its reply. */
 struct delivery {
-    struct http_exchange x;
     struct list node;
     struct link *link; /* NULL: gone */
     uint32_t number, crc;
-    struct buf body;
-    char content_type[];
 };
 
 struct websocket_client {
     struct loop *loop;
     struct websocket_client_options o;
-    http_handler_fn handler;
+    websocket_take_fn take;
     void *ctx;
     struct map links;
     struct prng dice;
@@ -108,17 +104,10 @@ static void acknowledge(struct link *k, uint32_t number, int status, const char 
     buf_free(&out);
 }
 
-static void delivery_free(struct delivery *d)
+/* Over whichever connection is open now. */
+static void on_reply(void *ctx, const struct http_reply *r)
 {
-    list_remove(&d->node);
-    buf_free(&d->body);
-    free(d);
-}
-
-/* The handler has replied, over whichever connection is open now. */
-static void on_reply(struct http_exchange *x, const struct http_reply *r)
-{
-    struct delivery *d = LIST_ENTRY(x, struct delivery, x);
+    struct delivery *d = ctx;
     struct link *k = d->link;
     if (k) {
         k->in_flight--;
@@ -127,28 +116,18 @@ static void on_reply(struct http_exchange *x, const struct http_reply *r)
         acknowledge(k, d->number, r->status, r->content_type, r->body);
         hold_update(k);
     }
-    delivery_free(d);
+    list_remove(&d->node);
+    free(d);
 }
 
-static struct delivery *delivery_new(struct link *k, struct bytes message, const struct websocket_notification *n)
+static struct delivery *delivery_new(struct link *k, struct bytes message, uint32_t number)
 {
-    struct delivery *d = calloc(1, sizeof *d + n->content_type.len + 1);
+    struct delivery *d = calloc(1, sizeof *d);
     if (!d)
         return NULL;
-    list_init(&d->node);
-    buf_add(&d->body, n->body);
-    if (d->body.failed) {
-        delivery_free(d);
-        return NULL;
-    }
-    if (n->content_type.len)
-        memcpy(d->content_type, n->content_type.data, n->content_type.len);
     d->link = k;
-    d->number = n->number;
+    d->number = number;
     d->crc = crc32c(0, message);
-    d->x.reply = on_reply;
-    d->x.request = (struct http_request){
-        .method = "POST", .path = "", .content_type = d->content_type, .body = buf_bytes(&d->body)};
     list_push_back(&k->deliveries, &d->node);
     k->in_flight++;
     k->client->state.in_flight++;
@@ -188,14 +167,14 @@ static void on_message(void *ctx, struct bytes message)
         break;
     }
     c->state.received++;
-    struct delivery *d = delivery_new(k, message, &n);
+    struct delivery *d = delivery_new(k, message, n.number);
     if (!d) {
         websocket_inbox_forget(&k->inbox, n.number);
         acknowledge(k, n.number, error_http_status(ERR_NO_MEMORY), NULL, bytes_of(NULL, 0));
         return;
     }
     hold_update(k);
-    c->handler(c->ctx, &d->x);
+    c->take(c->ctx, (struct scs_sender){.reply = on_reply, .ctx = d}, n.body);
 }
 
 /* ---- the connection's life */
@@ -443,7 +422,7 @@ void websocket_client_release(struct websocket_client *c, struct bytes uri)
 
 /* ---- the client */
 
-enum error websocket_client_new(struct loop *l, const struct websocket_client_options *o, http_handler_fn handler,
+enum error websocket_client_new(struct loop *l, const struct websocket_client_options *o, websocket_take_fn take,
                                 void *ctx, struct websocket_client **out)
 {
     struct websocket_client *c = calloc(1, sizeof *c);
@@ -452,7 +431,7 @@ enum error websocket_client_new(struct loop *l, const struct websocket_client_op
         return ERR_NO_MEMORY;
     c->loop = l;
     c->o = *o;
-    c->handler = handler;
+    c->take = take;
     c->ctx = ctx;
     prng_seed(&c->dice, uv_hrtime());
     map_init(&c->links, link_key, uv_hrtime());

@@ -12,7 +12,8 @@
 #define T8_WEBSOCKET_CLIENT_H
 
 #include "t8/common.h"
-#include "t8/http_server.h"
+#include "t8/scs_callbacks.h"
+#include "t8/tls_files.h"
 
 struct websocket_client;
 
@@ -31,8 +32,11 @@ struct websocket_client_options {
     void *token_ctx;
 };
 
+/* Takes one notification; `from` is answered during the call or later, `body` is good during the call. */
+typedef void (*websocket_take_fn)(void *ctx, struct scs_sender from, struct bytes body);
+
 [[gnu::warn_unused_result]] enum error websocket_client_new(struct loop *l, const struct websocket_client_options *o,
-                                                            http_handler_fn handler, void *ctx,
+                                                            websocket_take_fn take, void *ctx,
                                                             struct websocket_client **out);
 /* One user more of this URI. ERR_UNREACHABLE: it may not be contacted. Each OK wants one websocket_client_release, with
  * the same text; the last one ends the connection. */
@@ -47,8 +51,7 @@ struct websocket_client_state {
 void websocket_client_state_get(const struct websocket_client *c, struct websocket_client_state *out);
 /* Nothing new is read; acknowledgements still go out. When state.in_flight is 0, nothing is lost by freeing. */
 void websocket_client_drain(struct websocket_client *c);
-/* Exchanges that are still open may be replied to later, which goes nowhere. Not from inside the handler. NULL is fine.
- */
+/* Who has still to be answered may be answered later, which goes nowhere. Not from inside the take. NULL is fine. */
 void websocket_client_free(struct websocket_client *c);
 
 #endif

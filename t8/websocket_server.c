@@ -188,6 +188,11 @@ static ptrdiff_t io_send(void *ctx, struct bytes b)
     return io_result(send(http_upgraded_fd(((struct visit *)ctx)->upgraded), b.data, b.len, MSG_NOSIGNAL));
 }
 
+static void io_shut(void *ctx)
+{
+    (void)shutdown(http_upgraded_fd(((struct visit *)ctx)->upgraded), SHUT_WR);
+}
+
 static void on_upgraded(void *ctx, struct http_upgraded *u, struct bytes early)
 {
     struct visit *v = ctx;
@@ -198,7 +203,7 @@ static void on_upgraded(void *ctx, struct http_upgraded *u, struct bytes early)
         return;
     }
     const struct websocket_stream_options o = {
-        .io = {.fd = http_upgraded_fd(u), .recv = io_recv, .send = io_send, .ctx = v},
+        .io = {.fd = http_upgraded_fd(u), .recv = io_recv, .send = io_send, .shut = io_shut, .ctx = v},
         .owner = {.ctx = v, .message = on_message, .drained = on_drained, .ended = on_ended},
         .max_message_bytes = v->server->o.max_message_bytes,
         .ping_interval_ms = v->server->o.ping_interval_ms,

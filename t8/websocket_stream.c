@@ -1,6 +1,11 @@
 /*   OPEN --close()--> CLOSING --the peer's close frame, or 2 s--> ENDED
- *     |--the peer's close frame, or its mistake--> LEAVING (our close frame goes out) --> ENDED
- *     +--the connection ends-----------------------------------------------------------> ENDED */
+ *     |--the peer's close frame, or its mistake--> LEAVING (our close frame goes out)
+ *     |                                               |--a server has both frames--------> ENDED
+ *     |                                               +--the peer's end, or 2 s----------> ENDED
+ *     +--the connection ends-------------------------------------------------------------> ENDED
+ *
+ * LEAVING takes what still comes and throws it away: to close a connection with unread input resets it, and the peer
+ * would lose our close frame. It is the server that closes first (RFC 6455 clause 7.1.1). */
 #include "t8/websocket_stream.h"
 
 #include <stdlib.h>
@@ -21,6 +26,7 @@ struct websocket_stream {
     enum { OPEN, CLOSING, LEAVING, ENDED } state;
     int code; /* CLOSING, LEAVING: what `ended` will be told */
     bool client, working, held, was_full, before_frames;
+    bool both_closed; /* LEAVING: each side has sent its close frame */
     struct websocket_reader reader;
     struct buf in, out;
     size_t in_done, out_done;
@@ -94,8 +100,10 @@ static void flush(struct websocket_stream *s)
     if (s->state == ENDED)
         return;
     out_forget(s);
-    if (s->state == LEAVING) {
+    if (s->state == LEAVING && s->both_closed && !s->client) {
         end(s, s->code);
+    } else if (s->state == LEAVING && s->io.shut) {
+        s->io.shut(s->io.ctx);
     } else if (s->was_full && s->owner.drained) {
         s->was_full = false;
         s->owner.drained(s->owner.ctx);
@@ -112,7 +120,7 @@ static void poll_update(struct websocket_stream *s)
     bool full = backlog(s) >= WEBSOCKET_BACKLOG_MAX;
     s->was_full |= full;
     int wanted = backlog(s) ? UV_WRITABLE : 0;
-    if (s->state != LEAVING && !s->held && !full)
+    if (s->state == LEAVING || (!s->held && !full))
         wanted |= UV_READABLE;
     if (wanted == s->polled)
         return;
@@ -152,6 +160,7 @@ static void leave(struct websocket_stream *s, int code, int say)
         websocket_close_write(&s->out, say, mask_take(s));
     s->state = LEAVING;
     s->code = code;
+    s->in_done = s->in.len;
     loop_alarm_set(&s->clock, CLOSE_PATIENCE_MS);
 }
 
@@ -167,6 +176,7 @@ static void take_event(struct websocket_stream *s, const struct websocket_event 
             websocket_frame_write(&s->out, WEBSOCKET_PONG, e->payload, mask_take(s));
         return;
     case WEBSOCKET_GOT_CLOSE:
+        s->both_closed = true;
         leave(s, s->state == CLOSING ? s->code : e->code, e->code);
         return;
     case WEBSOCKET_VIOLATION:
@@ -195,7 +205,7 @@ static void take_preamble(struct websocket_stream *s)
 /* Takes what has been read; false: it is all taken. */
 static bool take_input(struct websocket_stream *s)
 {
-    if (s->before_frames || s->in_done == s->in.len)
+    if (s->before_frames || s->in_done == s->in.len || s->state == LEAVING)
         return false;
     struct bytes rest = bytes_from(buf_bytes(&s->in), s->in_done);
     struct websocket_event e = websocket_reader_next(&s->reader, &rest);
@@ -218,7 +228,7 @@ static bool read_more(struct websocket_stream *s)
     if (n == WEBSOCKET_IO_AGAIN)
         return false;
     if (n <= 0) {
-        end(s, s->state == CLOSING ? s->code : WEBSOCKET_ABNORMAL);
+        end(s, s->state == OPEN ? WEBSOCKET_ABNORMAL : s->code);
         return false;
     }
     s->pinged = false;
@@ -230,7 +240,9 @@ static bool read_more(struct websocket_stream *s)
 
 static bool may_read(const struct websocket_stream *s)
 {
-    return (s->state == OPEN || s->state == CLOSING) && !s->held && backlog(s) < WEBSOCKET_BACKLOG_MAX;
+    if (s->state == LEAVING)
+        return true;
+    return s->state != ENDED && !s->held && backlog(s) < WEBSOCKET_BACKLOG_MAX;
 }
 
 /* What TLS has decrypted already does not make the descriptor readable: so either we read until there is nothing left,

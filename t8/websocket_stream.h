@@ -21,6 +21,7 @@ struct websocket_io {
     int fd; /* to be polled */
     ptrdiff_t (*recv)(void *ctx, uint8_t *out, size_t size);
     ptrdiff_t (*send)(void *ctx, struct bytes b);
+    void (*shut)(void *ctx); /* nothing more will be sent; NULL: cannot be said */
     void *ctx;
 };
 
@@ -54,7 +55,7 @@ struct websocket_stream_options {
 void websocket_stream_send(struct websocket_stream *s, struct bytes message);
 bool websocket_stream_full(const struct websocket_stream *s);      /* the backlog is: wait for `drained` */
 void websocket_stream_hold(struct websocket_stream *s, bool hold); /* reads no more; or again */
-/* Begins the closing handshake; `ended` follows, after 2 s at the latest. */
+/* Begins the closing handshake; `ended` follows, after 4 s at the latest. */
 void websocket_stream_close(struct websocket_stream *s, int code);
 /* Without any more calls. Says goodbye (1001) if nothing was said and it can be sent at once. The connection may be
  * closed afterwards. NULL is fine. */

@@ -26,8 +26,8 @@ struct fixture {
     size_t notified;
     bool late;
     size_t kept;
-    struct http_exchange *exchanges[MAX_LATE];
-    char body[256], content_type[64];
+    struct scs_sender senders[MAX_LATE];
+    char body[256];
     int reply_status;
     /* the server's waiters */
     size_t answers, refs[MAX_LATE];
@@ -41,20 +41,20 @@ static void on_request(void *ctx, struct http_exchange *x)
     websocket_server_handle(((struct fixture *)ctx)->server, x);
 }
 
-static void on_notification(void *ctx, struct http_exchange *x)
+static void reply(struct scs_sender from, int status)
+{
+    from.reply(from.ctx, &(struct http_reply){.status = status});
+}
+
+static void on_notification(void *ctx, struct scs_sender from, struct bytes body)
 {
     struct fixture *f = ctx;
-    const struct http_request *r = http_exchange_request(x);
     f->notified++;
-    assert_string_equal(r->method, "POST");
-    snprintf(f->body, sizeof f->body, "%.*s", (int)r->body.len, (const char *)r->body.data);
-    snprintf(f->content_type, sizeof f->content_type, "%s", r->content_type);
-    assert_null(http_exchange_header(x, "Host"));
-    assert_null(http_exchange_query(x, "q"));
+    snprintf(f->body, sizeof f->body, "%.*s", (int)body.len, (const char *)body.data);
     if (f->late && f->kept < MAX_LATE)
-        f->exchanges[f->kept++] = x;
+        f->senders[f->kept++] = from;
     else
-        http_reply(x, &(struct http_reply){.status = f->reply_status});
+        reply(from, f->reply_status);
 }
 
 static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a)
@@ -179,7 +179,6 @@ static void test_a_notification_and_its_acknowledgement(void **state)
     assert_int_equal(f.refs[0], 3);
     assert_int_equal(f.notified, 1);
     assert_string_equal(f.body, "{\"a\":1}");
-    assert_string_equal(f.content_type, "application/json");
     assert_true(websocket_server_connected(f.server, BYTES_LIT("c7")));
     assert_int_equal(client_state(&f).open, 1);
     stop(&f);
@@ -194,7 +193,7 @@ static void test_the_reply_s_body_travels(void **state)
     notify(&f, "{}", 1);
     harness_wait(&f.l, &f.notified, 1);
     assert_int_equal(client_state(&f).in_flight, 1);
-    http_reply_error(f.exchanges[0], ERR_MEMBER_MISSING, "why", "/data");
+    scs_callbacks_answer(f.senders[0], ERR_MEMBER_MISSING);
     harness_wait(&f.l, &f.answers, 1);
     assert_int_equal(f.status, 400);
     assert_int_equal(strncmp(f.answer, "application/problem+json {", 26), 0);
@@ -214,7 +213,7 @@ static void test_pipelined(void **state)
     harness_wait(&f.l, &f.notified, 100);
     assert_int_equal(f.answers, 0);
     for (size_t i = 100; i-- > 0;)
-        http_reply(f.exchanges[i], &(struct http_reply){.status = 204});
+        reply(f.senders[i], 204);
     harness_wait(&f.l, &f.answers, 100);
     for (size_t i = 0; i < 100; i++)
         assert_int_equal(f.refs[i], 99 - i);
@@ -258,7 +257,7 @@ static void test_in_flight_is_bounded(void **state)
     assert_int_equal(f.notified, 10);
     f.late = false;
     for (size_t i = 0; i < 10; i++)
-        http_reply(f.exchanges[i], &(struct http_reply){.status = 204});
+        reply(f.senders[i], 204);
     harness_wait(&f.l, &f.answers, 50);
     assert_int_equal(f.notified, 50);
     stop(&f);
@@ -280,7 +279,7 @@ static void test_sent_again_while_under_way(void **state)
     harness_wait(&f.l, &f.notified, 1);
     AWAIT(&f, client_state(&f).duplicates >= 2);
     assert_int_equal(f.notified, 1);
-    http_reply(f.exchanges[0], &(struct http_reply){.status = 204});
+    reply(f.senders[0], 204);
     harness_wait(&f.l, &f.answers, 1);
     harness_pump(&f.l, 50);
     assert_int_equal(f.answers, 1);
@@ -299,7 +298,7 @@ static void test_sent_again_over_the_next_connection(void **state)
     harness_wait(&f.l, &f.notified, 1);
     websocket_server_cut(f.server, BYTES_LIT("c7"));
     AWAIT(&f, client_state(&f).lost == 1);
-    http_reply(f.exchanges[0], &(struct http_reply){.status = 403}); /* nobody hears it now */
+    reply(f.senders[0], 403); /* nobody hears it now */
     harness_wait(&f.l, &f.answers, 1);
     assert_int_equal(f.status, 403);
     assert_int_equal(f.notified, 1);
@@ -346,7 +345,7 @@ static void test_a_resource_ends(void **state)
     f.gone = true;
     harness_pump(&f.l, 100);
     assert_int_equal(client_state(&f).open, 1);
-    http_reply(f.exchanges[0], &(struct http_reply){.status = 204});
+    reply(f.senders[0], 204);
     AWAIT(&f, f.answers == 1 && client_state(&f).lost == 1 && client_state(&f).failed >= 1); /* 404 now */
     AWAIT(&f, server_state(&f).resources == 0);
     f.gone = false;
@@ -364,7 +363,7 @@ static void test_a_client_ends_before_its_reply(void **state)
     harness_wait(&f.l, &f.notified, 1);
     websocket_client_free(f.client);
     f.client = NULL;
-    http_reply(f.exchanges[0], &(struct http_reply){.status = 204});
+    reply(f.senders[0], 204);
     stop(&f);
     assert_int_equal(f.answers, 1);
     assert_int_equal(f.err, ERR_DRAINING);

@@ -29,7 +29,7 @@ struct peer {
 
 struct late {
     struct loop_alarm alarm;
-    struct http_exchange *x;
+    struct scs_sender from;
 };
 
 static void say(const char *what, struct bytes text)
@@ -51,24 +51,23 @@ static void check(enum error err, const char *what)
 static void on_late(void *ctx)
 {
     struct late *late = ctx;
-    http_reply(late->x, &(struct http_reply){.status = 204});
+    scs_callbacks_answer(late->from, OK);
     loop_alarm_close(&late->alarm);
 }
 
-static void on_notification(void *ctx, struct http_exchange *x)
+static void on_notification(void *ctx, struct scs_sender from, struct bytes body)
 {
     struct peer *p = ctx;
-    struct bytes body = http_exchange_request(x)->body;
     const char *reply = body.len ? memmem(body.data, body.len, "\"reply\":", 8) : NULL;
     say("notified", body);
     if (body.len && memmem(body.data, body.len, "\"late\"", 6)) {
         static struct late late;
-        late.x = x;
+        late.from = from;
         check(loop_alarm_init(&p->l, &late.alarm, on_late, &late), "alarm");
         loop_alarm_set(&late.alarm, 500);
         return;
     }
-    http_reply(x, &(struct http_reply){.status = reply ? atoi(reply + 8) : 204});
+    from.reply(from.ctx, &(struct http_reply){.status = reply ? atoi(reply + 8) : 204});
 }
 
 static void client(struct peer *p, const char *uri, const char *api_root)
@@ -81,7 +80,7 @@ static void client(struct peer *p, const char *uri, const char *api_root)
                                                .duplicate_interval_ms = p->duplicates_ms,
                                                .retry_min_ms = 20,
                                                .retry_max_ms = 100,
-                                               .max_message_bytes = T8_MAX_BODY_BYTES,
+                                               .max_message_bytes = 65536,
                                                .max_in_flight = 256};
     check(websocket_client_new(&p->l, &o, on_notification, p, &p->client), "client");
     check(websocket_client_use(p->client, bytes_of_str(uri)), uri);
@@ -150,7 +149,7 @@ static void server(struct peer *p)
                                                .lifetime_ms = 60000,
                                                .ping_interval_ms = p->ping_ms,
                                                .max_pending = 1000,
-                                               .max_message_bytes = T8_MAX_BODY_BYTES};
+                                               .max_message_bytes = 65536};
     check(http_server_new(&p->l, &h, on_request, p, &p->http), "http");
     check(websocket_server_new(&p->l, &o, &p->server), "server");
     printf("port %u\n", http_server_port(p->http));
