@@ -162,15 +162,15 @@ int ctl_device_ls(struct ctl *c, char **args)
 {
     static const struct column columns[] = {{"DEVICE", "external_id"},
                                             {"SERVER", "server"},
-                                            {"SCEF", "scef"},
-                                            {"GROUP", "group"},
                                             {"CONFIGURATION", "configuration"},
                                             {"REACHABLE", "reachable"},
                                             {"QUEUE", "queue_messages"},
                                             {"SPOOL", "spooled_messages"},
                                             {"UPLINKS", "uplink_count"},
                                             {"DOWNLINKS", "downlink_count"},
-                                            {"LAST UPLINK", "last_uplink"}};
+                                            {"LAST UPLINK", "last_uplink"},
+                                            {"SCEF", "scef"},
+                                            {"GROUP", "group"}};
     struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
     (void)args;
     return table_end(&t, ctl_each(c, "/v1/devices", "devices", table_row, &t));
