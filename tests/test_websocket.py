@@ -463,7 +463,7 @@ def test_server_over_mutual_tls(authorities, start):
         assert [peer.line() for _ in range(100)] == [f"answer {i} OK 204" for i in range(100)]
     strange = ssl.create_default_context(cafile=ours.file)
     strange.load_cert_chain(*stranger.issue("strange-client", server=False))
-    with pytest.raises((OSError, InvalidHandshake, EOFError)), connect(uri, ssl=strange):
+    with pytest.raises((OSError, InvalidHandshake, EOFError, ConnectionClosed)), connect(uri, ssl=strange):
         pass
     with connect(uri, ssl=context) as c:
         peer.say("{}")
