@@ -134,13 +134,13 @@ struct device {
     uint16_t spooled;
     uint16_t next_leg_mid;
     uint16_t next_device_mid;
-    uint64_t seen[2]; /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
     bool id_is_msisdn : 1;
     bool unsaved : 1;   /* the store has refused its record */
     bool routed : 1;    /* it is in the configuration file, or learned */
     bool learned : 1;   /* from its first uplink */
     bool learning : 1;  /* the same, and its record is not stored yet: nothing of it is relayed before */
     bool reachable : 1; /* false: nothing is submitted until an uplink or the flow timer */
+    uint64_t seen[2];   /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
 };
 
 /* A message to a device.
