@@ -54,6 +54,8 @@ static void learned(void **state)
     assert_int_equal(t.sent, 0);
     assert_int_equal(t.learned, 0);
     assert_false(t.uplink_answered[1] || t.uplink_answered[2]);
+    server_asks(1); /* whoever that is meant for */
+    assert_int_equal(t.sent, 0);
     commit(OK);
     assert_int_equal(t.learned, 1);
     assert_true(t.uplink_answered[1] && t.uplink_answered[2]);
