@@ -173,6 +173,7 @@ static void not_found(struct engine *e, struct downlink *m)
     if (news && c->group) {
         /* Is it the group's configuration that is gone, or this device in it? The device waits for its own pause, or
          * for a new configuration. */
+        m->attempts = 0;
         device_hold(e, d, 0);
         configuration_doubted(e, c);
         return;

@@ -166,6 +166,7 @@ static void not_everybody(void **state)
     unknown((struct t8_identity){.external_id = bytes_of_str(long_id)}, ERR_UNKNOWN_DEVICE);
     unknown((struct t8_identity){.external_id = bytes_of("a\0@x", 4)}, ERR_UNKNOWN_DEVICE);
     unknown((struct t8_identity){.external_group_id = BYTES_LIT("g@x")}, ERR_UNKNOWN_DEVICE);
+    unknown((struct t8_identity){.external_id = BYTES_LIT("a@x"), .msisdn = bytes_of("4\0", 2)}, ERR_UNKNOWN_DEVICE);
     unknown(dev0, ERR_UNKNOWN_CONFIGURATION); /* is known, and not through the group */
     assert_int_equal(uplink(0, a, "/as/configurations/c0", request_bytes(1), &err), ENGINE_REFUSED);
     assert_int_equal(err, ERR_UNKNOWN_DEVICE);
@@ -231,9 +232,12 @@ static void in_the_file_later(void **state)
     assert_int_equal(info("b@x").leg, 2);
     assert_int_equal(info("b@x").group, ENGINE_NONE);
     assert_int_equal(group_info(0).learned, 1);
-    restart(1); /* out of it again: it must speak anew */
+    file_device("a@x", 0, 0); /* in the same group as before */
+    life_restart();
+    assert_false(info("a@x").learned);
+    restart(1); /* out of it again: both must speak anew */
     assert_false(known("b@x"));
-    assert_true(known("a@x"));
+    assert_false(known("a@x"));
     answer(next(GET), granted(200, "", 0));
     assert_int_equal(says(b, 1, &err), ENGINE_LATER);
     assert_int_equal(t.opened[0], 2);
