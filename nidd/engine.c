@@ -150,9 +150,9 @@ void engine_free(struct engine *e)
         free(e->scefs[i].name);
         free(e->scefs[i].notification_destination);
         map_free(&e->scefs[i].by_delivery_link);
+        for (uint32_t n = 0; n < EARLY_STATUS_SLOTS; n++)
+            free(e->scefs[i].early[n].link);
     }
-    for (uint32_t i = 0; i < EARLY_STATUS_SLOTS; i++)
-        free(e->early[i].link);
     free(e->servers);
     free(e->scefs);
     free(e->groups);

@@ -238,6 +238,12 @@ struct server {
     bool up;
 };
 
+#define EARLY_STATUS_SLOTS 64
+#define EARLY_STATUS_MS    120000 /* longer than any POST takes */
+#define SEQUENCE_RESERVE   65536
+#define STORE_AGAIN_MS     1000
+#define VAIN_ROUNDS_MAX    3 /* each of max_retransmit repetitions */
+
 struct scef {
     char *name;
     char *notification_destination; /* NULL: not compared */
@@ -251,14 +257,14 @@ struct scef {
     uint32_t creating;
     uint32_t devices;
     uint32_t active;
+    struct { /* status notifications that overtook the 201 they belong to */
+        char *link;
+        enum t8_delivery_status status;
+        uint64_t at_ms;
+    } early[EARLY_STATUS_SLOTS];
+    uint32_t early_next;
     bool listing; /* the list has been asked for */
 };
-
-#define EARLY_STATUS_SLOTS 64
-#define EARLY_STATUS_MS    120000 /* longer than any POST takes */
-#define SEQUENCE_RESERVE   65536
-#define STORE_AGAIN_MS     1000
-#define VAIN_ROUNDS_MAX    3 /* each of max_retransmit repetitions */
 
 struct engine {
     struct engine_options o;
@@ -292,13 +298,6 @@ struct engine {
     uint64_t last_seq;
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
     uint64_t queued_messages, queued_bytes, spooled_messages;
-    struct { /* status notifications that overtook the 201 they belong to */
-        char *link;
-        uint32_t scef;
-        enum t8_delivery_status status;
-        uint64_t at_ms;
-    } early[EARLY_STATUS_SLOTS];
-    uint32_t early_next;
     struct buf key, value, scratch;
     bool draining;
     bool started;
