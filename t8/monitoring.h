@@ -169,7 +169,7 @@ monitoring_subscription_decode_request(struct bytes body, struct monitoring_subs
                                                                       struct buf *out);
 void monitoring_subscription_release(struct monitoring_subscription *s);
 
-/* ---- JSON Patch of a subscription: an array of PatchItem (RFC 6902; TS 29.122 clause 5.3.3.3.3.3) */
+/* ---- JSON Patch of a subscription: an array of PatchItem (TS 29.122 clause 5.3.3.3.3, RFC 6902) */
 enum monitoring_patch_operation {
     MONITORING_PATCH_UNSET,
     MONITORING_PATCH_ADD,
@@ -177,8 +177,7 @@ enum monitoring_patch_operation {
     MONITORING_PATCH_MOVE,
     MONITORING_PATCH_REMOVE,
     MONITORING_PATCH_REPLACE,
-    MONITORING_PATCH_TEST,
-    MONITORING_PATCH_OTHER
+    MONITORING_PATCH_TEST
 };
 struct monitoring_patch_item {
     enum monitoring_patch_operation op;
@@ -187,15 +186,11 @@ struct monitoring_patch_item {
     struct bytes value; /* JSON text, of ADD, REPLACE and TEST */
 };
 struct monitoring_patch {
-    struct t8_doc *doc;
-    struct buf memory; /* owns the values after decoding */
-    struct monitoring_patch_item *items;
+    const struct monitoring_patch_item *items;
     size_t items_count;
 };
-[[gnu::warn_unused_result]] enum error monitoring_patch_decode_request(struct bytes body, struct monitoring_patch *out,
-                                                                       struct t8_problem *p);
+/* ERR_MEMBER_MISSING: no item, or one without what its operation needs; ERR_MEMBER_TYPE: a value that is no JSON. */
 [[gnu::warn_unused_result]] enum error monitoring_patch_encode(const struct monitoring_patch *c, struct buf *out);
-void monitoring_patch_release(struct monitoring_patch *c);
 
 /* ---- the 200 to a one-time request, or to a DELETE: MonitoringEventReport, MonitoringEventReports (5.3.2.3.10), or an
  * array of reports. */
