@@ -1,9 +1,9 @@
 /* What is stored: keys and values of the records, with a version and a checksum; pure.
  *
  * Keys sort by kind, then device, then sequence:  kind (1 byte), device identity, 0x00, sequence (8 bytes, big-endian;
- * messages only). The device identity is the External Identifier, or the MSISDN of a device that has none; neither
- * holds a NUL. Values end with the CRC-32C of key and value: a record that was damaged, or stands under a foreign key,
- * is refused with ERR_STORE_CORRUPT. */
+ * messages and configurations). The device identity is the External Identifier, or the MSISDN of a device that has
+ * none; neither holds a NUL. Values end with the CRC-32C of key and value: a record that was damaged, or stands under a
+ * foreign key, is refused with ERR_STORE_CORRUPT. */
 #ifndef BUFFERING_RECORD_H
 #define BUFFERING_RECORD_H
 
@@ -60,7 +60,7 @@ struct record_message {
 /* Append to out, which the caller resets. What cannot be stored (an identity that is empty or holds a NUL; a server
  * name or link above 65,535 bytes) leaves out->failed set, as shortage of memory does. */
 void record_device_key(struct bytes id, struct buf *out);
-void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq, struct buf *out);
+void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq, struct buf *out); /* and 'c' */
 void record_sequence_key(struct buf *out);
 void record_sequence_encode(struct bytes key, uint64_t reserved, struct buf *out);
 void record_device_encode(struct bytes key, const struct record_device *d, struct buf *out);

@@ -112,6 +112,11 @@ void engine_free(struct engine *e)
         return;
     uint32_t cursor = 0;
     handle h;
+    /* These leave the lists that they are in; the others are not asked to. */
+    LIST_EACH_SAFE (it, &e->leftovers)
+        group_free(e, LIST_ENTRY(it, struct group, leftover_node));
+    for (uint32_t i = 0; i < e->group_count; i++)
+        group_free(e, e->groups[i]);
     deletions_free(&e->storing);
     deletions_free(&e->unsaved);
     for (struct exchange *x; (x = slab_next(&e->exchanges, &cursor, &h));) {
@@ -129,10 +134,6 @@ void engine_free(struct engine *e)
         free(d->msisdn);
         learn_forget(d);
     }
-    LIST_EACH_SAFE (it, &e->leftovers)
-        group_free(e, LIST_ENTRY(it, struct group, leftover_node));
-    for (uint32_t i = 0; i < e->group_count; i++)
-        group_free(e, e->groups[i]);
     cursor = 0;
     for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));)
         free(c->link);
@@ -149,9 +150,9 @@ void engine_free(struct engine *e)
         free(e->scefs[i].name);
         free(e->scefs[i].notification_destination);
         map_free(&e->scefs[i].by_delivery_link);
+        for (uint32_t n = 0; n < EARLY_STATUS_SLOTS; n++)
+            free(e->scefs[i].early[n].link);
     }
-    for (uint32_t i = 0; i < EARLY_STATUS_SLOTS; i++)
-        free(e->early[i].link);
     free(e->servers);
     free(e->scefs);
     free(e->groups);

@@ -52,9 +52,16 @@ bool engine_device_next(const struct engine *e, uint32_t *cursor, struct engine_
     return false;
 }
 
+/* By either name; one that is served before one that was, of whose name it may be the MSISDN now. */
+static struct device *named(const struct engine *e, struct bytes id)
+{
+    struct device *d = device_find(e, (struct t8_identity){.external_id = id, .msisdn = id});
+    return d && !d->routed && map_get(&e->by_msisdn, id) ? map_get(&e->by_msisdn, id) : d;
+}
+
 bool engine_device_find(const struct engine *e, struct bytes id, struct engine_device_info *out)
 {
-    const struct device *d = device_find(e, (struct t8_identity){.external_id = id, .msisdn = id});
+    const struct device *d = named(e, id);
     if (!d || !d->routed)
         return false;
     fill_device(d, out);
@@ -82,7 +89,7 @@ static void fill_message(const struct downlink *m, struct engine_message_info *o
 bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq, struct engine_message_info *out)
 {
     /* Those that wait for their answer only come first: they are ahead of the queue. */
-    struct device *d = device_find(e, (struct t8_identity){.external_id = device_id, .msisdn = device_id});
+    struct device *d = named(e, device_id);
     bool found = *seq == 0;
     if (!d)
         return false;

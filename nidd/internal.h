@@ -134,13 +134,13 @@ struct device {
     uint16_t spooled;
     uint16_t next_leg_mid;
     uint16_t next_device_mid;
-    uint64_t seen[2]; /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
     bool id_is_msisdn : 1;
     bool unsaved : 1;   /* the store has refused its record */
     bool routed : 1;    /* it is in the configuration file, or learned */
     bool learned : 1;   /* from its first uplink */
     bool learning : 1;  /* the same, and its record is not stored yet: nothing of it is relayed before */
     bool reachable : 1; /* false: nothing is submitted until an uplink or the flow timer */
+    uint64_t seen[2];   /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
 };
 
 /* A message to a device.
@@ -238,6 +238,12 @@ struct server {
     bool up;
 };
 
+#define EARLY_STATUS_SLOTS 64
+#define EARLY_STATUS_MS    120000 /* longer than any POST takes */
+#define SEQUENCE_RESERVE   65536
+#define STORE_AGAIN_MS     1000
+#define VAIN_ROUNDS_MAX    3 /* each of max_retransmit repetitions */
+
 struct scef {
     char *name;
     char *notification_destination; /* NULL: not compared */
@@ -251,14 +257,14 @@ struct scef {
     uint32_t creating;
     uint32_t devices;
     uint32_t active;
+    struct { /* status notifications that overtook the 201 they belong to */
+        char *link;
+        enum t8_delivery_status status;
+        uint64_t at_ms;
+    } early[EARLY_STATUS_SLOTS];
+    uint32_t early_next;
     bool listing; /* the list has been asked for */
 };
-
-#define EARLY_STATUS_SLOTS 64
-#define EARLY_STATUS_MS    120000 /* longer than any POST takes */
-#define SEQUENCE_RESERVE   65536
-#define STORE_AGAIN_MS     1000
-#define VAIN_ROUNDS_MAX    3 /* each of max_retransmit repetitions */
 
 struct engine {
     struct engine_options o;
@@ -292,13 +298,6 @@ struct engine {
     uint64_t last_seq;
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
     uint64_t queued_messages, queued_bytes, spooled_messages;
-    struct { /* status notifications that overtook the 201 they belong to */
-        char *link;
-        uint32_t scef;
-        enum t8_delivery_status status;
-        uint64_t at_ms;
-    } early[EARLY_STATUS_SLOTS];
-    uint32_t early_next;
     struct buf key, value, scratch;
     bool draining;
     bool started;

@@ -127,6 +127,12 @@ static enum engine_verdict learn(struct engine *e, struct device *d, struct grou
     return refuse(e, d, u, ERR_NO_MEMORY, "not_learned", err); /* its record goes to the store again */
 }
 
+/* One that records and maps can hold. */
+static bool is_name(struct bytes id)
+{
+    return id.len > 0 && id.len <= ID_MAX_BYTES && !memchr(id.data, 0, id.len);
+}
+
 enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t scef, uint64_t uplink_ref,
                                  const struct nidd_uplink *u, enum error *err)
 {
@@ -139,12 +145,12 @@ enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t sc
     }
     struct coap_view v;
     struct bytes id = u->id.external_id.len ? u->id.external_id : u->id.msisdn;
-    bool is_name = id.len > 0 && id.len <= ID_MAX_BYTES && !memchr(id.data, 0, id.len);
-    if (!d && is_name)
+    bool named = is_name(id) && (u->id.msisdn.len == 0 || is_name(u->id.msisdn));
+    if (!d && named)
         d = map_get(&e->by_id, id); /* an MSISDN that is not served any more */
     bool served = d && d->routed;
     bool speaks = payload_kind_of(u->data) == PAYLOAD_COAP && coap_view_parse(u->data, &v) == OK;
-    if (served || !is_name || !may_learn(e, g) || !speaks)
+    if (served || !named || !may_learn(e, g) || !speaks)
         return refuse(e, NULL, u, ERR_UNKNOWN_DEVICE, "unknown_device", err);
     const struct device *other = u->id.msisdn.len ? map_get(&e->by_msisdn, u->id.msisdn) : NULL;
     if (other && other != d)

@@ -308,7 +308,7 @@ void engine_server_datagram(struct engine *e, uint64_t now_ms, uint32_t leg, uin
     struct coap_view v;
     if (server >= e->server_count)
         return;
-    if (!d) {
+    if (!d || d->learning) { /* nobody knows that address yet */
         event_drop(e, NULL, server, message, "unknown_leg");
         return;
     }

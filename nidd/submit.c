@@ -173,6 +173,7 @@ static void not_found(struct engine *e, struct downlink *m)
     if (news && c->group) {
         /* Is it the group's configuration that is gone, or this device in it? The device waits for its own pause, or
          * for a new configuration. */
+        m->attempts = 0;
         device_hold(e, d, 0);
         configuration_doubted(e, c);
         return;
@@ -239,27 +240,37 @@ static void settle(struct engine *e, struct downlink *m, enum t8_delivery_status
         try_again(e, m);
 }
 
-static enum t8_delivery_status early_status(struct engine *e, uint32_t scef, struct bytes tail)
+static enum t8_delivery_status early_status(struct engine *e, struct scef *s, struct bytes tail)
 {
     enum t8_delivery_status found = T8_DELIVERY_UNSET;
     for (uint32_t i = 0; i < EARLY_STATUS_SLOTS; i++) {
-        if (e->early[i].link && e->early[i].scef == scef && bytes_equal(bytes_of_str(e->early[i].link), tail)) {
-            if (e->now_ms - e->early[i].at_ms <= EARLY_STATUS_MS)
-                found = e->early[i].status;
-            free(e->early[i].link);
-            e->early[i].link = NULL;
+        if (s->early[i].link && bytes_equal(bytes_of_str(s->early[i].link), tail)) {
+            if (e->now_ms - s->early[i].at_ms <= EARLY_STATUS_MS)
+                found = s->early[i].status;
+            free(s->early[i].link);
+            s->early[i].link = NULL;
         }
     }
     return found;
 }
 
+/* It may have overtaken the 201 it belongs to: kept for a while. */
+static void early_keep(struct engine *e, struct scef *s, struct bytes tail, enum t8_delivery_status status)
+{
+    uint32_t slot = s->early_next++ % EARLY_STATUS_SLOTS;
+    free(s->early[slot].link);
+    s->early[slot].link = bytes_dup_str(tail);
+    s->early[slot].status = status;
+    s->early[slot].at_ms = e->now_ms;
+}
+
 static void with_scef(struct engine *e, struct downlink *m, const struct nidd_submit_result *r)
 {
     struct bytes tail = t8_link_tail(r->link);
-    uint32_t scef = device_scef(m->device);
-    struct map *links = &e->scefs[scef].by_delivery_link;
+    struct scef *s = &e->scefs[device_scef(m->device)];
+    struct map *links = &s->by_delivery_link;
     m->state = DOWNLINK_WITH_SCEF;
-    enum t8_delivery_status status = tail.len ? early_status(e, scef, tail) : T8_DELIVERY_UNSET;
+    enum t8_delivery_status status = tail.len ? early_status(e, s, tail) : T8_DELIVERY_UNSET;
     if (status != T8_DELIVERY_UNSET) {
         settle(e, m, status, 0);
         return;
@@ -346,15 +357,8 @@ enum error engine_delivery_status(struct engine *e, uint64_t now_ms, uint32_t sc
                               .seq = m ? m->seq : 0,
                               .delivery_status = s->delivery_status};
     event_emit(e, m ? m->device : NULL, &ev);
-    if (!m && !t8_delivery_is_pending(s->delivery_status) && tail.len) {
-        /* It may have overtaken the 201 it belongs to: kept for a while. */
-        uint32_t slot = e->early_next++ % EARLY_STATUS_SLOTS;
-        free(e->early[slot].link);
-        e->early[slot].link = bytes_dup_str(tail);
-        e->early[slot].scef = scef;
-        e->early[slot].status = s->delivery_status;
-        e->early[slot].at_ms = e->now_ms;
-    }
+    if (!m && !t8_delivery_is_pending(s->delivery_status) && tail.len)
+        early_keep(e, &e->scefs[scef], tail, s->delivery_status);
     if (!m || m->state != DOWNLINK_WITH_SCEF || t8_delivery_is_pending(s->delivery_status))
         return OK;
     struct device *d = m->device;
