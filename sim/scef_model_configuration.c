@@ -209,6 +209,8 @@ static struct scef_answer creation_refused(const struct scef_model *m, struct by
         return bad("/duration");
     if (wanted->downlinks_count > 1 || (wanted->downlinks_count > 0 && o->group != NULL))
         return bad("/niddDownlinkDataTransfers");
+    if (wanted->downlinks_count > 0 && scef_subscriber_find(m, &wanted->downlinks->id) != o->subscriber)
+        return bad("/niddDownlinkDataTransfers/0/externalId");
     if (wanted->websocket.uri.len > 0)
         return bad("/websockNotifConfig/websocketUri"); /* which only we set */
     return scef_status(0, T8_CAUSE_NONE);
