@@ -48,7 +48,7 @@ struct scef_test {
     enum t8_delivery_status notify_status;
 
     char log[512]; /* kinds of the notifications since the last look: "uplink status:SUCCESS ..." */
-    char nas[256]; /* "mo sent " ... since the last look */
+    char nas[8192]; /* "mo sent " ... since the last look */
 };
 
 static inline void text_copy(char *out, size_t size, struct bytes b)
