@@ -228,11 +228,11 @@ static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
     struct held_answer *answer = slab_get(&a->answers, ref);
     if (!answer)
         return;
-    struct http_exchange *x = answer->exchange;
+    struct scs_sender from = answer->from;
     slab_delete(&a->answers, ref);
     if (a->spare_answer == ref)
         a->spare_answer = 0;
-    scs_callbacks_answer(x, err);
+    scs_callbacks_answer(from, err);
 }
 
 void adapter_answers_end(struct adapter *a)
@@ -241,13 +241,13 @@ void adapter_answers_end(struct adapter *a)
     handle h;
     for (struct held_answer *answer; (answer = slab_next(&a->answers, &cursor, &h));)
         if (h != a->spare_answer)
-            scs_callbacks_answer(answer->exchange, ERR_DRAINING);
+            scs_callbacks_answer(answer->from, ERR_DRAINING);
     slab_free(&a->answers);
     slab_init(&a->answers, sizeof(struct held_answer));
     a->spare_answer = 0;
 }
 
-static enum scs_verdict uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
+static enum scs_verdict uplink(void *ctx, struct scs_sender from, const struct nidd_uplink *u, enum error *err)
 {
     struct adapter *a = ctx;
     handle ref = a->spare_answer;
@@ -257,7 +257,7 @@ static enum scs_verdict uplink(void *ctx, struct http_exchange *x, const struct 
         return SCS_REFUSED;
     }
     a->spare_answer = ref;
-    answer->exchange = x;
+    answer->from = from;
     a->in_uplink = true;
     enum engine_verdict verdict = engine_uplink(a->engine, adapter_now(a), ref, u, err);
     a->in_uplink = false;
@@ -289,15 +289,20 @@ static enum scs_verdict configuration_status(void *ctx, const struct nidd_config
     return *err ? SCS_REFUSED : SCS_ACCEPTED;
 }
 
-static void counted(void *ctx, enum error err)
+static void counted(void *ctx, int kind, enum error err)
 {
     struct adapter *a = ctx;
+    (void)kind;
     metric_add(&a->metrics, METRIC_CALLBACKS, err ? error_name(err) : "ok", 1);
 }
 
 void adapter_callbacks_prepare(struct adapter *a)
 {
-    a->callback_sink = (struct scs_callbacks_sink){a, uplink, delivery_status, configuration_status, counted};
+    a->callback_sink = (struct scs_callbacks_sink){.ctx = a,
+                                                   .uplink = uplink,
+                                                   .delivery_status = delivery_status,
+                                                   .configuration_status = configuration_status,
+                                                   .counted = counted};
     const char *authority = strstr(a->config->callback.url, "://") + 3;
     const char *path = strchr(authority, '/');
     a->callback_path = path ? path : "/";
@@ -339,10 +344,10 @@ void adapter_callback(void *ctx, struct http_exchange *x)
     if (a->stop_at_ms) {
         http_reply_error(x, ERR_DRAINING, NULL, NULL);
     } else if (!path_matches(a, http_exchange_request(x)->path)) {
-        counted(a, ERR_NOT_FOUND);
+        counted(a, -1, ERR_NOT_FOUND);
         http_reply_error(x, ERR_NOT_FOUND, "the path is not that of callback.url", NULL);
     } else {
-        scs_callbacks_handle(&a->callback_sink, x);
+        scs_callbacks_handle(&a->callback_sink, x, SCS_PATH_ANY);
     }
 }
 
