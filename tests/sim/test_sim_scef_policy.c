@@ -189,6 +189,11 @@ static void shown_as_wanted(void **state)
         scef_configuration_patch(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &p, &out).http_status, 200);
     assert_int_equal(out.reliable_data_service, T8_FLAG_UNSET);
     assert_int_equal(out.rds_ports_count, 2);
+    p = (struct nidd_configuration_patch){.rds_ports = &(struct t8_rds_port){true, 5, 6}, .rds_ports_count = 1};
+    assert_int_equal(
+        scef_configuration_patch(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &p, &out).http_status, 200);
+    assert_int_equal(out.rds_ports_count, 1); /* instead of all others */
+    assert_int_equal(out.rds_ports[0].ue, 5);
     c = wanted("dev1@x"); /* created again, it is as wanted now */
     assert_int_equal(create("as1", &c, &out).http_status, 201);
     assert_int_equal(out.mtc_provider_id.len + out.rds_ports_count, 0);
