@@ -51,7 +51,7 @@ def test_configuration_life(simulator):
     assert headers["Location"] in (body["self"], f"{ROOT}/c1")
     assert headers["Content-Type"].startswith("application/json")
     assert body["externalId"] == DEV1 and body["maximumPacketSize"] == 10864 and body["status"] == "ACTIVE"
-    assert int(body["supportedFeatures"], 16) == 0
+    assert int(body["supportedFeatures"], 16) == 0x8C
     assert body["pdnEstablishmentOption"] == "WAIT_FOR_UE"
 
     assert sim.create()[1]["self"] == body["self"]  # the same user again

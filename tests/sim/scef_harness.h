@@ -38,6 +38,7 @@ struct scef_test {
     uint64_t notify_ref;
     char notify_destination[64], notify_link[128], notify_data[64], notify_external_id[64], notify_msisdn[32];
     char notify_self[128], notify_group[256], notify_ports[128];
+    size_t notify_group_count;
     enum scef_notification_kind notify_kind;
     unsigned notify_attempt;
     bool notify_by_websocket;
@@ -48,6 +49,7 @@ struct scef_test {
     enum t8_delivery_status notify_status;
 
     char log[512]; /* kinds of the notifications since the last look: "uplink status:SUCCESS ..." */
+    bool nas_unheard;
     char nas[8192]; /* "mo sent " ... since the last look */
 };
 
@@ -103,6 +105,7 @@ static inline void told_status(struct scef_test *t, enum t8_delivery_status stat
 static inline void told_group(struct scef_test *t, const struct nidd_group_result *g)
 {
     t->notify_group[0] = 0;
+    t->notify_group_count = g->results_count;
     for (size_t i = 0; i < g->results_count; i++) {
         const struct nidd_group_member_result *r = &g->results[i];
         struct bytes id = r->id.external_id.len > 0 ? r->id.external_id : r->id.msisdn;
@@ -215,6 +218,8 @@ static inline void on_nas_event(void *ctx, uint32_t ue, bool mo, struct bytes da
     struct scef_test *t = ctx;
     (void)ue;
     (void)data;
+    if (t->nas_unheard)
+        return;
     size_t len = strlen(t->nas);
     assert_true(len + strlen(what) + 5 < sizeof t->nas);
     snprintf(t->nas + len, sizeof t->nas - len, "%s %s ", mo ? "mo" : "mt", what);

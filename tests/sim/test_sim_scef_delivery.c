@@ -270,6 +270,8 @@ static void read_and_listed(void **state)
     assert_bytes_str(c.downlinks[1].data, "b");
 
     scef_ue_wake(t.model, t.now_ms, 0); /* d1 is on the radio */
+    assert_int_equal(get("d1", &d).http_status, 200);
+    assert_int_equal(d.delivery_status, T8_DELIVERY_SENDING);
     assert_true(scef_delivery_next(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &cursor, &d));
     assert_int_equal(d.delivery_status, T8_DELIVERY_SENDING);
     assert_true(scef_delivery_next(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &cursor, &d));
@@ -332,6 +334,10 @@ static void patched(void **state)
                                      .maximum_latency_s = {true, 5}};
     assert_int_equal(patch("d1", &p, &out).http_status, 200);
     assert_bytes_str(out.data, "A");
+    p = (struct nidd_downlink_patch){.reliable_data_service = T8_FLAG_FALSE, .pdn_option = T8_PDN_INDICATE_ERROR};
+    assert_int_equal(patch("d1", &p, &out).http_status, 200);
+    assert_int_equal(out.reliable_data_service, T8_FLAG_FALSE);
+    assert_int_equal(out.pdn_option, T8_PDN_INDICATE_ERROR);
     p = (struct nidd_downlink_patch){.rds_port = {true, 1, 2}};
     assert_int_equal(patch("d1", &p, &out).cause, T8_CAUSE_RDS_PORT_UNKNOWN);
     deliver_all(order);

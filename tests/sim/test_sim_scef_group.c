@@ -300,14 +300,49 @@ static void terminated(void **state)
     assert_string_equal(t.notify_external_id, "m2@x");
 }
 
+static void three_thousand_members(void **state)
+{
+    (void)state;
+    static const char *const group[] = {"large@x"};
+    struct nidd_configuration c;
+    t.nas_unheard = true;
+    begin();
+    for (unsigned i = 0; i < 3000; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "one-of-many-%u@x", i);
+        struct scef_subscriber s = {
+            .external_id = id, .ue = {.psm = i % 3 == 0, .pdn_connected = true}, .groups = group, .groups_count = 1};
+        assert_int_equal(scef_subscriber_add(t.model, &s), OK);
+    }
+    assert_int_equal(configure(0xff, "large@x", &c).http_status, 201);
+    struct nidd_downlink d = to_group("x", 60);
+    d.id.external_group_id = BYTES_LIT("large@x");
+    scef_downlink(t.model, t.now_ms, 1, BYTES_LIT("as1"), BYTES_LIT("c2"), &d);
+    assert_answered(&t, 1, 201, T8_CAUSE_NONE);
+    scef_test_run(&t, t.now_ms + 60000);
+    assert_int_equal(t.delivered, 2000);
+    assert_log(&t, "group ");
+    assert_int_equal(t.notify_group_count, 3000);
+    assert_int_equal(scef_totals_of(t.model)->buffered, 0);
+}
+
 int main(void)
 {
 #define MODEL_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        MODEL_TEST(configured),          MODEL_TEST(one_result_for_all),    MODEL_TEST(result_when_the_time_is_over),
-        MODEL_TEST(not_buffered),        MODEL_TEST(nobody_can_be_reached), MODEL_TEST(checked_and_unchangeable),
-        MODEL_TEST(a_single_member),     MODEL_TEST(uplink_of_members),     MODEL_TEST(deleted_meanwhile),
-        MODEL_TEST(restarted_meanwhile), MODEL_TEST(in_a_full_buffer),      MODEL_TEST(terminated),
+        MODEL_TEST(configured),
+        MODEL_TEST(one_result_for_all),
+        MODEL_TEST(result_when_the_time_is_over),
+        MODEL_TEST(not_buffered),
+        MODEL_TEST(nobody_can_be_reached),
+        MODEL_TEST(checked_and_unchangeable),
+        MODEL_TEST(a_single_member),
+        MODEL_TEST(uplink_of_members),
+        MODEL_TEST(deleted_meanwhile),
+        MODEL_TEST(restarted_meanwhile),
+        MODEL_TEST(in_a_full_buffer),
+        MODEL_TEST(terminated),
+        MODEL_TEST(three_thousand_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
