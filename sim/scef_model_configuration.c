@@ -206,6 +206,8 @@ static struct scef_answer creation_refused(const struct scef_model *m, struct by
         return bad("/duration");
     if (wanted->downlinks_count > 1 || (wanted->downlinks_count > 0 && o->group != NULL))
         return bad("/niddDownlinkDataTransfers");
+    if (wanted->downlinks_count > 0 && scef_subscriber_find(m, &wanted->downlinks->id) != o->subscriber)
+        return bad("/niddDownlinkDataTransfers/0/externalId");
     if (wanted->websocket.uri.len > 0)
         return bad("/websockNotifConfig/websocketUri"); /* which only we set */
     return scef_status(0, T8_CAUSE_NONE);
@@ -236,13 +238,13 @@ static char *websocket_uri(struct scef_model *m)
     return (char *)uri.data;
 }
 
-bool scef_websocket_known(const struct scef_model *m, struct bytes uri)
+/* None when there are none, and when memory is short. */
+static struct t8_rds_port *ports_copy(const struct t8_rds_port *ports, size_t count)
 {
-    size_t cursor = 0;
-    for (const struct configuration *c; (c = map_next(&m->configurations, &cursor)) != NULL;)
-        if (c->websocket_uri != NULL && bytes_equal(bytes_of_str(c->websocket_uri), uri))
-            return true;
-    return false;
+    struct t8_rds_port *copy = count > 0 ? malloc(count * sizeof *copy) : NULL;
+    if (copy != NULL)
+        memcpy(copy, ports, count * sizeof *copy);
+    return copy;
 }
 
 static bool texts_copy(struct scef_model *m, const struct nidd_configuration *wanted, bool websocket, struct texts *t)
@@ -252,11 +254,9 @@ static bool texts_copy(struct scef_model *m, const struct nidd_configuration *wa
         t->mtc_provider_id = bytes_dup_str(wanted->mtc_provider_id);
     if (websocket)
         t->websocket_uri = websocket_uri(m);
-    size_t ports_size = wanted->rds_ports_count * sizeof *t->rds_ports;
-    if (ports_size > 0 && (t->rds_ports = malloc(ports_size)) != NULL)
-        memcpy(t->rds_ports, wanted->rds_ports, ports_size);
+    t->rds_ports = ports_copy(wanted->rds_ports, wanted->rds_ports_count);
     if (t->destination != NULL && (wanted->mtc_provider_id.len == 0 || t->mtc_provider_id != NULL) &&
-        (!websocket || t->websocket_uri != NULL) && (ports_size == 0 || t->rds_ports != NULL))
+        (!websocket || t->websocket_uri != NULL) && (wanted->rds_ports_count == 0 || t->rds_ports != NULL))
         return true;
     texts_free(t);
     return false;
@@ -347,6 +347,29 @@ bool scef_configuration_next(struct scef_model *m, uint64_t now_ms, struct bytes
     return false;
 }
 
+/* What has to be copied of a patch: all of it or nothing. */
+static bool texts_patch(struct configuration *c, const struct nidd_configuration_patch *p)
+{
+    bool moves = p->notification_destination.len > 0;
+    char *destination = moves ? bytes_dup_str(p->notification_destination) : NULL;
+    struct t8_rds_port *ports = ports_copy(p->rds_ports, p->rds_ports_count);
+    if ((moves && destination == NULL) || (p->rds_ports_count > 0 && ports == NULL)) {
+        free(destination);
+        free(ports);
+        return false;
+    }
+    if (moves) {
+        free(c->notification_destination);
+        c->notification_destination = destination;
+    }
+    if (ports != NULL) {
+        free(c->rds_ports);
+        c->rds_ports = ports;
+        c->rds_ports_count = p->rds_ports_count;
+    }
+    return true;
+}
+
 struct scef_answer scef_configuration_patch(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id,
                                             struct bytes configuration_id, const struct nidd_configuration_patch *p,
                                             struct nidd_configuration *out)
@@ -357,13 +380,8 @@ struct scef_answer scef_configuration_patch(struct scef_model *m, uint64_t now_m
         return scef_status(404, T8_CAUSE_NONE);
     if (p->has_duration && p->duration_ms != 0 && p->duration_ms <= m->now_ms)
         return bad("/duration");
-    if (p->notification_destination.len > 0) {
-        char *destination = bytes_dup_str(p->notification_destination);
-        if (destination == NULL)
-            return scef_status(503, T8_CAUSE_NONE);
-        free(c->notification_destination);
-        c->notification_destination = destination;
-    }
+    if (!texts_patch(c, p))
+        return scef_status(503, T8_CAUSE_NONE);
     if (p->has_duration)
         duration_set(m, c, p->duration_ms);
     if (p->has_pdn_option)
@@ -407,4 +425,13 @@ bool scef_configuration_terminate(struct scef_model *m, uint64_t now_ms, struct 
     terminated_notify(m, c);
     scef_configuration_remove(m, c);
     return true;
+}
+
+bool scef_websocket_known(const struct scef_model *m, struct bytes uri)
+{
+    size_t cursor = 0;
+    for (const struct configuration *c; (c = map_next(&m->configurations, &cursor)) != NULL;)
+        if (c->websocket_uri != NULL && bytes_equal(bytes_of_str(c->websocket_uri), uri))
+            return true;
+    return false;
 }

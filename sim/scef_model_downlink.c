@@ -264,9 +264,9 @@ static bool buffer_room(struct scef_model *m, const struct delivery *d)
 void scef_buffer_insert(struct scef_model *m, struct delivery *d)
 {
     struct list *buffered = &d->subscriber->buffered, *before = buffered;
+    list_remove(&d->node);
     while (before->prev != buffered && urgency(m, LIST_ENTRY(before->prev, struct delivery, node)) < urgency(m, d))
         before = before->prev;
-    list_remove(&d->node);
     list_insert_before(before, &d->node);
 }
 
