@@ -47,23 +47,21 @@ void scef_configurations_forget(struct scef_model *m)
 }
 
 /* Both texts, or false and none. */
-static bool configuration_name(struct configuration *c, uint64_t number, const char *root, struct bytes scs_as_id)
+static bool configuration_name(const struct scef_model *m, struct configuration *c, struct bytes scs_as_id)
 {
-    struct buf id = {0}, self = {0};
-    buf_addf(&id, "c%llu", (unsigned long long)number);
-    buf_add_str(&self, root);
+    char id[T8_ID_BYTES];
+    struct buf self = {0};
+    scef_id_write(m->options.configuration_ids, 'c', m->next_configuration + 1, id);
+    buf_add_str(&self, m->link_root);
     buf_add_u8(&self, '/');
-    buf_add(&self, scs_as_id);
-    buf_add_str(&self, "/configurations/");
-    buf_add(&self, buf_bytes(&id));
-    buf_add_u8(&id, 0);
+    t8_link_add_segment(&self, scs_as_id);
+    buf_addf(&self, "/configurations/%s", id);
     buf_add_u8(&self, 0);
-    if (id.failed || self.failed) {
-        buf_free(&id);
+    c->id = self.failed ? NULL : bytes_dup_str(bytes_of_str(id));
+    if (c->id == NULL) {
         buf_free(&self);
         return false;
     }
-    c->id = (char *)id.data;
     c->self = (char *)self.data;
     return true;
 }
@@ -88,8 +86,7 @@ static struct configuration *configuration_new(struct scef_model *m, const struc
     list_init(&c->deliveries);
     list_init(&c->ports);
     timer_init(&c->expiry, TIMER_CONFIGURATION);
-    if (c->scs_as_id == NULL || !configuration_name(c, m->next_configuration + 1, m->link_root, scs_as_id) ||
-        map_put(&m->configurations, c) != OK) {
+    if (c->scs_as_id == NULL || !configuration_name(m, c, scs_as_id) || map_put(&m->configurations, c) != OK) {
         configuration_free(c);
         return NULL;
     }

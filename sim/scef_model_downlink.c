@@ -73,8 +73,10 @@ struct delivery *scef_delivery_new(struct subscriber *s, const struct configurat
 
 bool scef_delivery_name(struct scef_model *m, struct delivery *d, struct configuration *c)
 {
+    char id[T8_ID_BYTES];
     struct buf self = {0};
-    buf_addf(&self, "%s/downlink-data-deliveries/d%llu", c->self, (unsigned long long)m->next_delivery + 1);
+    scef_id_write(m->options.delivery_ids, 'd', m->next_delivery + 1, id);
+    buf_addf(&self, "%s/downlink-data-deliveries/%s", c->self, id);
     buf_add_u8(&self, 0);
     if (self.failed) {
         buf_free(&self);
