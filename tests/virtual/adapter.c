@@ -204,7 +204,8 @@ void adapter_event(struct world *w, struct event *ev)
     struct bytes data = bytes_of(ev->data, ev->len);
     switch (ev->kind) {
     case EV_SUBMIT_ANSWER: {
-        struct nidd_submit_result r = {.http_status = ev->status, .link = bytes_of_str(ev->text)};
+        struct nidd_submit_result r = {
+            .http_status = ev->status, .retry_after_s = ev->retry_after_s, .link = bytes_of_str(ev->text)};
         r.outcome = ev->status == 200   ? NIDD_SUBMIT_DELIVERED
                     : ev->status == 201 ? NIDD_SUBMIT_PENDING
                     : ev->status        ? NIDD_SUBMIT_REFUSED
@@ -243,6 +244,13 @@ void adapter_event(struct world *w, struct event *ev)
         struct nidd_delivery_status s = {.nidd_downlink_data_transfer = bytes_of_str(ev->text),
                                          .delivery_status = (enum t8_delivery_status)ev->detail};
         notification_answer(w, ev->ref, error_http_status(engine_delivery_status(w->engine, w->now_ms, 0, &s)));
+        break;
+    }
+    case EV_NOTIFY_CONFIGURATION: {
+        struct nidd_configuration_status s = {.nidd_configuration = bytes_of_str(ev->text),
+                                              .id.external_id = bytes_of_str(w->ues[ev->who].id),
+                                              .status = (enum t8_nidd_status)ev->detail};
+        notification_answer(w, ev->ref, error_http_status(engine_configuration_status(w->engine, w->now_ms, 0, &s)));
         break;
     }
     case EV_TO_ADAPTER:
