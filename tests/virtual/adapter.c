@@ -103,9 +103,22 @@ static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
 
 static void port_event(void *ctx, const struct engine_event *e)
 {
-    static const char *const names[] = {"uplink",          "to_server",    "from_server",  "submit",  "submit_result",
-                                        "delivery_status", "accepted",     "final",        "dropped", "duplicate",
-                                        "spooled",         "server_state", "configuration"};
+    static const char *const names[] = {
+        [ENGINE_UPLINK] = "uplink",
+        [ENGINE_TO_SERVER] = "to_server",
+        [ENGINE_FROM_SERVER] = "from_server",
+        [ENGINE_SUBMIT] = "submit",
+        [ENGINE_SUBMIT_RESULT] = "submit_result",
+        [ENGINE_DELIVERY_STATUS] = "delivery_status",
+        [ENGINE_ACCEPTED] = "accepted",
+        [ENGINE_FINAL] = "final",
+        [ENGINE_DROPPED] = "dropped",
+        [ENGINE_DUPLICATE] = "duplicate",
+        [ENGINE_SPOOLED] = "spooled",
+        [ENGINE_SERVER_STATE] = "server_state",
+        [ENGINE_LEARNED] = "learned",
+        [ENGINE_CONFIGURATION] = "configuration",
+    };
     struct world *w = world_of(ctx);
     if (e->kind == ENGINE_DUPLICATE || e->kind == ENGINE_DROPPED)
         w->handed_on = true; /* known already, or nobody's: there is nothing to hand on */
