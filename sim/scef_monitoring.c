@@ -216,15 +216,18 @@ static struct scef_answer check_others(const struct scef_monitoring *s, struct b
     return scef_answer_of(0);
 }
 
-/* What is so already is reported at once: a group's like any report, that of one UE in the answer. */
+/* What is so already is reported at once: a group's like any report, that of one UE in the answer, before its first
+ * period. */
 static void collect_present(struct scef_monitoring *s, struct subscription *sub)
 {
+    bool group = monitoring_is_group(&sub->content.fields);
     LIST_EACH (it, &sub->watches) {
         struct watch *w = LIST_ENTRY(it, struct watch, of_subscription);
         struct made_report *r = monitoring_watch_present(s, w);
         if (r == NULL)
             continue;
         monitoring_count(s, w);
+        w->reported_in_period = group;
         list_push_back(&sub->reports, &r->node);
     }
 }

@@ -11,12 +11,13 @@ struct scef_answer monitoring_check_types(const struct scef_monitoring *s, const
 {
     unsigned types = monitoring_types_of(asked);
     unsigned here = s->options.types & MONITORING_TYPES_HERE;
+    uint64_t told = features | (asked->features.present ? asked->features.bits : 0);
     for (int i = 1; i < MONITORING_TYPE_OTHER; i++) {
         enum monitoring_type type = (enum monitoring_type)i;
         uint64_t feature = monitoring_type_feature(type);
         if ((types & MONITORING_TYPE_BIT(type)) == 0 || lenient)
             continue;
-        if ((asked->features.bits & feature) == 0 && (features & feature) == 0)
+        if ((told & feature) == 0)
             return scef_answer_blame(400, T8_CAUSE_EVENT_FEATURE_MISMATCH, "/supportedFeatures");
         if ((features & feature) == 0)
             return scef_answer_blame(500, T8_CAUSE_EVENT_UNSUPPORTED, NULL);

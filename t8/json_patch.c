@@ -4,24 +4,27 @@
 
 #include "t8/json_internal.h"
 
-/* A JSON Pointer (RFC 6901) on its way: the rest of the text, and its next token, unescaped. */
+/* A JSON Pointer (RFC 6901) on its way: the rest of the text, and its next token, unescaped. No member has a name as
+ * long as the longest token. */
 struct pointer {
     const char *rest;
     size_t len;
-    struct buf token;
+    char token[256];
+    size_t token_len;
 };
 
 static bool pointer_begin(struct pointer *at, const json_t *text)
 {
-    *at = (struct pointer){.rest = json_string_value(text), .len = json_string_length(text)};
+    at->rest = json_string_value(text);
+    at->len = json_string_length(text);
     return at->len == 0 || at->rest[0] == '/';
 }
 
-/* Takes one token; precondition: there is one. false: a wrong escape, or no memory. */
+/* Takes one token; precondition: there is one. false: a wrong escape, or too long. */
 static bool pointer_next(struct pointer *at)
 {
     size_t i = 1;
-    buf_reset(&at->token);
+    at->token_len = 0;
     for (; i < at->len && at->rest[i] != '/'; i++) {
         char c = at->rest[i];
         if (c == '~') {
@@ -29,26 +32,23 @@ static bool pointer_next(struct pointer *at)
                 return false;
             c = at->rest[i] == '0' ? '~' : '/';
         }
-        buf_add_u8(&at->token, (uint8_t)c);
+        if (at->token_len == sizeof at->token)
+            return false;
+        at->token[at->token_len++] = c;
     }
     at->rest += i;
     at->len -= i;
-    return !at->token.failed;
-}
-
-static const char *token_text(const struct pointer *at)
-{
-    return at->token.len > 0 ? (const char *)at->token.data : "";
+    return true;
 }
 
 /* The place in an array that the token names: below `end`. */
 static bool token_index(const struct pointer *at, size_t end, size_t *index)
 {
-    const char *text = token_text(at);
+    const char *text = at->token;
     *index = 0;
-    if (at->token.len == 0 || at->token.len > 9 || (text[0] == '0' && at->token.len > 1))
+    if (at->token_len == 0 || at->token_len > 9 || (text[0] == '0' && at->token_len > 1))
         return false;
-    for (size_t i = 0; i < at->token.len; i++) {
+    for (size_t i = 0; i < at->token_len; i++) {
         if (text[i] < '0' || text[i] > '9')
             return false;
         *index = *index * 10 + (size_t)(text[i] - '0');
@@ -60,7 +60,7 @@ static json_t *child(json_t *parent, const struct pointer *at)
 {
     size_t index;
     if (json_is_object(parent))
-        return json_object_getn(parent, token_text(at), at->token.len);
+        return json_object_getn(parent, at->token, at->token_len);
     return json_is_array(parent) && token_index(at, json_array_size(parent), &index) ? json_array_get(parent, index)
                                                                                      : NULL;
 }
@@ -88,7 +88,6 @@ static json_t *value_at(json_t *root, const json_t *path)
         return NULL;
     json_t *parent = at.len > 0 ? parent_of(root, &at) : NULL;
     json_t *value = json_string_length(path) == 0 ? root : parent != NULL ? child(parent, &at) : NULL;
-    buf_free(&at.token);
     return value;
 }
 
@@ -99,11 +98,11 @@ static enum error insert(json_t *parent, const struct pointer *at, json_t *value
     if (json_is_object(parent)) {
         if (instead && child(parent, at) == NULL)
             return ERR_MEMBER_TYPE;
-        return json_object_setn(parent, token_text(at), at->token.len, value) == 0 ? OK : ERR_NO_MEMORY;
+        return json_object_setn(parent, at->token, at->token_len, value) == 0 ? OK : ERR_NO_MEMORY;
     }
     if (!json_is_array(parent))
         return ERR_MEMBER_TYPE;
-    if (!instead && at->token.len == 1 && token_text(at)[0] == '-')
+    if (!instead && at->token_len == 1 && at->token[0] == '-')
         failed = json_array_append(parent, value);
     else if (!token_index(at, json_array_size(parent) + (instead ? 0 : 1), &index))
         return ERR_MEMBER_TYPE;
@@ -150,7 +149,6 @@ static enum error put(json_t **root, const json_t *path, json_t *value, bool ins
     }
     json_t *parent = parent_of(*root, &at);
     enum error err = parent != NULL ? insert(parent, &at, value, instead) : ERR_MEMBER_TYPE;
-    buf_free(&at.token);
     return err;
 }
 
@@ -163,10 +161,9 @@ static enum error take_out(json_t *root, const json_t *path)
     json_t *parent = parent_of(root, &at);
     bool gone = false;
     if (json_is_object(parent))
-        gone = json_object_deln(parent, token_text(&at), at.token.len) == 0;
+        gone = json_object_deln(parent, at.token, at.token_len) == 0;
     else if (json_is_array(parent) && token_index(&at, json_array_size(parent), &index))
         gone = json_array_remove(parent, index) == 0;
-    buf_free(&at.token);
     return gone ? OK : ERR_MEMBER_TYPE;
 }
 

@@ -20,6 +20,8 @@ struct beside_test {
     struct scef_monitoring *monitoring;
     uint64_t now_ms;
     bool memory_is_short;
+    /* Also told of each notification; may be NULL. */
+    void (*look)(struct beside_test *t, const struct scef_notification *n, const struct nidd_notification *told);
 
     unsigned notifications;
     char told[16384]; /* "destination body\n" ..., since the last look */
@@ -68,6 +70,8 @@ static inline void on_notify(void *ctx, uint64_t ref, const struct scef_notifica
     if (t->memory_is_short)
         return;
     assert_int_equal(nidd_notification_decode(n->body, &told, &problem), OK);
+    if (t->look != NULL)
+        t->look(t, n, &told);
     nidd_notification_release(&told);
     body_emit(schema_of(n->kind), "notification", n->body);
     size_t len = strlen(t->told);
