@@ -26,7 +26,7 @@ struct failed_request {
 
 /* An uplink notification that is answered when the store has it. Its handle is the engine's reference. */
 struct held_answer {
-    struct http_exchange *exchange;
+    struct scs_sender from;
 };
 
 /* So many lines of one kind of event per second; the others are counted and told with the next one. */

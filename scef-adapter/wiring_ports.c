@@ -45,37 +45,42 @@ static void port_downlink_submit(void *ctx, uint64_t ref, const struct engine_su
               FAILED_SUBMIT, ref);
 }
 
-static void port_configuration_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_configuration_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_create(a->scs, ref, id, a->config->callback.url), FAILED_CONFIGURATION, ref);
 }
 
-static void port_configuration_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_configuration_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_get(a->scs, ref, link), FAILED_CONFIGURATION, ref);
 }
 
-static void port_configuration_patch(void *ctx, uint64_t ref, struct bytes link,
+static void port_configuration_patch(void *ctx, uint32_t scef, uint64_t ref, struct bytes link,
                                      const struct nidd_configuration_patch *p)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_patch(a->scs, ref, link, p), FAILED_CONFIGURATION, ref);
 }
 
-static void port_configuration_delete(void *ctx, uint64_t ref, struct bytes link)
+static void port_configuration_delete(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_delete(a->scs, ref, link), FAILED_CONFIGURATION, ref);
 }
 
-static void port_configuration_list(void *ctx)
+static void port_configuration_list(void *ctx, uint32_t scef)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_list(a->scs, 0), FAILED_LIST, 0);
@@ -102,7 +107,7 @@ static void configuration_found(void *ctx, uint64_t ref, const struct nidd_confi
 {
     struct adapter *a = ctx;
     (void)ref;
-    engine_configuration_found(a->engine, adapter_now(a), f);
+    engine_configuration_found(a->engine, adapter_now(a), 0, f);
 }
 
 static void configuration_listed(void *ctx, uint64_t ref, const struct nidd_configuration_result *r)
@@ -112,7 +117,7 @@ static void configuration_listed(void *ctx, uint64_t ref, const struct nidd_conf
     a->requests_in_flight--;
     a->scef_answered |= r->http_status != 0;
     metric_add(&a->metrics, METRIC_CONFIGURATIONS, metric_status_label(r->http_status), 1);
-    engine_configuration_listed(a->engine, adapter_now(a), r);
+    engine_configuration_listed(a->engine, adapter_now(a), 0, r);
 }
 
 struct scs_client_sink adapter_scs_sink(struct adapter *a)
@@ -228,11 +233,11 @@ static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
     struct held_answer *answer = slab_get(&a->answers, ref);
     if (!answer)
         return;
-    struct http_exchange *x = answer->exchange;
+    struct scs_sender from = answer->from;
     slab_delete(&a->answers, ref);
     if (a->spare_answer == ref)
         a->spare_answer = 0;
-    scs_callbacks_answer(x, err);
+    scs_callbacks_answer(from, err);
 }
 
 void adapter_answers_end(struct adapter *a)
@@ -241,13 +246,13 @@ void adapter_answers_end(struct adapter *a)
     handle h;
     for (struct held_answer *answer; (answer = slab_next(&a->answers, &cursor, &h));)
         if (h != a->spare_answer)
-            scs_callbacks_answer(answer->exchange, ERR_DRAINING);
+            scs_callbacks_answer(answer->from, ERR_DRAINING);
     slab_free(&a->answers);
     slab_init(&a->answers, sizeof(struct held_answer));
     a->spare_answer = 0;
 }
 
-static enum scs_verdict uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
+static enum scs_verdict uplink(void *ctx, struct scs_sender from, const struct nidd_uplink *u, enum error *err)
 {
     struct adapter *a = ctx;
     handle ref = a->spare_answer;
@@ -257,9 +262,9 @@ static enum scs_verdict uplink(void *ctx, struct http_exchange *x, const struct 
         return SCS_REFUSED;
     }
     a->spare_answer = ref;
-    answer->exchange = x;
+    answer->from = from;
     a->in_uplink = true;
-    enum engine_verdict verdict = engine_uplink(a->engine, adapter_now(a), ref, u, err);
+    enum engine_verdict verdict = engine_uplink(a->engine, adapter_now(a), 0, ref, u, err);
     a->in_uplink = false;
     switch (verdict) {
     case ENGINE_TAKEN:
@@ -278,26 +283,31 @@ static enum scs_verdict uplink(void *ctx, struct http_exchange *x, const struct 
 static enum scs_verdict delivery_status(void *ctx, const struct nidd_delivery_status *s, enum error *err)
 {
     struct adapter *a = ctx;
-    *err = engine_delivery_status(a->engine, adapter_now(a), s);
+    *err = engine_delivery_status(a->engine, adapter_now(a), 0, s);
     return *err ? SCS_REFUSED : SCS_ACCEPTED;
 }
 
 static enum scs_verdict configuration_status(void *ctx, const struct nidd_configuration_status *s, enum error *err)
 {
     struct adapter *a = ctx;
-    *err = engine_configuration_status(a->engine, adapter_now(a), s);
+    *err = engine_configuration_status(a->engine, adapter_now(a), 0, s);
     return *err ? SCS_REFUSED : SCS_ACCEPTED;
 }
 
-static void counted(void *ctx, enum error err)
+static void counted(void *ctx, int kind, enum error err)
 {
     struct adapter *a = ctx;
+    (void)kind;
     metric_add(&a->metrics, METRIC_CALLBACKS, err ? error_name(err) : "ok", 1);
 }
 
 void adapter_callbacks_prepare(struct adapter *a)
 {
-    a->callback_sink = (struct scs_callbacks_sink){a, uplink, delivery_status, configuration_status, counted};
+    a->callback_sink = (struct scs_callbacks_sink){.ctx = a,
+                                                   .uplink = uplink,
+                                                   .delivery_status = delivery_status,
+                                                   .configuration_status = configuration_status,
+                                                   .counted = counted};
     const char *authority = strstr(a->config->callback.url, "://") + 3;
     const char *path = strchr(authority, '/');
     a->callback_path = path ? path : "/";
@@ -339,10 +349,10 @@ void adapter_callback(void *ctx, struct http_exchange *x)
     if (a->stop_at_ms) {
         http_reply_error(x, ERR_DRAINING, NULL, NULL);
     } else if (!path_matches(a, http_exchange_request(x)->path)) {
-        counted(a, ERR_NOT_FOUND);
+        counted(a, -1, ERR_NOT_FOUND);
         http_reply_error(x, ERR_NOT_FOUND, "the path is not that of callback.url", NULL);
     } else {
-        scs_callbacks_handle(&a->callback_sink, x);
+        scs_callbacks_handle(&a->callback_sink, x, SCS_PATH_ANY);
     }
 }
 

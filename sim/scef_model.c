@@ -29,6 +29,15 @@ void scef_options_default(struct scef_options *o)
     };
 }
 
+void scef_id_write(enum t8_id_style style, char letter, uint64_t number, char out[static T8_ID_BYTES])
+{
+    t8_dialect_id(style, number, out);
+    if (style != T8_IDS_PLAIN)
+        return;
+    memmove(out + 1, out, strlen(out) + 1); /* of at most 20 digits */
+    out[0] = letter;
+}
+
 static struct bytes external_id_key(const void *value)
 {
     return bytes_of_str(((const struct subscriber *)value)->external_id);

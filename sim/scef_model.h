@@ -10,6 +10,7 @@
 
 #include "sim/radio.h"
 #include "sim/ue_model.h"
+#include "t8/dialect.h"
 #include "t8/nidd.h"
 #include "t8/nidd_configuration_patch.h"
 #include "t8/nidd_rds.h"
@@ -36,20 +37,21 @@ struct scef_options {
     /* What the URIs of WebSockets begin with, "ws://127.0.0.1:8080/ws"; NULL: notifications go by POST only, and
      * NIDD_FEATURE_WEBSOCKET is not offered. */
     const char *websocket_root;
-    const char *nef_id;                /* our name in configuration triggers: "scef" by default */
-    uint64_t features;                 /* offered (TS 29.122 clause 5.6.4): all of them by default */
-    uint32_t maximum_packet_size_bits; /* told in configurations and enforced: 10864 by default */
-    uint32_t default_latency_s;        /* how long to buffer when maximumLatency is absent; 0 = not at all */
-    uint32_t buffer_messages;          /* for one UE at most; 0 = any number */
-    bool low_priority_first;           /* the smaller number is the more urgent one; else the larger. T8 has no rule */
-    uint32_t remember_s;               /* how long ended deliveries are known: 300 by default */
-    enum t8_pdn_option pdn_option;     /* when neither delivery nor configuration has one: WAIT_FOR_UE by default */
-    uint32_t trigger_validity_s;       /* of a trigger whose data is not buffered: 3600 by default */
-    uint32_t trigger_retry_ms;         /* a trigger that the radio lost is sent again so much later: 10000 by default */
-    uint32_t rds_attempts;             /* to send what wants an acknowledgement: 3 by default */
-    uint32_t rds_timeout_ms;           /* until the next one: 10000 by default */
-    uint32_t notification_retries;     /* after a failed callback */
-    uint32_t notification_retry_ms;    /* first pause; doubles */
+    enum t8_id_style configuration_ids, delivery_ids; /* PLAIN: "c1", "d1" */
+    const char *nef_id;                               /* our name in configuration triggers: "scef" by default */
+    uint64_t features;                                /* offered (TS 29.122 clause 5.6.4): all of them by default */
+    uint32_t maximum_packet_size_bits;                /* told in configurations and enforced: 10864 by default */
+    uint32_t default_latency_s;     /* how long to buffer when maximumLatency is absent; 0 = not at all */
+    uint32_t buffer_messages;       /* for one UE at most; 0 = any number */
+    bool low_priority_first;        /* the smaller number is the more urgent one; else the larger. T8 has no rule */
+    uint32_t remember_s;            /* how long ended deliveries are known: 300 by default */
+    enum t8_pdn_option pdn_option;  /* when neither delivery nor configuration has one: WAIT_FOR_UE by default */
+    uint32_t trigger_validity_s;    /* of a trigger whose data is not buffered: 3600 by default */
+    uint32_t trigger_retry_ms;      /* a trigger that the radio lost is sent again so much later: 10000 by default */
+    uint32_t rds_attempts;          /* to send what wants an acknowledgement: 3 by default */
+    uint32_t rds_timeout_ms;        /* until the next one: 10000 by default */
+    uint32_t notification_retries;  /* after a failed callback */
+    uint32_t notification_retry_ms; /* first pause; doubles */
     /* An MT whose way over the radio takes longer is reported as failed by TIMEOUT, though it may arrive later: the
      * network cannot know. 0 = never. */
     uint32_t submit_timeout_ms;
@@ -60,6 +62,8 @@ struct scef_options {
                                       period */
 };
 void scef_options_default(struct scef_options *o);
+/* The number-th identifier of a kind of resource, NUL-terminated: "c7", or as the style has it. */
+void scef_id_write(enum t8_id_style style, char letter, uint64_t number, char out[static T8_ID_BYTES]);
 
 /* ---- notifications */
 

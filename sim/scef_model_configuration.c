@@ -47,23 +47,21 @@ void scef_configurations_forget(struct scef_model *m)
 }
 
 /* Both texts, or false and none. */
-static bool configuration_name(struct configuration *c, uint64_t number, const char *root, struct bytes scs_as_id)
+static bool configuration_name(const struct scef_model *m, struct configuration *c, struct bytes scs_as_id)
 {
-    struct buf id = {0}, self = {0};
-    buf_addf(&id, "c%llu", (unsigned long long)number);
-    buf_add_str(&self, root);
+    char id[T8_ID_BYTES];
+    struct buf self = {0};
+    scef_id_write(m->options.configuration_ids, 'c', m->next_configuration + 1, id);
+    buf_add_str(&self, m->link_root);
     buf_add_u8(&self, '/');
-    buf_add(&self, scs_as_id);
-    buf_add_str(&self, "/configurations/");
-    buf_add(&self, buf_bytes(&id));
-    buf_add_u8(&id, 0);
+    t8_link_add_segment(&self, scs_as_id);
+    buf_addf(&self, "/configurations/%s", id);
     buf_add_u8(&self, 0);
-    if (id.failed || self.failed) {
-        buf_free(&id);
+    c->id = self.failed ? NULL : bytes_dup_str(bytes_of_str(id));
+    if (c->id == NULL) {
         buf_free(&self);
         return false;
     }
-    c->id = (char *)id.data;
     c->self = (char *)self.data;
     return true;
 }
@@ -88,8 +86,7 @@ static struct configuration *configuration_new(struct scef_model *m, const struc
     list_init(&c->deliveries);
     list_init(&c->ports);
     timer_init(&c->expiry, TIMER_CONFIGURATION);
-    if (c->scs_as_id == NULL || !configuration_name(c, m->next_configuration + 1, m->link_root, scs_as_id) ||
-        map_put(&m->configurations, c) != OK) {
+    if (c->scs_as_id == NULL || !configuration_name(m, c, scs_as_id) || map_put(&m->configurations, c) != OK) {
         configuration_free(c);
         return NULL;
     }
@@ -209,6 +206,8 @@ static struct scef_answer creation_refused(const struct scef_model *m, struct by
         return bad("/duration");
     if (wanted->downlinks_count > 1 || (wanted->downlinks_count > 0 && o->group != NULL))
         return bad("/niddDownlinkDataTransfers");
+    if (wanted->downlinks_count > 0 && scef_subscriber_find(m, &wanted->downlinks->id) != o->subscriber)
+        return bad("/niddDownlinkDataTransfers/0/externalId");
     if (wanted->websocket.uri.len > 0)
         return bad("/websockNotifConfig/websocketUri"); /* which only we set */
     return scef_status(0, T8_CAUSE_NONE);
@@ -239,6 +238,15 @@ static char *websocket_uri(struct scef_model *m)
     return (char *)uri.data;
 }
 
+/* None when there are none, and when memory is short. */
+static struct t8_rds_port *ports_copy(const struct t8_rds_port *ports, size_t count)
+{
+    struct t8_rds_port *copy = count > 0 ? malloc(count * sizeof *copy) : NULL;
+    if (copy != NULL)
+        memcpy(copy, ports, count * sizeof *copy);
+    return copy;
+}
+
 static bool texts_copy(struct scef_model *m, const struct nidd_configuration *wanted, bool websocket, struct texts *t)
 {
     *t = (struct texts){.destination = bytes_dup_str(wanted->notification_destination)};
@@ -246,11 +254,9 @@ static bool texts_copy(struct scef_model *m, const struct nidd_configuration *wa
         t->mtc_provider_id = bytes_dup_str(wanted->mtc_provider_id);
     if (websocket)
         t->websocket_uri = websocket_uri(m);
-    size_t ports_size = wanted->rds_ports_count * sizeof *t->rds_ports;
-    if (ports_size > 0 && (t->rds_ports = malloc(ports_size)) != NULL)
-        memcpy(t->rds_ports, wanted->rds_ports, ports_size);
+    t->rds_ports = ports_copy(wanted->rds_ports, wanted->rds_ports_count);
     if (t->destination != NULL && (wanted->mtc_provider_id.len == 0 || t->mtc_provider_id != NULL) &&
-        (!websocket || t->websocket_uri != NULL) && (ports_size == 0 || t->rds_ports != NULL))
+        (!websocket || t->websocket_uri != NULL) && (wanted->rds_ports_count == 0 || t->rds_ports != NULL))
         return true;
     texts_free(t);
     return false;
@@ -341,6 +347,29 @@ bool scef_configuration_next(struct scef_model *m, uint64_t now_ms, struct bytes
     return false;
 }
 
+/* What has to be copied of a patch: all of it or nothing. */
+static bool texts_patch(struct configuration *c, const struct nidd_configuration_patch *p)
+{
+    bool moves = p->notification_destination.len > 0;
+    char *destination = moves ? bytes_dup_str(p->notification_destination) : NULL;
+    struct t8_rds_port *ports = ports_copy(p->rds_ports, p->rds_ports_count);
+    if ((moves && destination == NULL) || (p->rds_ports_count > 0 && ports == NULL)) {
+        free(destination);
+        free(ports);
+        return false;
+    }
+    if (moves) {
+        free(c->notification_destination);
+        c->notification_destination = destination;
+    }
+    if (ports != NULL) {
+        free(c->rds_ports);
+        c->rds_ports = ports;
+        c->rds_ports_count = p->rds_ports_count;
+    }
+    return true;
+}
+
 struct scef_answer scef_configuration_patch(struct scef_model *m, uint64_t now_ms, struct bytes scs_as_id,
                                             struct bytes configuration_id, const struct nidd_configuration_patch *p,
                                             struct nidd_configuration *out)
@@ -351,13 +380,8 @@ struct scef_answer scef_configuration_patch(struct scef_model *m, uint64_t now_m
         return scef_status(404, T8_CAUSE_NONE);
     if (p->has_duration && p->duration_ms != 0 && p->duration_ms <= m->now_ms)
         return bad("/duration");
-    if (p->notification_destination.len > 0) {
-        char *destination = bytes_dup_str(p->notification_destination);
-        if (destination == NULL)
-            return scef_status(503, T8_CAUSE_NONE);
-        free(c->notification_destination);
-        c->notification_destination = destination;
-    }
+    if (!texts_patch(c, p))
+        return scef_status(503, T8_CAUSE_NONE);
     if (p->has_duration)
         duration_set(m, c, p->duration_ms);
     if (p->has_pdn_option)

@@ -73,8 +73,10 @@ struct delivery *scef_delivery_new(struct subscriber *s, const struct configurat
 
 bool scef_delivery_name(struct scef_model *m, struct delivery *d, struct configuration *c)
 {
+    char id[T8_ID_BYTES];
     struct buf self = {0};
-    buf_addf(&self, "%s/downlink-data-deliveries/d%llu", c->self, (unsigned long long)m->next_delivery + 1);
+    scef_id_write(m->options.delivery_ids, 'd', m->next_delivery + 1, id);
+    buf_addf(&self, "%s/downlink-data-deliveries/%s", c->self, id);
     buf_add_u8(&self, 0);
     if (self.failed) {
         buf_free(&self);
@@ -262,9 +264,9 @@ static bool buffer_room(struct scef_model *m, const struct delivery *d)
 void scef_buffer_insert(struct scef_model *m, struct delivery *d)
 {
     struct list *buffered = &d->subscriber->buffered, *before = buffered;
+    list_remove(&d->node);
     while (before->prev != buffered && urgency(m, LIST_ENTRY(before->prev, struct delivery, node)) < urgency(m, d))
         before = before->prev;
-    list_remove(&d->node);
     list_insert_before(before, &d->node);
 }
 

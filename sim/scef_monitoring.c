@@ -161,7 +161,8 @@ static struct subscription *subscription_new(struct scef_monitoring *s, struct b
     list_init(&sub->told);
     timer_init(&sub->expiry, MONITORING_TIMER_EXPIRY);
     timer_init(&sub->send, MONITORING_TIMER_SEND);
-    if (scef_resource_init(&sub->resource, s->link_root, scs_as_id, "subscriptions", 's', s->next_number + 1) != OK) {
+    if (scef_resource_init(&sub->resource, s->link_root, scs_as_id, "subscriptions", s->options.ids, 's',
+                           s->next_number + 1) != OK) {
         slab_delete(&s->subscriptions, ref);
         return NULL;
     }

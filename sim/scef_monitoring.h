@@ -30,6 +30,7 @@ struct scef_monitoring_options {
     uint64_t seed;
     const char *link_root;        /* "/3gpp-monitoring-event/v1" by default */
     const char *websocket_root;   /* what a websocketUri begins with, before the resource's path; NULL = none offered */
+    enum t8_id_style ids;         /* PLAIN: "s1" */
     uint64_t features;            /* offered: all that there is here by default */
     unsigned types;               /* a set of MONITORING_TYPE_BIT: the others are EVENT_UNSUPPORTED; all by default */
     bool lenient_features;        /* a subscription without supportedFeatures may have any type: senders forget it */

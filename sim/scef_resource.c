@@ -16,16 +16,17 @@ static char *text_take(struct buf *b)
 }
 
 enum error scef_resource_init(struct scef_resource *r, const char *link_root, struct bytes scs_as_id,
-                              const char *collection, char letter, uint64_t number)
+                              const char *collection, enum t8_id_style style, char letter, uint64_t number)
 {
-    struct buf id = {0}, self = {0};
+    char id[T8_ID_BYTES];
+    struct buf self = {0};
     *r = (struct scef_resource){.scs_as_id = bytes_dup_str(scs_as_id)};
-    buf_addf(&id, "%c%llu", letter, (unsigned long long)number);
+    scef_id_write(style, letter, number, id);
     buf_add_str(&self, link_root);
     buf_add_u8(&self, '/');
     t8_link_add_segment(&self, scs_as_id);
-    buf_addf(&self, "/%s/%c%llu", collection, letter, (unsigned long long)number);
-    r->id = text_take(&id);
+    buf_addf(&self, "/%s/%s", collection, id);
+    r->id = bytes_dup_str(bytes_of_str(id));
     r->self = text_take(&self);
     if (r->id != NULL && r->self != NULL && r->scs_as_id != NULL)
         return OK;

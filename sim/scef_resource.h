@@ -15,8 +15,8 @@ struct scef_resource {
 };
 /* ERR_NO_MEMORY: nothing is left to release. */
 [[gnu::warn_unused_result]] enum error scef_resource_init(struct scef_resource *r, const char *link_root,
-                                                          struct bytes scs_as_id, const char *collection, char letter,
-                                                          uint64_t number);
+                                                          struct bytes scs_as_id, const char *collection,
+                                                          enum t8_id_style style, char letter, uint64_t number);
 void scef_resource_release(struct scef_resource *r);
 /* Is there such a resource of this SCS/AS? r may be NULL. */
 bool scef_resource_is(const struct scef_resource *r, struct bytes scs_as_id);

@@ -195,7 +195,8 @@ static struct transaction *transaction_new(struct scef_triggering *t, struct byt
     tr->state = TRANSACTION_GONE;
     list_init(&tr->node);
     timer_init(&tr->timer, TRIGGERING_TIMER_TRANSACTION);
-    if (scef_resource_init(&tr->resource, t->link_root, scs_as_id, "transactions", 't', t->next_number + 1) != OK) {
+    if (scef_resource_init(&tr->resource, t->link_root, scs_as_id, "transactions", t->options.ids, 't',
+                           t->next_number + 1) != OK) {
         slab_delete(&t->transactions, ref);
         return NULL;
     }

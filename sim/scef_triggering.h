@@ -19,6 +19,7 @@ struct scef_triggering_options {
     uint64_t seed;
     const char *link_root;      /* "/3gpp-device-triggering/v1" by default */
     const char *websocket_root; /* what a websocketUri begins with, before the resource's path; NULL = none offered */
+    enum t8_id_style ids;       /* PLAIN: "t1" */
     uint64_t features;          /* offered: all by default */
     /* 0..1 each: the SMS arrives but its report does not; the SMS service refuses it; it fails and does not say why. */
     double unconfirmed, failure, unknown;

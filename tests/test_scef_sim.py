@@ -51,7 +51,7 @@ def test_configuration_life(simulator):
     assert headers["Location"] in (body["self"], f"{ROOT}/c1")
     assert headers["Content-Type"].startswith("application/json")
     assert body["externalId"] == DEV1 and body["maximumPacketSize"] == 10864 and body["status"] == "ACTIVE"
-    assert int(body["supportedFeatures"], 16) == 0
+    assert int(body["supportedFeatures"], 16) == 0x8C
     assert body["pdnEstablishmentOption"] == "WAIT_FOR_UE"
 
     assert sim.create()[1]["self"] == body["self"]  # the same user again
@@ -92,7 +92,7 @@ def test_configuration_refused(simulator):
     assert sim.request("PUT", ROOT, {})[0] == 405
     assert sim.request("GET", "/nonsense")[0] == 404
     assert sim.request("POST", ROOT, b" " * 70000)[0] == 413
-    assert sim.trace(event="t8", dir="in", status=403) and sim.trace(event="t8", dir="in", status=None)
+    assert sim.trace(event="t8", dir="in", status=403) and sim.trace(event="t8", dir="in", status=415)
 
 
 def test_configuration_ends_by_its_duration(simulator):
@@ -281,7 +281,8 @@ def test_callback_refused_or_no_url(simulator, application_server):
     client.send(b"a")
     wait_until(lambda: sim.control("GET", "/scef")[1]["given_up"] == 1)
     assert sim.control("GET", "/scef")[1]["retries"] == 0  # a 404 is an answer
-    sim.create(DEV1, "nonsense://nowhere")
+    assert sim.create(DEV1, "nonsense://nowhere")[0] == 400
+    sim.create(DEV1, "http://127.0.0.1:1/nobody")
     client.send(b"b")
     wait_until(lambda: sim.control("GET", "/scef")[1]["given_up"] == 2)
 
@@ -436,7 +437,7 @@ def test_stops_promptly_under_load(simulator, application_server):
 def test_links_where_it_listens_on_every_address(simulator):
     sim = simulator([air_ue()], listen="0.0.0.0:0")
     assert sim.create()[1]["self"] == f"{ROOT}/c1"
-    sim = simulator([air_ue()], link_root="https://gateway.example/scef/3gpp-nidd/v1")
+    sim = simulator([air_ue()], link_root="https://gateway.example/scef")
     assert sim.create()[1]["self"] == "https://gateway.example/scef/3gpp-nidd/v1/as1/configurations/c1"
 
 

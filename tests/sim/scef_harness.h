@@ -38,6 +38,7 @@ struct scef_test {
     uint64_t notify_ref;
     char notify_destination[64], notify_link[128], notify_data[64], notify_external_id[64], notify_msisdn[32];
     char notify_self[128], notify_group[256], notify_ports[128];
+    size_t notify_group_count;
     enum scef_notification_kind notify_kind;
     unsigned notify_attempt;
     bool notify_by_websocket;
@@ -47,7 +48,9 @@ struct scef_test {
     enum t8_nidd_status notify_nidd_status;
     enum t8_delivery_status notify_status;
 
-    char nas[256]; /* "mo sent " ... since the last look */
+    char log[512]; /* kinds of the notifications since the last look: "uplink status:SUCCESS ..." */
+    bool nas_unheard;
+    char nas[8192]; /* "mo sent " ... since the last look */
 };
 
 static inline void text_copy(char *out, size_t size, struct bytes b)
@@ -102,6 +105,7 @@ static inline void told_status(struct scef_test *t, enum t8_delivery_status stat
 static inline void told_group(struct scef_test *t, const struct nidd_group_result *g)
 {
     t->notify_group[0] = 0;
+    t->notify_group_count = g->results_count;
     for (size_t i = 0; i < g->results_count; i++) {
         const struct nidd_group_member_result *r = &g->results[i];
         struct bytes id = r->id.external_id.len > 0 ? r->id.external_id : r->id.msisdn;
@@ -161,6 +165,28 @@ static inline struct bytes told_link(struct scef_test *t, const struct nidd_noti
     }
 }
 
+static inline void told_log(struct scef_test *t, const struct nidd_notification *n)
+{
+    static const char *const kinds[] = {
+        [NIDD_NOTIFICATION_UPLINK] = "uplink",
+        [NIDD_NOTIFICATION_DELIVERY_STATUS] = "status:",
+        [NIDD_NOTIFICATION_CONFIGURATION_STATUS] = "configuration:",
+        [NIDD_NOTIFICATION_TEST] = "test",
+        [NIDD_NOTIFICATION_GROUP_RESULT] = "group",
+        [NIDD_NOTIFICATION_MANAGED_PORTS] = "ports",
+        [NIDD_NOTIFICATION_CONFIGURATION_TRIGGER] = "trigger",
+    };
+    static const char *const statuses[] = {"",           "ACTIVE",           "TERMINATED_UE_NOT_AUTHORIZED",
+                                           "TERMINATED", "RDS_PORT_UNKNOWN", ""};
+    const char *detail = "";
+    if (n->kind == NIDD_NOTIFICATION_DELIVERY_STATUS)
+        detail = t8_delivery_status_name(n->delivery_status.delivery_status);
+    else if (n->kind == NIDD_NOTIFICATION_CONFIGURATION_STATUS)
+        detail = statuses[n->configuration_status.status];
+    size_t len = strlen(t->log);
+    snprintf(t->log + len, sizeof t->log - len, "%s%s ", kinds[n->kind], detail);
+}
+
 /* Every body must be one that an AS understands. */
 static inline void on_notify(void *ctx, uint64_t ref, const struct scef_notification *n)
 {
@@ -181,6 +207,7 @@ static inline void on_notify(void *ctx, uint64_t ref, const struct scef_notifica
     TEXT_COPY(t->notify_destination, bytes_of_str(n->destination));
     TEXT_COPY(t->notify_self, bytes_of_str(n->self));
     TEXT_COPY(t->notify_link, told_link(t, &told, &id));
+    told_log(t, &told);
     TEXT_COPY(t->notify_external_id, id.external_id);
     TEXT_COPY(t->notify_msisdn, id.msisdn);
     nidd_notification_release(&told);
@@ -191,6 +218,8 @@ static inline void on_nas_event(void *ctx, uint32_t ue, bool mo, struct bytes da
     struct scef_test *t = ctx;
     (void)ue;
     (void)data;
+    if (t->nas_unheard)
+        return;
     size_t len = strlen(t->nas);
     assert_true(len + strlen(what) + 5 < sizeof t->nas);
     snprintf(t->nas + len, sizeof t->nas - len, "%s %s ", mo ? "mo" : "mt", what);
@@ -251,6 +280,22 @@ static inline int scef_test_configure(struct scef_test *t, const char *as, const
     return a.http_status;
 }
 
+/* The configuration c{n} of as1 for dev1@x with these features. */
+static inline void scef_test_features(struct scef_test *t, uint64_t features, struct nidd_configuration *out)
+{
+    struct nidd_configuration c = {.id = {.external_id = BYTES_LIT("dev1@x")},
+                                   .notification_destination = BYTES_LIT("http://as/t8"),
+                                   .has_supported_features = true,
+                                   .supported_features = features};
+    assert_int_equal(scef_configuration_create(t->model, t->now_ms, BYTES_LIT("as1"), &c, out).http_status, 201);
+}
+
+static inline void scef_test_uplink(struct scef_test *t, const char *data)
+{
+    scef_uplink(t->model, t->now_ms, 0, bytes_of_str(data));
+    scef_test_run(t, t->now_ms + 100);
+}
+
 /* latency_s < 0: absent. */
 static inline void scef_test_post(struct scef_test *t, uint64_t ref, const char *configuration, const char *data,
                                   int64_t latency_s)
@@ -271,6 +316,12 @@ static inline void assert_answered(struct scef_test *t, uint64_t ref, int status
     assert_int_equal(t->answer_status, status);
     assert_int_equal(t->answer_cause, cause);
     t->answers = 0;
+}
+
+static inline void assert_log(struct scef_test *t, const char *kinds)
+{
+    assert_string_equal(t->log, kinds);
+    t->log[0] = 0;
 }
 
 static inline void assert_nas(struct scef_test *t, const char *events)
