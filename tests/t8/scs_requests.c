@@ -97,10 +97,9 @@ enum error scs_ask(struct scs_client *c, uint64_t ref, enum t8_operation o, cons
                                               .configured_format = NIDD_FORMAT_CBOR};
     const struct nidd_downlink_patch delivery_patch = {.priority = {true, 3}};
     const struct device_triggering_patch trigger_patch = {.validity_period_s = {true, 60}};
-    struct monitoring_patch_item items[] = {{.op = MONITORING_PATCH_ADD,
-                                             .path = BYTES_LIT("/monitorExpireTime"),
-                                             .value = BYTES_LIT("\"" IN_2096 "\"")},
-                                            {.op = MONITORING_PATCH_REMOVE, .path = BYTES_LIT("/repPeriod")}};
+    struct monitoring_patch_item items[] = {
+        {.op = MONITORING_PATCH_ADD, .path = BYTES_LIT("/monitorExpireTime"), .value = BYTES_LIT("\"" IN_2096 "\"")},
+        {.op = MONITORING_PATCH_REMOVE, .path = BYTES_LIT("/repPeriod")}};
     const struct monitoring_patch monitoring_patch = {.items = items, .items_count = 2};
     switch (o) {
     case T8_CONFIGURATION_LIST:
