@@ -338,6 +338,11 @@ static inline uint32_t device_scef(const struct device *d)
                                                      struct group *group, bool *changed);
 /* The device is served: it counts, and its group knows it. From the start on. */
 void device_join(struct engine *e, struct device *d);
+#define ID_MAX_BYTES 253 /* RFC 4282 clause 2.2: what every realm must support, and keys of the store hold */
+/* An External (Group) Identifier with its domain in small letters: it is one of the DNS (TS 23.003 clause 19.7.2),
+ * whose case does not count, and some SCEFs write capitals. The result lies in `memory`, or is a longer `id` itself. */
+struct bytes id_canonical(struct bytes id, uint8_t memory[ID_MAX_BYTES]);
+void *id_find(const struct map *m, struct bytes id); /* as it is written, else in its canonical form */
 struct device *device_find(const struct engine *e, struct t8_identity id);
 struct device *device_by_leg(const struct engine *e, uint32_t leg);
 void device_free(struct engine *e, struct device *d);
