@@ -236,7 +236,7 @@ static enum error apply(json_t **root, const json_t *item, size_t *room, const c
 
 static enum error apply_all(struct t8_json_object *document, const struct t8_json_object *patch, struct t8_problem *p)
 {
-    size_t room = T8_MAX_BODY_BYTES;
+    size_t room = T8_MAX_REQUEST_BYTES;
     json_t *items = t8_json_node(patch, "patch");
     if (json_array_size(items) == 0)
         return t8_json_blame(p, ERR_MEMBER_TYPE, "", "no array of operations");
