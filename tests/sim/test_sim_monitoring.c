@@ -415,6 +415,28 @@ static void replaced_by_less(void **state)
     beside_end(&t);
 }
 
+/* A new period begins with the replacement. */
+static void replaced_period(void **state)
+{
+    (void)state;
+    struct beside_test t;
+    begin(&t);
+    struct monitoring_subscription s = subscribe_to("dev2@x", MONITORING_ROAMING_STATUS, 9);
+    s.features.bits |= MONITORING_FEATURE_MODIFICATION;
+    s.report_period_s = (struct t8_uint){true, 1000};
+    created(&t, &s);
+    beside_pass(&t, 500000);
+    s.report_period_s.value = 10;
+    assert_answer(replace(&t, &s), 200, T8_CAUSE_NONE, NULL);
+    beside_pass(&t, 9999);
+    assert_told(&t, "");
+    beside_pass(&t, 1);
+    assert_int_equal(t.notifications, 1);
+    beside_pass(&t, 20000);
+    assert_int_equal(t.notifications, 3);
+    beside_end(&t);
+}
+
 /* ---- PATCH */
 
 static struct scef_answer patch(struct beside_test *t, const char *text)
@@ -622,6 +644,18 @@ static void list_delete_restart(void **state)
     beside_end(&t);
 }
 
+static unsigned cancels;
+
+static void count_cancels(struct beside_test *t, const struct scef_notification *n,
+                          const struct nidd_notification *told)
+{
+    (void)n;
+    assert_int_equal(cancels, 0); /* nothing comes after it */
+    assert_in_range(told->monitoring.reports_count, 600 - 512, 256);
+    if (told->monitoring.cancelled == T8_FLAG_TRUE)
+        cancels = t->notifications;
+}
+
 /* More members than reports go into one notification. */
 static void large_group(void **state)
 {
@@ -637,9 +671,12 @@ static void large_group(void **state)
         assert_int_equal(scef_subscriber_add(t.model, &m), OK);
     }
     struct monitoring_subscription s = subscribe("thousands@x", MONITORING_ROAMING_STATUS);
+    cancels = 0;
+    t.look = count_cancels;
     created(&t, &s);
     beside_pass(&t, 0);
     assert_int_equal(t.notifications, 3);
+    assert_int_equal(cancels, 3);
     assert_int_equal(scef_monitoring_totals_of(t.monitoring)->reports, 600);
     assert_false(exists(&t, "s1"));
     beside_end(&t);
@@ -659,6 +696,7 @@ int main(void)
         cmocka_unit_test(replaced),
         cmocka_unit_test(replaced_by_another_type),
         cmocka_unit_test(replaced_by_less),
+        cmocka_unit_test(replaced_period),
         cmocka_unit_test(patched),
         cmocka_unit_test(patched_without_feature),
         cmocka_unit_test(members_excluded_and_added),

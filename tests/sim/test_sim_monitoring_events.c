@@ -256,7 +256,9 @@ static void loss_of_connectivity(void **state)
 #define LOST(id, time) REPORT("LOSS_OF_CONNECTIVITY", id, time) ",\"lossOfConnectReason\":2}"
     beside_pass(&t, 599000);
     wake(&t, 2); /* just in time */
-    beside_pass(&t, 604999);
+    beside_pass(&t, 300000);
+    scef_ue_roam(t.model, t.now_ms, 2, &(struct scef_plmn){"208", "10"}); /* told of it is not heard of it */
+    beside_pass(&t, 304999);
     assert_told(&t, "");
     beside_pass(&t, 1);
     assert_reported(&t, "s1", LOST(BY_493, "36:44"), false);
