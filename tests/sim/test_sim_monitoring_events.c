@@ -4,10 +4,7 @@
 #define REACHABLE(id, time, rest)                                                                                      \
     "{\"monitoringType\":\"UE_REACHABILITY\"," id ",\"eventTime\":\"1970-01-01T00:" time "Z\"," rest "}"
 #define REPORT(type, id, time) "{\"monitoringType\":\"" type "\"," id ",\"eventTime\":\"1970-01-01T00:" time "Z\""
-#define DEV1                   "\"externalId\":\"dev1@x\""
-#define DEV2                   "\"externalId\":\"dev2@x\""
 #define BY_491                 "\"msisdn\":\"491\""
-#define BY_493                 "\"msisdn\":\"493\""
 
 static void begin(struct beside_test *t)
 {
