@@ -50,8 +50,8 @@ struct scef_answer scef_triggering_get(struct scef_triggering *t, uint64_t now_m
 bool scef_triggering_next(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
                           struct device_triggering *out);
 /* PUT, PATCH (by feature 3 only, else 403 OPERATION_PROHIBITED): 200 with REPLACED; validity counts anew. DELETE: 200
- * with TERMINATE, and the transaction is gone. All: 409 SENDING while it is on the radio, 404 ALREADY_DELIVERED when it
- * is finished, as NIDD has it for its deliveries. The user must stay: 400. */
+ * with TERMINATE, and the transaction is gone. All: 409 SENDING while it is on the radio, 404 when it is finished, with
+ * ALREADY_DELIVERED if so, as NIDD has it for its deliveries. The user must stay: 400. */
 struct scef_answer scef_triggering_replace(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id,
                                            struct bytes transaction_id, const struct device_triggering *asked,
                                            struct device_triggering *out);
