@@ -112,7 +112,7 @@ void scs_callbacks_take(const struct scs_callbacks_sink *sink, struct scs_sender
         sink->counted(sink->ctx, -1, err);
         return;
     }
-    int kind = n.kind;
+    int kind = (int)n.kind;
     bool here = belongs(kind, path);
     enum scs_verdict verdict = here ? hand_on(sink, from, &n, path, &err) : SCS_REFUSED;
     nidd_notification_release(&n);
