@@ -120,9 +120,16 @@ static bool deeper_than(json_t *value, unsigned levels)
         return false;
     if (levels == 0)
         return true;
-    json_object_foreach(value, name, inner) if (deeper_than(inner, levels - 1)) return true;
-    json_array_foreach(value, i, inner) if (deeper_than(inner, levels - 1)) return true;
-    return false;
+    bool deeper = false;
+    json_object_foreach(value, name, inner)
+    {
+        deeper = deeper || deeper_than(inner, levels - 1);
+    }
+    json_array_foreach(value, i, inner)
+    {
+        deeper = deeper || deeper_than(inner, levels - 1);
+    }
+    return deeper;
 }
 
 /* The document must not grow deeper than one that is read. */
@@ -236,7 +243,7 @@ static enum error apply(json_t **root, const json_t *item, size_t *room, const c
 
 static enum error apply_all(struct t8_json_object *document, const struct t8_json_object *patch, struct t8_problem *p)
 {
-    size_t room = T8_MAX_BODY_BYTES;
+    size_t room = T8_MAX_REQUEST_BYTES;
     json_t *items = t8_json_node(patch, "patch");
     if (json_array_size(items) == 0)
         return t8_json_blame(p, ERR_MEMBER_TYPE, "", "no array of operations");
