@@ -231,7 +231,7 @@ def test_as_role(tmp_path):
             post("uplink", {**LINK, "data": "AQ==", "externalId": "nobody@example.org"})
             post("anything else", {}, path="/elsewhere")
             post("anything else", {}, method="PUT")
-            post("anything else", b" " * 70000)
+            post("anything else", b" " * 1100000)
         finally:
             adapter.terminate()
         check("AS role (scef-adapter)", AS, seen)
