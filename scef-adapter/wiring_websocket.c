@@ -26,6 +26,13 @@ static const char *token(void *ctx, bool refused)
     return scs_client_token(s->client, refused);
 }
 
+static void gone(void *ctx, struct bytes uri)
+{
+    struct adapter_scef *s = ctx;
+    if (s->a->running && !s->a->stop_at_ms)
+        engine_websocket_gone(s->a->engine, adapter_now(s->a), s->index, uri);
+}
+
 enum error adapter_websockets_open(struct adapter_scef *s)
 {
     const struct config_scef *c = s->config;
@@ -39,7 +46,9 @@ enum error adapter_websockets_open(struct adapter_scef *s)
                                                .max_message_bytes = T8_MAX_BODY_BYTES,
                                                .max_in_flight = IN_FLIGHT_MAX,
                                                .token = scs_client_has_tokens(s->client) ? token : NULL,
-                                               .token_ctx = s};
+                                               .token_ctx = s,
+                                               .gone = gone,
+                                               .gone_ctx = s};
     return websocket_client_new(s->a->loop, &o, take, s, &s->websockets);
 }
 
