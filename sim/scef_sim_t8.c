@@ -20,6 +20,15 @@ static bool on_as_known(void *ctx, struct bytes scs_as_id)
     return scef_as_known(s->model, scs_as_id);
 }
 
+static const char *on_destination_of(void *ctx, struct bytes scs_as_id)
+{
+    const struct scef_sim *s = ctx;
+    for (size_t i = 0; i < s->config->scs_as_count; i++)
+        if (bytes_equal(bytes_of_str(s->config->scs_as[i].as.id), scs_as_id))
+            return s->config->scs_as[i].callback_url;
+    return NULL;
+}
+
 void sim_reply(struct scef_reply *a, struct scef_answer m)
 {
     a->status = m.http_status;
@@ -36,6 +45,28 @@ static void token_handle(struct scef_sim *s, struct http_exchange *x)
     sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, SIM_TOKEN_PATH, "POST", status, NULL);
 }
 
+/* TS 29.122 clauses 5.2.6 and 5.2.10: what any SCEF may answer to anything. */
+static void refuse(struct scef_sim *s, struct http_exchange *x)
+{
+    const struct sim_refusal *r = &s->refusal;
+    struct http_reply reply = {.status = r->status, .retry_after_s = r->retry_after_s};
+    struct buf body = {0}, location = {0};
+    const struct t8_problem p = {.status = r->status};
+    s->refusal.left--;
+    if (r->location != NULL) {
+        buf_addf(&location, "%s%s", r->location, http_exchange_request(x)->path);
+        buf_add_u8(&location, 0);
+        reply.location = location.failed ? NULL : (const char *)location.data;
+    } else if (t8_problem_encode(&p, &body) == OK) {
+        reply.content_type = "application/problem+json";
+        reply.body = buf_bytes(&body);
+    }
+    sim_trace_request(s, x, r->status, "");
+    http_reply(x, &reply);
+    buf_free(&location);
+    buf_free(&body);
+}
+
 void sim_http_handle(void *ctx, struct http_exchange *x)
 {
     struct scef_sim *s = ctx;
@@ -46,6 +77,8 @@ void sim_http_handle(void *ctx, struct http_exchange *x)
         sim_control_handle(s, x);
     else if (tokens && strcmp(path, SIM_TOKEN_PATH) == 0)
         token_handle(s, x);
+    else if (s->refusal.left > 0 && !websocket)
+        refuse(s, x);
     else if (!tokens || sim_oauth_admits(s, x))
         websocket ? websocket_server_handle(s->websockets, x) : scef_server_handle(&s->t8, x);
     sim_settle(s);
@@ -61,6 +94,7 @@ void sim_t8_init(struct scef_sim *s)
         .triggering = &sim_triggering_sink,
         .monitoring = &sim_monitoring_sink,
         .as_known = on_as_known,
+        .destination_of = on_destination_of,
         .answered = on_answered,
     };
 }
