@@ -478,8 +478,11 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     if (!c || c->scef != scef)
         return ERR_UNKNOWN_DEVICE;
     struct bytes tail = t8_link_tail(s->nidd_configuration);
-    if (!c->link || !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link))))
-        return ERR_UNKNOWN_CONFIGURATION;
+    if (!c->link || !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link)))) {
+        /* That it has ended may be told twice, if our answer was lost. */
+        bool ended = s->status == T8_NIDD_TERMINATED || s->status == T8_NIDD_TERMINATED_UE_NOT_AUTHORIZED;
+        return ended && tail.len ? OK : ERR_UNKNOWN_CONFIGURATION;
+    }
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;
     if (d && c->group) {
