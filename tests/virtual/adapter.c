@@ -105,7 +105,7 @@ static void port_event(void *ctx, const struct engine_event *e)
 {
     static const char *const names[] = {"uplink",          "to_server",    "from_server",  "submit",  "submit_result",
                                         "delivery_status", "accepted",     "final",        "dropped", "duplicate",
-                                        "spooled",         "server_state", "configuration"};
+                                        "spooled",         "server_state", "learned",      "configuration"};
     struct world *w = world_of(ctx);
     if (e->kind == ENGINE_DUPLICATE || e->kind == ENGINE_DROPPED)
         w->handed_on = true; /* known already, or nobody's: there is nothing to hand on */
