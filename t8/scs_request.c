@@ -69,8 +69,8 @@ static void refusal_tell(struct scs_requests *q, const struct http_answer *a, co
     if (q->refusal_logged_ms && now_ms - q->refusal_logged_ms < REFUSAL_LOG_MS)
         return;
     q->refusal_logged_ms = now_ms;
-    log_write(LOG_WARN, "redirect_not_followed", LOG_S("scef", q->name), LOG_I("status", a->status), LOG_S("reason", reason),
-              LOG_S("location", a->location), LOG_I("refused", q->redirects_refused));
+    log_write(LOG_WARN, "redirect_not_followed", LOG_S("scef", q->name), LOG_I("status", a->status),
+              LOG_S("reason", reason), LOG_S("location", a->location), LOG_I("refused", q->redirects_refused));
 }
 
 static void on_answer(void *ctx, uint64_t h, enum error err, const struct http_answer *a);
