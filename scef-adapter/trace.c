@@ -93,6 +93,8 @@ const char *trace_event_name(enum engine_event_kind kind)
         return "spooled";
     case ENGINE_SERVER_STATE:
         return "server_state";
+    case ENGINE_LEARNED:
+        return "learned";
     case ENGINE_CONFIGURATION:
         return "configuration";
     }

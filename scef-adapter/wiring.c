@@ -120,13 +120,17 @@ static enum error engine_open(struct adapter *a, struct buf *why)
     struct engine_ports ports;
     if (getrandom(&o.seed, sizeof(o.seed), 0) != sizeof(o.seed))
         o.seed = uv_hrtime();
-    o.configuration_duration_ms = a->config->scef.configuration_duration_s * UINT64_C(1000);
-    o.notification_destination = a->config->callback.url;
     o.delete_removed = a->config->scef.delete_removed;
     adapter_ports(a, &ports);
     enum error err = engine_new(&o, &ports, adapter_now(a), &a->engine);
     for (uint32_t i = 0; !err && i < a->config->server_count; i++)
         err = engine_server_add(a->engine, a->config->servers[i].name);
+    const struct engine_scef_options scef = {.name = "scef",
+                                             .configuration_duration_ms =
+                                                 a->config->scef.configuration_duration_s * UINT64_C(1000),
+                                             .notification_destination = a->config->callback.url};
+    if (!err)
+        err = engine_scef_add(a->engine, &scef);
     return told(why, err, "engine", NULL);
 }
 
@@ -185,7 +189,8 @@ static enum error devices_add(struct adapter *a, struct buf *why)
         const struct config_device *d = &c->devices[i];
         struct engine_device_options o = {
             .id = {.external_id = bytes_of_str(d->external_id), .msisdn = bytes_of_str(d->msisdn)},
-            .server = d->server};
+            .server = d->server,
+            .group = ENGINE_NONE};
         enum error err = engine_device_add(a->engine, &o);
         if (err) {
             buf_addf(why, "device %s (line %u): %s", d->external_id ? d->external_id : d->msisdn, d->line,

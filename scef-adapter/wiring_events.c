@@ -39,6 +39,7 @@ static void count(struct adapter *a, const struct engine_event *e, const char *s
         break;
     case ENGINE_SUBMIT:
     case ENGINE_SERVER_STATE:
+    case ENGINE_LEARNED:
     case ENGINE_CONFIGURATION:
         break;
     }

@@ -45,37 +45,42 @@ static void port_downlink_submit(void *ctx, uint64_t ref, const struct engine_su
               FAILED_SUBMIT, ref);
 }
 
-static void port_configuration_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_configuration_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_create(a->scs, ref, id, a->config->callback.url), FAILED_CONFIGURATION, ref);
 }
 
-static void port_configuration_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_configuration_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_get(a->scs, ref, link), FAILED_CONFIGURATION, ref);
 }
 
-static void port_configuration_patch(void *ctx, uint64_t ref, struct bytes link,
+static void port_configuration_patch(void *ctx, uint32_t scef, uint64_t ref, struct bytes link,
                                      const struct nidd_configuration_patch *p)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_patch(a->scs, ref, link, p), FAILED_CONFIGURATION, ref);
 }
 
-static void port_configuration_delete(void *ctx, uint64_t ref, struct bytes link)
+static void port_configuration_delete(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_delete(a->scs, ref, link), FAILED_CONFIGURATION, ref);
 }
 
-static void port_configuration_list(void *ctx)
+static void port_configuration_list(void *ctx, uint32_t scef)
 {
+    (void)scef;
     struct adapter *a = ctx;
     if (!no_new_requests(a))
         begun(a, scs_configuration_list(a->scs, 0), FAILED_LIST, 0);
@@ -102,7 +107,7 @@ static void configuration_found(void *ctx, uint64_t ref, const struct nidd_confi
 {
     struct adapter *a = ctx;
     (void)ref;
-    engine_configuration_found(a->engine, adapter_now(a), f);
+    engine_configuration_found(a->engine, adapter_now(a), 0, f);
 }
 
 static void configuration_listed(void *ctx, uint64_t ref, const struct nidd_configuration_result *r)
@@ -112,7 +117,7 @@ static void configuration_listed(void *ctx, uint64_t ref, const struct nidd_conf
     a->requests_in_flight--;
     a->scef_answered |= r->http_status != 0;
     metric_add(&a->metrics, METRIC_CONFIGURATIONS, metric_status_label(r->http_status), 1);
-    engine_configuration_listed(a->engine, adapter_now(a), r);
+    engine_configuration_listed(a->engine, adapter_now(a), 0, r);
 }
 
 struct scs_client_sink adapter_scs_sink(struct adapter *a)
@@ -259,7 +264,7 @@ static enum scs_verdict uplink(void *ctx, struct scs_sender from, const struct n
     a->spare_answer = ref;
     answer->from = from;
     a->in_uplink = true;
-    enum engine_verdict verdict = engine_uplink(a->engine, adapter_now(a), ref, u, err);
+    enum engine_verdict verdict = engine_uplink(a->engine, adapter_now(a), 0, ref, u, err);
     a->in_uplink = false;
     switch (verdict) {
     case ENGINE_TAKEN:
@@ -278,14 +283,14 @@ static enum scs_verdict uplink(void *ctx, struct scs_sender from, const struct n
 static enum scs_verdict delivery_status(void *ctx, const struct nidd_delivery_status *s, enum error *err)
 {
     struct adapter *a = ctx;
-    *err = engine_delivery_status(a->engine, adapter_now(a), s);
+    *err = engine_delivery_status(a->engine, adapter_now(a), 0, s);
     return *err ? SCS_REFUSED : SCS_ACCEPTED;
 }
 
 static enum scs_verdict configuration_status(void *ctx, const struct nidd_configuration_status *s, enum error *err)
 {
     struct adapter *a = ctx;
-    *err = engine_configuration_status(a->engine, adapter_now(a), s);
+    *err = engine_configuration_status(a->engine, adapter_now(a), 0, s);
     return *err ? SCS_REFUSED : SCS_ACCEPTED;
 }
 
