@@ -103,9 +103,22 @@ static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
 
 static void port_event(void *ctx, const struct engine_event *e)
 {
-    static const char *const names[] = {"uplink",          "to_server",    "from_server",  "submit",  "submit_result",
-                                        "delivery_status", "accepted",     "final",        "dropped", "duplicate",
-                                        "spooled",         "server_state", "configuration"};
+    static const char *const names[] = {
+        [ENGINE_UPLINK] = "uplink",
+        [ENGINE_TO_SERVER] = "to_server",
+        [ENGINE_FROM_SERVER] = "from_server",
+        [ENGINE_SUBMIT] = "submit",
+        [ENGINE_SUBMIT_RESULT] = "submit_result",
+        [ENGINE_DELIVERY_STATUS] = "delivery_status",
+        [ENGINE_ACCEPTED] = "accepted",
+        [ENGINE_FINAL] = "final",
+        [ENGINE_DROPPED] = "dropped",
+        [ENGINE_DUPLICATE] = "duplicate",
+        [ENGINE_SPOOLED] = "spooled",
+        [ENGINE_SERVER_STATE] = "server_state",
+        [ENGINE_LEARNED] = "learned",
+        [ENGINE_CONFIGURATION] = "configuration",
+    };
     struct world *w = world_of(ctx);
     if (e->kind == ENGINE_DUPLICATE || e->kind == ENGINE_DROPPED)
         w->handed_on = true; /* known already, or nobody's: there is nothing to hand on */
@@ -204,7 +217,8 @@ void adapter_event(struct world *w, struct event *ev)
     struct bytes data = bytes_of(ev->data, ev->len);
     switch (ev->kind) {
     case EV_SUBMIT_ANSWER: {
-        struct nidd_submit_result r = {.http_status = ev->status, .link = bytes_of_str(ev->text)};
+        struct nidd_submit_result r = {
+            .http_status = ev->status, .retry_after_s = ev->retry_after_s, .link = bytes_of_str(ev->text)};
         r.outcome = ev->status == 200   ? NIDD_SUBMIT_DELIVERED
                     : ev->status == 201 ? NIDD_SUBMIT_PENDING
                     : ev->status        ? NIDD_SUBMIT_REFUSED
@@ -243,6 +257,13 @@ void adapter_event(struct world *w, struct event *ev)
         struct nidd_delivery_status s = {.nidd_downlink_data_transfer = bytes_of_str(ev->text),
                                          .delivery_status = (enum t8_delivery_status)ev->detail};
         notification_answer(w, ev->ref, error_http_status(engine_delivery_status(w->engine, w->now_ms, 0, &s)));
+        break;
+    }
+    case EV_NOTIFY_CONFIGURATION: {
+        struct nidd_configuration_status s = {.nidd_configuration = bytes_of_str(ev->text),
+                                              .id.external_id = bytes_of_str(w->ues[ev->who].id),
+                                              .status = (enum t8_nidd_status)ev->detail};
+        notification_answer(w, ev->ref, error_http_status(engine_configuration_status(w->engine, w->now_ms, 0, &s)));
         break;
     }
     case EV_TO_ADAPTER:

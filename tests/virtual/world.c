@@ -123,6 +123,7 @@ static void scef_downlink_answer(void *ctx, uint64_t request_ref, const struct s
                        .epoch = rq->epoch,
                        .ref = rq->ref,
                        .status = status,
+                       .retry_after_s = a->retry_after_s,
                        .detail = d ? (int)d->delivery_status : (int)a->cause};
     if (status == 201)
         ev.text = bytes_dup_str(d->self);
@@ -169,6 +170,9 @@ static void port_notify(void *ctx, uint64_t ref, const struct scef_notification 
     else if (told.kind == NIDD_NOTIFICATION_DELIVERY_STATUS)
         notify(w, EV_NOTIFY_STATUS, 0, ref, told.delivery_status.nidd_downlink_data_transfer,
                (int)told.delivery_status.delivery_status, (struct bytes){0});
+    else if (told.kind == NIDD_NOTIFICATION_CONFIGURATION_STATUS)
+        notify(w, EV_NOTIFY_CONFIGURATION, ue_of(told.configuration_status.id.external_id), ref,
+               told.configuration_status.nidd_configuration, (int)told.configuration_status.status, (struct bytes){0});
     else
         world_break(w, "a notification that nobody asked for");
     nidd_notification_release(&told);
@@ -295,6 +299,7 @@ static void happen(struct world *w, struct event *ev)
         break;
     case EV_NOTIFY_UPLINK:
     case EV_NOTIFY_STATUS:
+    case EV_NOTIFY_CONFIGURATION:
         if (ev->epoch == w->epoch)
             adapter_event(w, ev);
         else /* the connection died with the process */
@@ -337,6 +342,9 @@ static void happen(struct world *w, struct event *ev)
         break;
     case EV_SERVER_UP:
         w->server_down = false;
+        break;
+    case EV_NETWORK:
+        network_event(w, ev);
         break;
     }
 }
@@ -410,6 +418,7 @@ struct world *world_new(const struct world_options *o)
     struct scef_options so;
     scef_options_default(&so);
     so.seed = prng_next(&w->prng);
+    so.revocation_removes = o->seed % 2;
     struct scef_ports sp = {.ctx = w,
                             .ue_deliver = scef_ue_deliver,
                             .downlink_answer = scef_downlink_answer,
@@ -426,6 +435,7 @@ struct world *world_new(const struct world_options *o)
             .external_id = u->id,
             .ue = {.psm = i % 4 != 0, .active_time_ms = (uint32_t)world_between(w, 4000, 24000), .pdn_connected = true},
             .radio = {.loss = o->radio_loss, .duplicate = o->duplication, .delay_min_ms = 50, .delay_max_ms = 1500}};
+        network_limits(w, i, &s);
         struct lwm2m_device_options d;
         lwm2m_device_options_default(&d);
         d.endpoint = u->id;
@@ -450,6 +460,7 @@ void world_run(struct world *w, uint64_t busy_ms, uint64_t quiet_ms)
 {
     uint64_t end_ms = T0_MS + busy_ms;
     plan_faults(w, busy_ms);
+    network_plan(w, busy_ms);
     while (step(w, end_ms))
         ;
     if (w->r.broken[0])

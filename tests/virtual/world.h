@@ -19,6 +19,7 @@ struct world_options {
     double udp_loss;
     double store_failure; /* of a batch */
     double duplication;   /* radio and UDP */
+    double troubles;      /* of the network, for each UE and day; not 0: limits hold too */
     const char *follow;   /* External Identifier whose story is printed; NULL = none */
 };
 

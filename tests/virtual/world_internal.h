@@ -21,7 +21,8 @@ enum event_kind {
     EV_CONFIGURATION_ANSWER,
     EV_NOTIFY_UPLINK, /* a callback arrives at the adapter */
     EV_NOTIFY_STATUS,
-    EV_NOTIFY_RESULT, /* its answer at the SCEF */
+    EV_NOTIFY_CONFIGURATION, /* detail: its status */
+    EV_NOTIFY_RESULT,        /* its answer at the SCEF */
     EV_TO_SERVER,
     EV_TO_ADAPTER,
     EV_COMMIT,
@@ -30,7 +31,8 @@ enum event_kind {
     EV_SCEF_DOWN,
     EV_SCEF_UP, /* detail: 1 = and has forgotten its configurations */
     EV_SERVER_DOWN,
-    EV_SERVER_UP
+    EV_SERVER_UP,
+    EV_NETWORK /* detail: network.c's */
 };
 
 struct world_ue {
@@ -84,6 +86,11 @@ void promises_event(struct world *w, const struct engine_event *e);
 void promises_device(struct world *w, uint32_t ue);
 void promises_crash(struct world *w);
 void promises_end(struct world *w);
+
+/* network.c */
+void network_limits(const struct world *w, uint32_t ue, struct scef_subscriber *s);
+void network_plan(struct world *w, uint64_t busy_ms);
+void network_event(struct world *w, const struct event *ev);
 
 /* adapter.c: the shell around the engine */
 void adapter_start(struct world *w);
