@@ -23,7 +23,7 @@ static void shown(void **state)
     struct monitoring_subscription out;
     begin(&t);
     struct monitoring_subscription s = subscribe_to("dev1@x", MONITORING_LOSS_OF_CONNECTIVITY, 7);
-    s.features.bits = UINT64_MAX;
+    s.features.bits = UINT64_MAX & ~MONITORING_FEATURE_SEVERAL_REPORTS;
     s.mtc_provider_id = BYTES_LIT("meters");
     s.expire_ms = 2000000;
     s.maximum_detection_time_s = (struct t8_uint){true, 60};
@@ -37,10 +37,16 @@ static void shown(void **state)
     assert_int_equal(out.maximum_number_of_reports.value, 7);
     assert_int_equal(out.expire_ms, 2000000);
     assert_int_equal(out.maximum_detection_time_s.value, 60);
-    assert_int_equal(out.features.bits, t.monitoring_options.features & ~MONITORING_FEATURE_WEBSOCKET);
+    assert_int_equal(out.features.bits,
+                     t.monitoring_options.features & s.features.bits & ~MONITORING_FEATURE_WEBSOCKET);
     assert_false(out.websocket.present);
     assert_answer(scef_monitoring_get(t.monitoring, t.now_ms, BYTES_LIT("as2"), BYTES_LIT("s1"), &out), 404,
                   T8_CAUSE_NONE, NULL);
+    s.id.msisdn = BYTES_LIT("492"); /* another's, even: the External Identifier counts */
+    created(&t, &s);
+    assert_answer(scef_monitoring_get(t.monitoring, t.now_ms, AS1, BYTES_LIT("s2"), &out), 200, T8_CAUSE_NONE, NULL);
+    assert_bytes_str(out.id.external_id, "dev1@x");
+    assert_int_equal(out.id.msisdn.len, 0);
     beside_end(&t);
 }
 
@@ -427,11 +433,13 @@ static void patched(void **state)
     s.features.bits |= MONITORING_FEATURE_PATCH;
     assert_answer(patch(&t, "[" OP("add", "/repPeriod", "5") "]"), 404, T8_CAUSE_NONE, NULL);
     created(&t, &s);
-    assert_answer(patch(&t, "["), 400, T8_CAUSE_NONE, NULL);
-    assert_answer(patch(&t, "[]"), 400, T8_CAUSE_NONE, NULL);
-    assert_answer(patch(&t, "[" OP("replace", "/repPeriod", "5") "]"), 400, T8_CAUSE_NONE, NULL); /* there is none */
-    assert_answer(patch(&t, "[" OP("replace", "/notificationDestination", "5") "]"), 400, T8_CAUSE_NONE, NULL);
-    assert_answer(patch(&t, "[{\"op\":\"remove\",\"path\":\"/maximumNumberOfReports\"}]"), 400, T8_CAUSE_NONE, NULL);
+    assert_answer(patch(&t, "["), 400, T8_CAUSE_NONE, "");
+    assert_answer(patch(&t, "[]"), 400, T8_CAUSE_NONE, "");
+    assert_answer(patch(&t, "[" OP("replace", "/repPeriod", "5") "]"), 400, T8_CAUSE_NONE, "/0"); /* there is none */
+    assert_answer(patch(&t, "[" OP("replace", "/notificationDestination", "5") "]"), 400, T8_CAUSE_NONE,
+                  "/notificationDestination");
+    assert_answer(patch(&t, "[{\"op\":\"remove\",\"path\":\"/maximumNumberOfReports\"}]"), 400, T8_CAUSE_NONE,
+                  "/maximumNumberOfReports");
     assert_answer(patch(&t, "[" OP("replace", "/externalId", "\"dev2@x\"") "]"), 400, T8_CAUSE_NONE, "/externalId");
     assert_answer(patch(&t, "[" OP("replace", "/monitoringType", "\"ROAMING_STATUS\"") "]"), 400,
                   T8_CAUSE_EVENT_FEATURE_MISMATCH, "/supportedFeatures");
