@@ -15,6 +15,7 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TOP / "tests/sim"), str(TOP / "tests/t8"), str(TOP / "tests")]
 
+import callback_path  # noqa: E402
 from client_operations import OPERATIONS, ScriptedScef as AnyScef, check_all, failure  # noqa: E402
 from openapi_schemas import Schemas  # noqa: E402
 from scef_sim_harness import DEV1, DEV2, ROOT, Client, air_ue, application_servers, simulators  # noqa: E402
@@ -64,8 +65,8 @@ AS = {
     "trigger report": served(204, 400),
     "monitoring": served(204, 400),
     "configuration trigger": served(200, 400),
-    "consent revoked": served(204),
-    "network parameters": served(204),
+    "consent revoked": served(400),  # of APIs that have no path here
+    "network parameters": served(400),
     "anything else": served(400, 404, 405, 413),
 }
 
@@ -194,13 +195,21 @@ NOTIFICATIONS = [
 ]  # fmt: skip
 
 
+PATHS = {
+    "trigger report": callback_path.TRIGGERING,
+    "monitoring": callback_path.MONITORING,
+    "configuration trigger": callback_path.CONFIGURATION_TRIGGER,
+}
+
+
 def test_as_role(tmp_path):
     with application_servers() as servers:
         adapter = Adapter(tmp_path, servers().url.removesuffix("/t8/nidd"), 9, [{"external_id": "dev1@example.org"}],
                           free_udp_port())  # fmt: skip
         seen = set()
 
-        def post(operation, body, method="POST", path="/t8/nidd"):
+        def post(operation, body, method="POST", path=None):
+            path = path or PATHS.get(operation, callback_path.NIDD)
             connection = http.client.HTTPConnection("127.0.0.1", adapter.callback_port, timeout=10)
             connection.request(method, path, body if isinstance(body, bytes) else json.dumps(body),
                                {"Content-Type": "application/json"})  # fmt: skip
