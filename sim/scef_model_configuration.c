@@ -247,6 +247,15 @@ static struct t8_rds_port *ports_copy(const struct t8_rds_port *ports, size_t co
     return copy;
 }
 
+bool scef_websocket_known(const struct scef_model *m, struct bytes uri)
+{
+    size_t cursor = 0;
+    for (const struct configuration *c; (c = map_next(&m->configurations, &cursor)) != NULL;)
+        if (c->websocket_uri != NULL && bytes_equal(bytes_of_str(c->websocket_uri), uri))
+            return true;
+    return false;
+}
+
 static bool texts_copy(struct scef_model *m, const struct nidd_configuration *wanted, bool websocket, struct texts *t)
 {
     *t = (struct texts){.destination = bytes_dup_str(wanted->notification_destination)};
