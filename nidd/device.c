@@ -61,7 +61,9 @@ enum error device_attach(struct engine *e, struct device *d, uint32_t scef, stru
     const struct configuration *now = d->configuration;
     if (now && (group ? now == group->configuration : !now->group && now->scef == scef))
         return OK;
-    struct configuration *c = group ? group->configuration : configuration_new(e, scef);
+    struct configuration *c = group ? group->configuration : leftover_take(e, bytes_of_str(d->id), scef);
+    if (!c)
+        c = configuration_new(e, scef);
     if (!c)
         return ERR_NO_MEMORY;
     if (device_scef(d) != c->scef)

@@ -87,7 +87,7 @@ struct configuration {
  * be deleted: of a group that is in the configuration file no more, or what a device or group had before it got another
  * one. */
 struct group {
-    char *id;
+    char *id;     /* NUL-terminated, and the index of the SCEF in four bytes behind */
     uint64_t seq; /* 0: of a group, `id` is its identifier; else of something before, `id` says whose */
     struct configuration *configuration;
     struct list leftover_node; /* among those that serve nobody */
@@ -99,8 +99,10 @@ struct group {
     uint32_t learn_max;
     bool learn;
     bool foreign;
-    bool unsaved; /* the store has refused its record */
-    bool stored;  /* there is a record */
+    bool of_group;  /* `id` is a group's */
+    bool unsaved;   /* the store has refused its record */
+    bool stored;    /* there is a record */
+    bool to_be_put; /* and it says something else */
 };
 
 /* An uplink of a device that is being learned, until its record is stored. */
@@ -274,6 +276,7 @@ struct engine {
     struct map by_id;
     struct map by_msisdn;
     struct map by_group_id;
+    struct map by_leftover; /* what serves nobody, by whose it was and SCEF */
     struct slab devices;
     struct slab configurations;
     struct slab downlinks;
@@ -523,6 +526,9 @@ void group_end(struct engine *e, struct group *g);
 void group_free(struct engine *e, struct group *g); /* in memory only */
 /* The configuration is nobody's from now on, and is to be deleted; `id` says whose it was. */
 [[gnu::warn_unused_result]] enum error leftover_make(struct engine *e, struct configuration *c, struct bytes id);
+/* What this device has left at this SCEF, if it has: its own again, no record of it any more. NULL: nothing. */
+struct configuration *leftover_take(struct engine *e, struct bytes id, uint32_t scef);
+struct bytes leftover_key(const void *group);
 void leftover_records(struct engine *e); /* at the start: writes those that are not stored yet */
 
 /* ---- learn.c */

@@ -8,7 +8,7 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: virtual-day [--seed N] [--seeds COUNT] [--ues N] [--hours H] [--calm] [--loss P] [--trouble N]\n"
+    "usage: virtual-day [--seed N] [--seeds COUNT] [--ues N] [--hours H] [--calm] [--loss P] [--trouble N] [--group]\n"
     "                   [--follow EXTERNAL_ID]\n"
     "\n"
     "Runs adapter engine, SCEF model, radio, UEs and server in virtual time, with faults, and checks the promises "
@@ -22,6 +22,7 @@ static const char usage[] =
     "  --trouble N  of the network, for each UE and day: connections end, coverage ends for a while, authorisations "
     "are\n"
     "               revoked for a while, and some UEs have rates and quotas (default 0)\n"
+    "  --group      all devices are one group at the SCEF; every second one is learned from its first message\n"
     "  --follow ID  prints every message of one device (ue0@example.org ...)\n";
 
 static int run(const struct world_options *o, uint64_t hours)
@@ -45,10 +46,10 @@ static int run(const struct world_options *o, uint64_t hours)
             printf(" %s %llu", final_state_name((enum final_state)f), (unsigned long long)r.finals[f]);
     printf("\n");
     if (r.broken[0]) {
-        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --trouble %g --follow "
+        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --trouble %g%s --follow "
                "ue...\n",
                r.broken, (unsigned long long)o->seed, o->ues, (unsigned long long)hours,
-               o->http_loss > 0 ? "" : " --calm", o->radio_loss, o->troubles);
+               o->http_loss > 0 ? "" : " --calm", o->radio_loss, o->troubles, o->group ? " --group" : "");
         return 1;
     }
     /* Without faults no message may be spent beyond what the exchanges need; those under way at the end count on one
@@ -85,6 +86,10 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--calm") == 0) {
             o.adapter_crashes = o.scef_restarts = o.server_outages = 0;
             o.radio_loss = o.http_loss = o.udp_loss = o.duplication = o.store_failure = 0;
+            continue;
+        }
+        if (strcmp(argv[i], "--group") == 0) {
+            o.group = true;
             continue;
         }
         if (!value || strncmp(argv[i], "--", 2) != 0) {

@@ -234,8 +234,13 @@ static void scef_event(struct world *w, struct event *ev)
     if (w->scef_down || world_chance(w, w->o.http_loss)) {
         answer.at_ms = w->now_ms + 1000;
     } else if (ev->detail) {
-        struct nidd_configuration c = {.id.external_id = bytes_of_str(ev->text),
-                                       .notification_destination = BYTES_LIT("http://adapter/t8")};
+        struct nidd_configuration c = {.notification_destination = BYTES_LIT("http://adapter/t8"),
+                                       .has_supported_features = true,
+                                       .supported_features = NIDD_FEATURE_GROUPS};
+        if (ev->text[0] == '*')
+            c.id.external_group_id = bytes_of_str(ev->text + 1);
+        else
+            c.id.external_id = bytes_of_str(ev->text);
         answer.status = scef_configuration_create(w->scef, w->now_ms, as, &c, &out).http_status;
     } else {
         answer.status =
@@ -404,9 +409,13 @@ static void plan_faults(struct world *w, uint64_t busy_ms)
 
 struct world *world_new(const struct world_options *o)
 {
+    static const char *const groups[] = {GROUP_ID};
     struct world *w = calloc(1, sizeof(*w));
-    if (!w || !(w->ues = calloc(o->ues, sizeof(*w->ues))))
+    if (!w || !(w->ues = calloc(o->ues, sizeof(*w->ues))) || !(w->ue_of_leg = malloc(o->ues * sizeof(*w->ue_of_leg))) ||
+        !(w->leg_of_ue = malloc(o->ues * sizeof(*w->leg_of_ue))))
         abort();
+    memset(w->ue_of_leg, 0xff, o->ues * sizeof(*w->ue_of_leg));
+    memset(w->leg_of_ue, 0xff, o->ues * sizeof(*w->leg_of_ue));
     w->o = *o;
     w->now_ms = T0_MS;
     prng_seed(&w->prng, o->seed);
@@ -436,6 +445,8 @@ struct world *world_new(const struct world_options *o)
             .ue = {.psm = i % 4 != 0, .active_time_ms = (uint32_t)world_between(w, 4000, 24000), .pdn_connected = true},
             .radio = {.loss = o->radio_loss, .duplicate = o->duplication, .delay_min_ms = 50, .delay_max_ms = 1500}};
         network_limits(w, i, &s);
+        s.groups = groups;
+        s.groups_count = o->group;
         struct lwm2m_device_options d;
         lwm2m_device_options_default(&d);
         d.endpoint = u->id;
@@ -498,6 +509,8 @@ void world_free(struct world *w)
         event_release(&w->events.heap[i]);
     free(w->events.heap);
     free(w->ues);
+    free(w->ue_of_leg);
+    free(w->leg_of_ue);
     free(w->told);
     free(w);
 }

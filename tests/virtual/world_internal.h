@@ -11,6 +11,7 @@
 
 #define T0_MS     1800000000000ULL
 #define SCS_AS_ID "as1"
+#define GROUP_ID  "fleet@example.org"
 
 enum event_kind {
     EV_UE_WAKE,
@@ -66,6 +67,7 @@ struct world {
     struct store_model *store;
     struct slab requests; /* of the adapter, under way at the SCEF */
     struct world_ue *ues;
+    uint32_t *ue_of_leg, *leg_of_ue; /* UINT32_MAX: none yet */
     struct told *told;
     uint64_t told_cap, told_top;
     bool scef_down, server_down, quiet;
