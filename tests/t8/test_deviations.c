@@ -280,7 +280,7 @@ static void answers(void **state)
         const struct scs_client_sink sink = {
             .ctx = &f, .configuration_result = on_configuration, .submit_result = on_submit, .result = on_result};
         assert_int_equal(scs_client_new(&f.l, &o, &sink, &f.c), OK);
-        assert_int_equal(scs_ask(f.c, 1, rows[i].operation), OK);
+        assert_int_equal(scs_ask(f.c, 1, rows[i].operation, NULL), OK);
         harness_wait(&f.l, &f.count, 1);
         if (f.http_status != rows[i].http_status || f.cause != rows[i].cause || strcmp(f.what, rows[i].what) != 0)
             fail_msg("row %zu: %d cause %d '%s'", i, f.http_status, (int)f.cause, f.what);
