@@ -41,6 +41,27 @@ void configuration_put(struct engine *e, struct configuration *c)
         device_put(e, c->users);
 }
 
+bool configuration_set_link(struct configuration *c, char *link)
+{
+    struct bytes tail = t8_link_tail(bytes_of_str(link));
+    if (link && strlen(link) > UINT16_MAX) {
+        free(link);
+        return false;
+    }
+    free(c->link);
+    c->link = link;
+    c->tail_from = tail.len ? (uint16_t)(tail.data - (const uint8_t *)link) : 0;
+    c->tail_len = (uint16_t)tail.len;
+    return true;
+}
+
+bool configuration_has_link(const struct configuration *c, struct bytes link)
+{
+    struct bytes own = bytes_of((const uint8_t *)c->link + c->tail_from, c->tail_len);
+    bool ends_so = own.len && link.len >= own.len && bytes_equal(bytes_from(link, link.len - own.len), own);
+    return ends_so || bytes_equal(t8_link_tail(link), own);
+}
+
 static bool is_usable(const struct configuration *c)
 {
     return c->link && (c->state == CONFIGURATION_ACTIVE || c->state == CONFIGURATION_CHECKING ||
@@ -130,8 +151,7 @@ void configuration_timer(struct engine *e, struct configuration *c)
 static void forget_link(struct engine *e, struct configuration *c)
 {
     timer_stop(&e->timers, &c->timer);
-    free(c->link);
-    c->link = NULL;
+    (void)configuration_set_link(c, NULL);
     c->link_age++;
     c->packet_size_bytes = 0;
     c->end_ms = 0;
@@ -145,11 +165,7 @@ static bool link_keep(struct configuration *c, struct bytes link)
     if (link.len == 0 || (c->link && bytes_equal(bytes_of_str(c->link), link)))
         return false;
     char *copy = bytes_dup_str(link);
-    if (!copy)
-        return false;
-    free(c->link);
-    c->link = copy;
-    return true;
+    return copy && configuration_set_link(c, copy);
 }
 
 void configuration_moved(struct engine *e, struct configuration *c, struct bytes link)
@@ -477,8 +493,7 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     struct configuration *c = d && d->routed ? d->configuration : of_group(e, s->id.external_group_id);
     if (!c || c->scef != scef)
         return ERR_UNKNOWN_DEVICE;
-    struct bytes tail = t8_link_tail(s->nidd_configuration);
-    if (!c->link || !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link))))
+    if (!c->link || !configuration_has_link(c, s->nidd_configuration))
         return ERR_UNKNOWN_CONFIGURATION;
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;

@@ -75,6 +75,7 @@ struct configuration {
     uint32_t scef;
     uint16_t refused_status;      /* FINDING: how the creation was refused */
     uint16_t supported_features;  /* what both sides can do */
+    uint16_t tail_from, tail_len; /* of the link: what tells it from others (t8_link_tail) */
     uint8_t state;                /* enum configuration_state */
     uint8_t cause;                /* enum t8_cause of a refusal */
     uint8_t link_age;             /* counts the links */
@@ -490,6 +491,9 @@ void configuration_lost(struct engine *e, struct configuration *c, const char *r
 /* A word about one of its devices says so, which need not be true of all: it is asked after. */
 void configuration_doubted(struct engine *e, struct configuration *c);
 bool configuration_usable(const struct device *d);
+/* The link is its own from now on; NULL: it has none. False, and the old one stays: it is longer than records hold. */
+bool configuration_set_link(struct configuration *c, char *link);
+bool configuration_has_link(const struct configuration *c, struct bytes link); /* in whatever form; c->link is there */
 bool configuration_refuses(const struct device *d);
 void configuration_moved(struct engine *e, struct configuration *c, struct bytes link); /* 308 */
 const char *configuration_state_name(const struct configuration *c);

@@ -80,8 +80,7 @@ static void deleted(struct engine *e, struct configuration *c)
         group_end(e, c->group);
         return;
     }
-    free(c->link);
-    c->link = NULL;
+    (void)configuration_set_link(c, NULL);
     c->packet_size_bytes = 0;
     configuration_set_state(e, c, CONFIGURATION_NONE);
     configuration_put(e, c);
