@@ -22,6 +22,15 @@ struct configuration *configuration_new(struct engine *e, uint32_t scef)
     return c;
 }
 
+static void websocket_end(struct engine *e, struct configuration *c)
+{
+    if (!c->websocket_uri)
+        return;
+    e->ports.websocket_end(e->ports.ctx, c->scef, bytes_of_str(c->websocket_uri));
+    free(c->websocket_uri);
+    c->websocket_uri = NULL;
+}
+
 void configuration_free(struct engine *e, struct configuration *c)
 {
     if (!c)
@@ -29,6 +38,7 @@ void configuration_free(struct engine *e, struct configuration *c)
     configuration_set_state(e, c, CONFIGURATION_NONE);
     timer_stop(&e->timers, &c->timer);
     list_remove(&c->node);
+    websocket_end(e, c);
     free(c->link);
     slab_delete(&e->configurations, c->h);
 }
@@ -151,6 +161,7 @@ void configuration_timer(struct engine *e, struct configuration *c)
 static void forget_link(struct engine *e, struct configuration *c)
 {
     timer_stop(&e->timers, &c->timer);
+    websocket_end(e, c);
     (void)configuration_set_link(c, NULL);
     c->link_age++;
     c->packet_size_bytes = 0;
@@ -258,6 +269,21 @@ static void note(struct engine *e, struct configuration *c, const struct nidd_co
         c->destination_differs = !bytes_equal(r->notification_destination, bytes_of_str(s->notification_destination));
 }
 
+/* Where the SCEF sends the notifications instead. One that is not shown stays: bodies are often incomplete. */
+static void websocket_note(struct engine *e, struct configuration *c, struct bytes uri)
+{
+    bool same = c->websocket_uri && bytes_equal(bytes_of_str(c->websocket_uri), uri);
+    if (uri.len == 0 || same || !e->ports.websocket_begin)
+        return;
+    char *copy = bytes_dup_str(uri);
+    if (!copy || !e->ports.websocket_begin(e->ports.ctx, c->scef, uri)) {
+        free(copy);
+        return;
+    }
+    websocket_end(e, c);
+    c->websocket_uri = copy;
+}
+
 static void active(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r,
                    const char *reason)
 {
@@ -276,6 +302,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     if (changed)
         configuration_put(e, c);
     note(e, c, r);
+    websocket_note(e, c, r->websocket_uri);
     configuration_set_state(e, c, CONFIGURATION_ACTIVE);
     c->cause = T8_CAUSE_NONE;
     if (!c->end_checked) /* else it is on its last legs, and asked after more and more seldom */

@@ -65,6 +65,7 @@ enum configuration_state {
 struct configuration {
     handle h; /* the reference of its requests */
     char *link;
+    char *websocket_uri;  /* in use; NULL: none */
     struct list node;     /* in its SCEF's line, or among those to be found */
     struct timer timer;   /* ACTIVE: its renewal; WAITING, REFUSED: the next try */
     struct device *users; /* by next_user; a group's from the start on, and then only those in the configuration file */

@@ -247,15 +247,6 @@ static struct t8_rds_port *ports_copy(const struct t8_rds_port *ports, size_t co
     return copy;
 }
 
-bool scef_websocket_known(const struct scef_model *m, struct bytes uri)
-{
-    size_t cursor = 0;
-    for (const struct configuration *c; (c = map_next(&m->configurations, &cursor)) != NULL;)
-        if (c->websocket_uri != NULL && bytes_equal(bytes_of_str(c->websocket_uri), uri))
-            return true;
-    return false;
-}
-
 static bool texts_copy(struct scef_model *m, const struct nidd_configuration *wanted, bool websocket, struct texts *t)
 {
     *t = (struct texts){.destination = bytes_dup_str(wanted->notification_destination)};
@@ -434,4 +425,13 @@ bool scef_configuration_terminate(struct scef_model *m, uint64_t now_ms, struct 
     terminated_notify(m, c);
     scef_configuration_remove(m, c);
     return true;
+}
+
+bool scef_websocket_known(const struct scef_model *m, struct bytes uri)
+{
+    size_t cursor = 0;
+    for (const struct configuration *c; (c = map_next(&m->configurations, &cursor)) != NULL;)
+        if (c->websocket_uri != NULL && bytes_equal(bytes_of_str(c->websocket_uri), uri))
+            return true;
+    return false;
 }

@@ -253,6 +253,21 @@ void scs_client_state_get(const struct scs_client *c, struct scs_client_state *o
                                      .redirects_refused = q->redirects_refused};
 }
 
+const struct t8_link_base *scs_client_base(const struct scs_client *c)
+{
+    return c->requests.base;
+}
+
+bool scs_client_has_tokens(const struct scs_client *c)
+{
+    return c->oauth != NULL;
+}
+
+const char *scs_client_token(struct scs_client *c, bool refused)
+{
+    return c->oauth ? oauth_token(c->oauth, refused) : NULL;
+}
+
 uint32_t scs_client_wait_s(const struct scs_client *c)
 {
     return (uint32_t)((c->requests.wait_ms + 999) / 1000);

@@ -97,6 +97,11 @@ struct scs_client_state {
     uint64_t redirects_followed, redirects_refused;
 };
 void scs_client_state_get(const struct scs_client *c, struct scs_client_state *out);
+/* For who connects to the same SCEF by other means (t8/websocket_client.h): where it is and who else is allowed, good
+ * as long as the client; and the token for that (oauth_token), or NULL. */
+const struct t8_link_base *scs_client_base(const struct scs_client *c);
+bool scs_client_has_tokens(const struct scs_client *c);
+const char *scs_client_token(struct scs_client *c, bool refused);
 /* After ERR_UNREACHABLE from one of the calls below: in how many seconds it is worth another try. */
 uint32_t scs_client_wait_s(const struct scs_client *c);
 
