@@ -244,7 +244,7 @@ static void begin(void)
 
 static void end(void)
 {
-    time_goes_on(100000);
+    time_goes_on(10000);
     scef_restart(w.sim.model, w.now_ms, true);
     for (size_t i = 0; i < w.exchange_count; i++)
         if (w.exchanges[i].replies != 1)
@@ -267,7 +267,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (newline)
             *newline = 0;
         if (line[0] == '+')
-            time_goes_on(strtoul(line + 1, NULL, 10) % 1000000);
+            time_goes_on(strtoul(line + 1, NULL, 10) % 100000);
         else if (line[0] == '!')
             ue_does(line + 1 + strspn(line + 1, " "));
         else if (line[0])

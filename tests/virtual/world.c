@@ -326,11 +326,15 @@ static void happen(struct world *w, struct event *ev)
     case EV_COMMIT:
         if (ev->epoch == w->epoch) {
             bool fails = world_chance(w, w->o.store_failure);
+            if (fails && w->o.follow)
+                world_story(w, "store", "a commit fails", (struct bytes){0});
             uint64_t ticket = store_model_commit(w->store, !fails);
             engine_stored(w->engine, w->now_ms, ticket, fails ? ERR_STORE : OK);
         }
         break;
     case EV_ADAPTER_CRASH:
+        if (w->o.follow)
+            world_story(w, "adapter", "crashes", (struct bytes){0});
         adapter_crash(w);
         break;
     case EV_SCEF_DOWN:
