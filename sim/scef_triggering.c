@@ -292,8 +292,9 @@ static struct scef_answer pending(const struct transaction *tr)
 {
     if (tr == NULL)
         return scef_answer_of(404);
+    bool delivered = tr->result == DEVICE_TRIGGERING_SUCCESS || tr->result == DEVICE_TRIGGERING_UNCONFIRMED;
     if (tr->state == TRANSACTION_FINISHED)
-        return scef_answer_blame(404, T8_CAUSE_ALREADY_DELIVERED, NULL);
+        return scef_answer_blame(404, delivered ? T8_CAUSE_ALREADY_DELIVERED : T8_CAUSE_NONE, NULL);
     return scef_answer_of(0);
 }
 

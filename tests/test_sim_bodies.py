@@ -18,7 +18,8 @@ sys.path.insert(0, str(TOP / "tests/t8"))
 from openapi_schemas import Schemas  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("SCEF_BIN") or TOP / "build/asan/bin")
-PROGRAMS = ["test_sim_triggering", "test_sim_monitoring", "test_sim_monitoring_events", "test_sim_beside_random"]
+PROGRAMS = ["test_sim_triggering", "test_sim_monitoring", "test_sim_monitoring_changes", "test_sim_monitoring_events",
+            "test_sim_beside_random"]
 OPENAPI = TOP.parent / "shared/openapi"
 SOURCES = {"own": TOP / "tests/t8/schemas"} | ({"openapi": OPENAPI} if OPENAPI.is_dir() else {})
 WANTED = {"TestNotification", "DeviceTriggering", "DeviceTriggeringDeliveryReportNotification",
