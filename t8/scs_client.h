@@ -45,10 +45,11 @@ struct scs_result {
     int http_status; /* 0 = no answer */
     bool not_sent;   /* with 0: nothing of it left us */
     enum t8_cause cause;
+    struct bytes cause_text, detail;      /* of an error, as they came; empty: not told */
     uint32_t retry_after_s;               /* 0 = not told */
     uint64_t requested_retransmission_ms; /* absolute UTC; 0 = not told */
     unsigned supported_ue_formats;        /* a set of formats (t8/nidd_rds.h), of a port's 500; 0 = not told */
-    struct bytes link;                    /* of the resource, after a 2xx: compact; empty: none told */
+    struct bytes link;                    /* of the resource, after a 2xx: compact; empty: none told, or a list */
     enum scs_shows {
         SCS_SHOWS_NOTHING,
         SCS_SHOWS_DELIVERY,
