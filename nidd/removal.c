@@ -4,8 +4,6 @@
  * own again. */
 #include "nidd/internal.h"
 
-#include <stdlib.h>
-
 static bool has_link(const struct device *d)
 {
     return d->configuration && !d->configuration->group && d->configuration->link;
