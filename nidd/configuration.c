@@ -2,6 +2,8 @@
  * when lost; each of one device, or of a group. */
 #include "nidd/internal.h"
 
+#include <stdlib.h>
+
 #define RENEW_AGAIN_MIN_MS  1000
 #define RENEW_MARGIN_MAX_MS (24 * 3600 * UINT64_C(1000))
 
@@ -435,8 +437,11 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     struct configuration *c = d && d->routed ? d->configuration : of_group(e, s->id.external_group_id);
     if (!c || c->scef != scef)
         return ERR_UNKNOWN_DEVICE;
-    if (!c->link || !configuration_has_link(c, s->nidd_configuration))
-        return ERR_UNKNOWN_CONFIGURATION;
+    if (!c->link || !configuration_has_link(c, s->nidd_configuration)) {
+        /* That it has ended may be told twice, if our answer was lost. */
+        bool ended = s->status == T8_NIDD_TERMINATED || s->status == T8_NIDD_TERMINATED_UE_NOT_AUTHORIZED;
+        return ended ? OK : ERR_UNKNOWN_CONFIGURATION;
+    }
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;
     if (d && c->group) {

@@ -420,6 +420,9 @@ void exchange_free(struct engine *e, struct exchange *x);
 /* x has its Message IDs: repetitions of its message will be found from now on. */
 void exchange_seen(struct exchange *x);
 struct exchange *exchange_by_device_mid(struct device *d, const struct coap_view *v);
+/* A Message ID that is free towards the server: the device's own, where it may be. So a server recognises a repetition
+ * even when we cannot any more, after a restart (RFC 7252 clause 4.5). NULL: a message of ours. */
+uint16_t exchange_leg_mid(struct device *d, uint32_t server, const struct coap_view *from_device);
 struct exchange *exchange_by_leg_mid(struct device *d, uint32_t server, uint16_t leg_mid);
 struct exchange *exchange_by_token(struct device *d, uint32_t server, struct bytes token); /* an open request */
 struct exchange *exchange_down(struct device *d, uint32_t server, const struct coap_view *v);

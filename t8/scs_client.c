@@ -204,7 +204,7 @@ enum error scs_client_new(struct loop *l, const struct scs_client_options *o, co
     c->protocol = &scs_t8_protocol;
     c->sink = *sink;
     c->configuration_duration_ms = o->configuration_duration_ms;
-    c->requests = (struct scs_requests){.loop = l, .send = wire_send, .answered = on_answer, .ctx = c};
+    c->requests = (struct scs_requests){.loop = l, .name = o->name, .send = wire_send, .answered = on_answer, .ctx = c};
     scs_requests_init(&c->requests);
     breaker_init(&c->requests.breaker, &o->breaker);
     overload_init(&c->requests.overload, o->breaker.seed + 1);
