@@ -1,5 +1,7 @@
 /* Notifications over WebSocket: which URIs the engine's configurations have, and what comes over them to the same sinks
  * as callbacks. */
+#include <string.h>
+
 #include "scef-adapter/wiring_internal.h"
 
 #define RETRY_MIN_MS  500
@@ -41,6 +43,15 @@ enum error adapter_websockets_open(struct adapter_scef *s)
     return websocket_client_new(s->a->loop, &o, take, s, &s->websockets);
 }
 
+/* All of it is not for a log: who knows it may connect there. */
+static struct bytes host_of(struct bytes uri)
+{
+    const uint8_t *mark = uri.len ? memmem(uri.data, uri.len, "://", 3) : NULL;
+    struct bytes host = mark ? bytes_from(uri, (size_t)(mark - uri.data) + 3) : bytes_of(NULL, 0);
+    const uint8_t *path = host.len ? memchr(host.data, '/', host.len) : NULL;
+    return path ? bytes_of(host.data, (size_t)(path - host.data)) : host;
+}
+
 static bool port_begin(void *ctx, uint32_t scef, struct bytes uri)
 {
     struct adapter *a = ctx;
@@ -50,7 +61,7 @@ static bool port_begin(void *ctx, uint32_t scef, struct bytes uri)
     enum error err = websocket_client_use(s->websockets, uri);
     if (err)
         log_write(LOG_WARN, "websocket_not_used", LOG_S("scef", s->config->name), LOG_S("reason", error_text(err)),
-                  LOG_B("uri", uri),
+                  LOG_B("host", host_of(uri)),
                   LOG_S("hint", err == ERR_UNREACHABLE ? "allow its host in allowed_hosts; with https only wss will do"
                                                        : NULL));
     return err == OK;

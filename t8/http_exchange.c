@@ -123,6 +123,7 @@ static void on_upgraded(void *ctx, struct MHD_Connection *mhd, void *request_ctx
     u->handle = handle;
     u->fd = fd;
     u->connection->upgraded = true;
+    u->connection->server->upgraded++;
     u->connection->x.upgrade = NULL;
     u->fn(u->ctx, u, bytes_of(extra, extra_len));
 }
@@ -154,6 +155,7 @@ int http_upgraded_fd(const struct http_upgraded *u)
 void http_upgraded_close(struct http_upgraded *u)
 {
     struct http_server *s = u->connection->server;
+    s->upgraded--;
     (void)MHD_upgrade_action(u->handle, MHD_UPGRADE_ACTION_CLOSE);
     free(u);
     http_server_run_soon(s); /* libmicrohttpd closes it then */

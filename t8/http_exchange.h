@@ -64,6 +64,7 @@ struct http_server {
     struct list connections;
     size_t connection_count;
     size_t owed;
+    size_t upgraded;     /* connections that have left HTTP */
     size_t bodies_bytes; /* of all exchanges */
     bool draining;
     struct http_server_tls *tls; /* NULL: http */

@@ -5,6 +5,7 @@
 #include "t8/http_exchange.h"
 #include "t8/http_server_tls.h"
 
+#include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,6 +255,7 @@ void http_server_free(struct http_server *s)
 {
     if (!s)
         return;
+    assert(s->upgraded == 0 && "an upgraded connection was not closed");
     if (s->daemon) {
         http_server_drain(s);
         LIST_EACH (node, &s->connections) { /* libmicrohttpd will not stop while a connection is suspended */

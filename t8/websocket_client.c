@@ -1,8 +1,8 @@
 /* A link is one URI:
  *
- *   RESTING --its pause is over--> DIALING --connected--> ASKING --101--> OPEN
- *      ^                             |                      |              |
- *      +---- a pause, longer after each failure ------------+--------------+ */
+ *   RESTING --its pause is over--> IN_LINE --its turn--> DIALING --connected--> ASKING --101--> OPEN
+ *      ^                                                    |                      |              |
+ *      +------------ a pause, longer after each failure ----+----------------------+--------------+ */
 #include "t8/websocket_client.h"
 
 #include <stdio.h>
@@ -24,6 +24,8 @@
 
 /* How soon a token that is being fetched is asked for again. */
 #define TOKEN_WAIT_MS     500
+/* So many are DIALING or ASKING at once. */
+#define AT_ONCE_MAX       32
 /* A connection that has lasted so long ends the growing of the pauses; so does a notification. */
 #define PROVEN_MS         30000
 #define HTTP_UNAUTHORIZED 401
@@ -32,7 +34,8 @@
 struct link {
     struct websocket_client *client;
     struct list deliveries;
-    enum { RESTING, DIALING, ASKING, OPEN } state;
+    struct list line_node; /* IN_LINE */
+    enum { RESTING, IN_LINE, DIALING, ASKING, OPEN } state;
     size_t users, in_flight;
     struct websocket_dial *dial;
     struct websocket_stream *stream;
@@ -61,6 +64,8 @@ struct websocket_client {
     websocket_take_fn take;
     void *ctx;
     struct map links;
+    struct list line;
+    size_t at_once; /* DIALING or ASKING */
     struct prng dice;
     bool draining;
     struct websocket_client_state state;
@@ -179,16 +184,31 @@ static void on_message(void *ctx, struct bytes message)
 
 /* ---- the connection's life */
 
-static void rest(struct link *k, uint64_t pause_ms)
+/* Whoever is next in line takes the place of one that has got through, or failed. */
+static void place_free(struct websocket_client *c)
+{
+    c->at_once--;
+    if (list_empty(&c->line))
+        return;
+    struct link *next = LIST_ENTRY(c->line.next, struct link, line_node);
+    list_remove(&next->line_node);
+    next->state = RESTING;
+    loop_alarm_set(&next->alarm, 0);
+}
+
+/* Without a connection. */
+static void disconnect(struct link *k)
 {
     if (k->state == OPEN)
         k->client->state.open--;
+    else if (k->state == DIALING || k->state == ASKING)
+        place_free(k->client);
+    k->state = RESTING;
+    list_remove(&k->line_node);
     websocket_stream_free(k->stream);
     websocket_dial_free(k->dial);
     k->stream = NULL;
     k->dial = NULL;
-    k->state = RESTING;
-    loop_alarm_set(&k->alarm, pause_ms);
 }
 
 /* It did not come about, or ended: again after a pause, doubled with each failure, somewhere in its second half. */
@@ -213,7 +233,8 @@ static void fail(struct link *k, const char *reason, const char *hint)
     k->told = !was_open;
     k->failures++;
     k->retry_after_s = 0;
-    rest(k, pause);
+    disconnect(k);
+    loop_alarm_set(&k->alarm, pause);
 }
 
 static void on_ended(void *ctx, int code)
@@ -250,6 +271,7 @@ static enum error on_preamble(void *ctx, struct bytes in, size_t *consumed)
         return err;
     *consumed = a.consumed;
     k->state = OPEN;
+    place_free(k->client);
     k->told = false;
     k->client->state.open++;
     k->client->state.opened++;
@@ -299,17 +321,23 @@ static void on_dialed(void *ctx, enum error err, const char *reason, const char 
 
 static void dial(struct link *k)
 {
-    const struct websocket_client_options *o = &k->client->o;
+    struct websocket_client *c = k->client;
+    const struct websocket_client_options *o = &c->o;
     bool was_refused = k->refused;
+    if (c->at_once >= AT_ONCE_MAX) {
+        k->state = IN_LINE;
+        list_push_back(&c->line, &k->line_node);
+        return;
+    }
     k->refused = false;
     if (o->token && !o->token(o->token_ctx, was_refused)) {
         loop_alarm_set(&k->alarm, TOKEN_WAIT_MS);
         return;
     }
     k->state = DIALING;
+    c->at_once++;
     loop_alarm_set(&k->alarm, o->connect_timeout_ms);
-    enum error err =
-        websocket_dial_new(k->client->loop, k->url, &o->tls, o->connect_timeout_ms, on_dialed, k, &k->dial);
+    enum error err = websocket_dial_new(c->loop, k->url, &o->tls, o->connect_timeout_ms, on_dialed, k, &k->dial);
     if (err)
         fail(k, error_text(err), "");
 }
@@ -356,10 +384,7 @@ static void link_free(struct link *k) /* in no map */
         list_remove(node);
     }
     k->client->state.in_flight -= k->in_flight;
-    if (k->state == OPEN)
-        k->client->state.open--;
-    websocket_stream_free(k->stream);
-    websocket_dial_free(k->dial);
+    disconnect(k);
     websocket_inbox_free(&k->inbox);
     loop_alarm_close(&k->alarm);
     http_last_close(&k->client->loop->uv, &k->last, link_closed, k);
@@ -376,6 +401,7 @@ static enum error link_new(struct websocket_client *c, struct bytes url)
     memcpy(k->url, url.data, url.len);
     k->inbox.interval_ms = c->o.duplicate_interval_ms;
     list_init(&k->deliveries);
+    list_init(&k->line_node);
     enum error err = loop_alarm_init(c->loop, &k->alarm, on_alarm, k);
     if (err) {
         free(k);
@@ -433,6 +459,7 @@ enum error websocket_client_new(struct loop *l, const struct websocket_client_op
     c->o = *o;
     c->take = take;
     c->ctx = ctx;
+    list_init(&c->line);
     prng_seed(&c->dice, uv_hrtime());
     map_init(&c->links, link_key, uv_hrtime());
     return OK;

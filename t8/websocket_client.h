@@ -2,9 +2,10 @@
  * the SCEF gave it, and is sent there what would otherwise come by POST. Each notification goes to the same handler as
  * a callback over HTTP, as an exchange with method POST, and its reply, now or later, becomes the acknowledgement.
  *
- * One connection for a URI, however many use it; made again when it ends, with growing pauses. A notification that
- * comes again within duplicate_interval_ms, also over the next connection, is acknowledged as before and not handed on
- * (see t8/websocket_inbox.h). While max_in_flight of one URI wait for their replies nothing more of it is read.
+ * One connection for a URI, however many use it; made again when it ends, with growing pauses, and of many URIs a few
+ * at a time. A notification that comes again within duplicate_interval_ms, also over the next connection, is
+ * acknowledged as before and not handed on (see t8/websocket_inbox.h). While max_in_flight of one URI wait for their
+ * replies nothing more of it is read.
  *
  * A URI is followed where a link would be (t8_link_allowed): at the SCEF itself or an allowed host, and never ws where
  * the SCEF is spoken to by https. wss as https: see t8/http_client.h. */

@@ -71,7 +71,8 @@ static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http
 
 static bool on_known(void *ctx, struct bytes name)
 {
-    return !((struct fixture *)ctx)->gone && bytes_equal(name, BYTES_LIT("c7"));
+    const struct fixture *f = ctx;
+    return !f->gone && name.len > 0 && name.data[0] == 'c';
 }
 
 static const struct websocket_server_options server_options = {.path_prefix = "/ws/",
@@ -325,6 +326,55 @@ static void test_one_connection_however_many_users(void **state)
     assert_int_equal(client_state(&f).uris, 0);
     harness_pump(&f.l, 100);
     assert_int_equal(server_state(&f).accepted, 1); /* and it does not come back */
+    stop(&f);
+}
+
+/* Many URIs, more than are dialled at once, and than the server takes at once. */
+static void test_many_uris(void **state)
+{
+    struct fixture f;
+    const struct http_server_options h = {
+        .host = "127.0.0.1", .max_body_bytes = 1000, .max_connections = 200, .idle_timeout_s = 30, .upgrades = true};
+    (void)state;
+    prepare(&f);
+    start_server_with(&f, &server_options, &h);
+    start_client(&f, &client_options);
+    for (unsigned i = 0; i < 120; i++) {
+        snprintf(f.uri, sizeof f.uri, "ws://127.0.0.1:%u/ws/c%u", f.port, i);
+        assert_int_equal(websocket_client_use(f.client, bytes_of_str(f.uri)), OK);
+    }
+    AWAIT(&f, client_state(&f).open == 120);
+    assert_int_equal(server_state(&f).accepted, 120);
+    notify(&f, "{}", 1); /* over c7 */
+    harness_wait(&f.l, &f.answers, 1);
+    for (unsigned i = 0; i < 120; i += 2) {
+        snprintf(f.uri, sizeof f.uri, "ws://127.0.0.1:%u/ws/c%u", f.port, i);
+        websocket_client_release(f.client, bytes_of_str(f.uri));
+    }
+    AWAIT(&f, server_state(&f).connections == 60);
+    assert_int_equal(client_state(&f).open, 60);
+    stop(&f);
+}
+
+/* Nobody answers: those in line get their turn all the same, and may go before it. */
+static void test_many_uris_and_nobody_there(void **state)
+{
+    struct fixture f;
+    struct websocket_client_options o = client_options;
+    (void)state;
+    prepare(&f);
+    f.port = 1;
+    o.retry_min_ms = o.retry_max_ms = 5000;
+    start_client(&f, &o);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(f.uri, sizeof f.uri, "ws://127.0.0.1:1/ws/c%u", i);
+        assert_int_equal(websocket_client_use(f.client, bytes_of_str(f.uri)), OK);
+        if (i % 3 == 0)
+            websocket_client_release(f.client, bytes_of_str(f.uri));
+        if (i == 60)
+            harness_pump(&f.l, 1);
+    }
+    AWAIT(&f, client_state(&f).failed >= 66);
     stop(&f);
 }
 
@@ -713,6 +763,8 @@ int main(void)
         cmocka_unit_test(test_sent_again_while_under_way),
         cmocka_unit_test(test_sent_again_over_the_next_connection),
         cmocka_unit_test(test_one_connection_however_many_users),
+        cmocka_unit_test(test_many_uris),
+        cmocka_unit_test(test_many_uris_and_nobody_there),
         cmocka_unit_test(test_a_resource_ends),
         cmocka_unit_test(test_a_client_ends_before_its_reply),
         cmocka_unit_test(test_time_is_over),
