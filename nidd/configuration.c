@@ -6,6 +6,8 @@
 
 #define RENEW_AGAIN_MIN_MS  1000
 #define RENEW_MARGIN_MAX_MS (24 * 3600 * UINT64_C(1000))
+/* By PATCH, then by making it anew. A SCEF that shows another URL even then writes ours in its own way. */
+#define DESTINATION_TRIES   2
 
 bool configuration_usable(const struct device *d)
 {
@@ -170,8 +172,8 @@ static void renew_later(struct engine *e, struct device *d)
         return;
     if (d->unchangeable)
         renew_at(e, d, d->configuration_end_ms > e->now_ms ? d->configuration_end_ms - e->now_ms : e->o.retry_max_ms);
-    else if (d->destination_differs)
-        line_up(e, d, CONFIGURATION_CHANGING); /* until then uplinks go elsewhere */
+    else if (d->destination_differs && d->destination_tries < DESTINATION_TRIES) /* until then uplinks go elsewhere */
+        line_up(e, d, d->destination_tries++ ? CONFIGURATION_REPLACING : CONFIGURATION_CHANGING);
     else if (d->configuration_end_ms)
         renew_at(e, d, d->end_checked ? own_pause(e, d) : 0);
 }
@@ -277,6 +279,8 @@ static void note(struct engine *e, struct device *d, const struct nidd_configura
     d->supported_features = (uint16_t)(r->supported_features & e->o.supported_features);
     if (e->o.notification_destination && r->notification_destination.len)
         d->destination_differs = !bytes_equal(r->notification_destination, bytes_of_str(e->o.notification_destination));
+    if (!d->destination_differs)
+        d->destination_tries = 0;
 }
 
 static void active(struct engine *e, struct device *d, const struct nidd_configuration_result *r, const char *reason)

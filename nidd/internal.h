@@ -94,6 +94,7 @@ struct device {
     uint8_t configuration;         /* enum configuration_state */
     uint8_t configuration_cause;   /* enum t8_cause of a refusal */
     uint8_t link_age;              /* counts the links */
+    uint8_t destination_tries;     /* how often that was to be changed; since the SCEF has shown ours */
     bool id_is_msisdn;
     bool unsaved;             /* the store has refused its record */
     bool routed;              /* it is in the configuration */

@@ -76,6 +76,7 @@ class FuzzedScef:
         self.lock = threading.RLock()
         self.configurations = {}  # id: device
         self.of_device = {}  # device: id
+        self.destinations = {}  # device: where it is notified
         self.counts = collections.Counter()  # what was done to requests
         self.requests = 0
         self.number = 0
@@ -116,11 +117,11 @@ class FuzzedScef:
             self.number += 1
             return f"{letter}{self.number}"
 
-    def _shown(self, identifier, request=None):
-        asked = (request or {}).get("notificationDestination", "http://127.0.0.1:1/t8/nidd")
+    def _shown(self, identifier):
+        device = self.configurations[identifier]
         return {
-            "self": self.link(identifier), "externalId": self.configurations[identifier], "status": "ACTIVE",
-            "maximumPacketSize": 10864, "notificationDestination": asked, "supportedFeatures": "0",
+            "self": self.link(identifier), "externalId": device, "status": "ACTIVE", "maximumPacketSize": 10864,
+            "notificationDestination": self.destinations[device], "supportedFeatures": "0",
         }  # fmt: skip
 
     def good(self, method, path, body, dice):
@@ -155,7 +156,8 @@ class FuzzedScef:
             identifier = self._next("c")
             self.configurations[identifier] = device
             self.of_device[device] = identifier
-        return 201, self._shown(identifier, body), {"Location": self.link(identifier)}
+        self.destinations[device] = body["notificationDestination"]
+        return 201, self._shown(identifier), {"Location": self.link(identifier)}
 
     def _list(self, method):
         if method != "GET":
