@@ -27,9 +27,9 @@ def coap_of_sorts(dice):
 
 
 class CallbackNoise(threading.Thread):
-    def __init__(self, port, seed, devices, link_of):
+    def __init__(self, port, seed, devices, scef):
         super().__init__(daemon=True)
-        self.port, self.devices, self.link_of = port, devices, link_of
+        self.port, self.devices, self.scef = port, devices, scef
         self.dice = random.Random(f"{seed} callbacks")
         self.running = True
         self.answers = collections.Counter()  # status: how often; 0 = none
@@ -51,7 +51,7 @@ class CallbackNoise(threading.Thread):
         """A notification in order but for its CoAP."""
         dice = self.dice
         device = dice.choice(self.devices)
-        link = self.link_of(device) or "http://127.0.0.1:1/3gpp-nidd/v1/as1/configurations/none"
+        link = self.scef.link_of(device) or "http://127.0.0.1:1/3gpp-nidd/v1/as1/configurations/none"
         data = base64.b64encode(coap_of_sorts(dice)).decode()
         kinds = [
             {"niddConfiguration": link, "externalId": device, "data": data},
@@ -90,7 +90,9 @@ class CallbackNoise(threading.Thread):
         dice, raw = self.dice, self.raw()
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             method = dice.choice([b"POST"] * 20 + [b"GET", b"PUT", b"", b"P\0ST", b"x" * 9000])
-            path = dice.choice([b"/t8/nidd"] * 20 + [b"/", b"*", b"http://x/t8/nidd", b"/t8/nidd?x=y", b"/%00", b"/" + b"x" * 9000])
+            right = self.scef.callback_path.encode()
+            wrong = [b"/", b"*", b"http://x" + right, right + b"?x=y", right + b"/%00", right + b"/../..", b"/" + b"x" * 9000]
+            path = dice.choice([right] * 24 + wrong)
             version = dice.choice([b"HTTP/1.1"] * 20 + [b"HTTP/1.0", b"HTTP/2.0", b"x"])
             headers = dice.choice([b""] * 10 + [b"Expect: 100-continue\r\n", b"X: " + b"y" * 40000 + b"\r\n", b"A:b\r\n" * 3000])
             length = dice.choice([len(raw)] * 20 + [len(raw) + 1, len(raw) - 1, -1, 2**64, "x"])

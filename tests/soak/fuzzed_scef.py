@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+import urllib.parse
 
 ROOT = "/3gpp-nidd/v1/as1/configurations"
 DELIVERIES = "/downlink-data-deliveries"
@@ -77,6 +78,7 @@ class FuzzedScef:
         self.configurations = {}  # id: device
         self.of_device = {}  # device: id
         self.destinations = {}  # device: where it is notified
+        self.callback_path = "/t8/nidd"  # of that
         self.counts = collections.Counter()  # what was done to requests
         self.requests = 0
         self.number = 0
@@ -145,6 +147,8 @@ class FuzzedScef:
         return 405, {"status": 405}, {}
 
     def _create(self, body, dice):
+        if not {"externalId", "notificationDestination"} <= set(body):
+            return 400, {"status": 400, "cause": "MANDATORY_IE_MISSING"}, {}  # a delivery that was redirected
         device = body["externalId"]
         if device in self.of_device:
             answer = dice.choice(["again", "conflict", "forbidden"])
@@ -157,6 +161,7 @@ class FuzzedScef:
             self.configurations[identifier] = device
             self.of_device[device] = identifier
         self.destinations[device] = body["notificationDestination"]
+        self.callback_path = urllib.parse.urlsplit(self.destinations[device]).path
         return 201, self._shown(identifier), {"Location": self.link(identifier)}
 
     def _list(self, method):
@@ -166,7 +171,7 @@ class FuzzedScef:
 
     def _downlink(self, identifier, body, dice):
         device = self.configurations[identifier]
-        if body.get("externalId") != device:
+        if body.get("externalId") != device or "data" not in body:
             return 400, {"status": 400, "cause": "MANDATORY_IE_INCORRECT"}, {}
         how = dice.random()
         if how < 0.75:
