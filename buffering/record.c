@@ -1,6 +1,9 @@
 /* Layout of a value, integers big-endian:
  *
- *   device   version 1 | leg 4 | maximum packet size 4 | length of link 2 | link | CRC-32C 4
+ *   device   version 1 | leg 4 | maximum packet size 4 | flags 1 | lengths of link, SCEF, group, MSISDN 2 each
+ *            | link | SCEF | group | MSISDN | CRC-32C 4
+ *            of version 1: leg 4 | maximum packet size 4 | length of link 2 | link
+ *   configuration  version 1 | maximum packet size 4 | lengths of link, SCEF 2 each | link | SCEF | CRC-32C 4
  *   message  version 1 | queue class 1 | type 1 | flags 1 | server MID 2 | device MID 2 | accepted 8 | deadline 8
  *            | sent 8 | answers 8 | lengths of server 2, link 2, message 4 | server | link | message | CRC-32C 4
  *   sequence version 1 | reserved 8 | CRC-32C 4
@@ -14,6 +17,7 @@
 #include "buffering/queue.h"
 
 #define RECORD_VERSION 1
+#define DEVICE_VERSION 2 /* knows SCEFs and groups */
 #define SEQ_BYTES      8
 #define CRC_BYTES      4
 #define COAP_TYPE_MAX  3
@@ -79,11 +83,30 @@ static void add_length16(size_t len, struct buf *out)
 void record_device_encode(struct bytes key, const struct record_device *d, struct buf *out)
 {
     const size_t start = out->len;
-    buf_add_u8(out, RECORD_VERSION);
+    buf_add_u8(out, DEVICE_VERSION);
     buf_add_be32(out, d->leg);
     buf_add_be32(out, d->maximum_packet_size_bytes);
+    buf_add_u8(out, d->flags);
     add_length16(d->configuration_link.len, out);
+    add_length16(d->scef.len, out);
+    add_length16(d->group.len, out);
+    add_length16(d->msisdn.len, out);
     buf_add(out, d->configuration_link);
+    buf_add(out, d->scef);
+    buf_add(out, d->group);
+    buf_add(out, d->msisdn);
+    add_crc(key, start, out);
+}
+
+void record_configuration_encode(struct bytes key, const struct record_configuration *c, struct buf *out)
+{
+    const size_t start = out->len;
+    buf_add_u8(out, RECORD_VERSION);
+    buf_add_be32(out, c->maximum_packet_size_bytes);
+    add_length16(c->link.len, out);
+    add_length16(c->scef.len, out);
+    buf_add(out, c->link);
+    buf_add(out, c->scef);
     add_crc(key, start, out);
 }
 
@@ -111,8 +134,8 @@ void record_message_encode(struct bytes key, const struct record_message *m, str
     add_crc(key, start, out);
 }
 
-/* Opens a value whose CRC and version are right. */
-static enum error value_begin(struct bytes key, struct bytes value, struct reader *r)
+/* Opens a value whose CRC is right; its version. */
+static enum error value_open(struct bytes key, struct bytes value, struct reader *r, uint8_t *version)
 {
     if (value.len < CRC_BYTES)
         return ERR_STORE_CORRUPT;
@@ -121,7 +144,14 @@ static enum error value_begin(struct bytes key, struct bytes value, struct reade
     if (reader_be32(&end) != crc32c(crc32c(0, key), body))
         return ERR_STORE_CORRUPT;
     *r = (struct reader){.rest = body};
-    return reader_u8(r) == RECORD_VERSION ? OK : ERR_STORE_CORRUPT;
+    *version = reader_u8(r);
+    return OK;
+}
+
+static enum error value_begin(struct bytes key, struct bytes value, struct reader *r)
+{
+    uint8_t version = 0;
+    return value_open(key, value, r, &version) == OK && version == RECORD_VERSION ? OK : ERR_STORE_CORRUPT;
 }
 
 static enum error value_end(const struct reader *r)
@@ -150,12 +180,43 @@ enum error record_sequence_decode(struct bytes key, struct bytes value, uint64_t
 enum error record_device_decode(struct bytes key, struct bytes value, struct record_device *out)
 {
     struct reader r;
+    uint8_t version = 0;
     *out = (struct record_device){0};
-    if (key.len == 0 || key.data[0] != RECORD_DEVICE || key_id(key, 0, &out->id) || value_begin(key, value, &r))
+    if (key.len == 0 || key.data[0] != RECORD_DEVICE || key_id(key, 0, &out->id) ||
+        value_open(key, value, &r, &version) || (version != RECORD_VERSION && version != DEVICE_VERSION))
         return ERR_STORE_CORRUPT;
     out->leg = reader_be32(&r);
     out->maximum_packet_size_bytes = reader_be32(&r);
-    out->configuration_link = reader_bytes(&r, reader_be16(&r));
+    if (version == RECORD_VERSION) { /* from before there were several SCEFs */
+        out->configuration_link = reader_bytes(&r, reader_be16(&r));
+        return value_end(&r);
+    }
+    out->flags = reader_u8(&r);
+    const uint16_t link_len = reader_be16(&r);
+    const uint16_t scef_len = reader_be16(&r);
+    const uint16_t group_len = reader_be16(&r);
+    const uint16_t msisdn_len = reader_be16(&r);
+    out->configuration_link = reader_bytes(&r, link_len);
+    out->scef = reader_bytes(&r, scef_len);
+    out->group = reader_bytes(&r, group_len);
+    out->msisdn = reader_bytes(&r, msisdn_len);
+    return value_end(&r);
+}
+
+enum error record_configuration_decode(struct bytes key, struct bytes value, struct record_configuration *out)
+{
+    struct reader r;
+    *out = (struct record_configuration){0};
+    if (key.len == 0 || key.data[0] != RECORD_CONFIGURATION || key_id(key, SEQ_BYTES, &out->id) ||
+        value_begin(key, value, &r))
+        return ERR_STORE_CORRUPT;
+    struct reader seq = {.rest = bytes_from(key, key.len - SEQ_BYTES)};
+    out->seq = reader_be64(&seq);
+    out->maximum_packet_size_bytes = reader_be32(&r);
+    const uint16_t link_len = reader_be16(&r);
+    const uint16_t scef_len = reader_be16(&r);
+    out->link = reader_bytes(&r, link_len);
+    out->scef = reader_bytes(&r, scef_len);
     return value_end(&r);
 }
 

@@ -1,9 +1,9 @@
 /* What is stored: keys and values of the records, with a version and a checksum; pure.
  *
  * Keys sort by kind, then device, then sequence:  kind (1 byte), device identity, 0x00, sequence (8 bytes, big-endian;
- * messages only). The device identity is the External Identifier, or the MSISDN of a device that has none; neither
- * holds a NUL. Values end with the CRC-32C of key and value: a record that was damaged, or stands under a foreign key,
- * is refused with ERR_STORE_CORRUPT. */
+ * messages and configurations). The device identity is the External Identifier, or the MSISDN of a device that has
+ * none; neither holds a NUL. Values end with the CRC-32C of key and value: a record that was damaged, or stands under a
+ * foreign key, is refused with ERR_STORE_CORRUPT. */
 #ifndef BUFFERING_RECORD_H
 #define BUFFERING_RECORD_H
 
@@ -11,16 +11,32 @@
 
 enum record_kind {
     RECORD_DEVICE = 'd',
-    RECORD_DOWNLINK = 'm', /* a message to a device that is not in a final state */
-    RECORD_UPLINK = 'u',   /* a message of a device, spooled while its server is down */
-    RECORD_SEQUENCE = 's'  /* one record: all sequence numbers up to this one may have been given out */
+    RECORD_CONFIGURATION = 'c', /* a NIDD configuration that stands in no device's record */
+    RECORD_DOWNLINK = 'm',      /* a message to a device that is not in a final state */
+    RECORD_UPLINK = 'u',        /* a message of a device, spooled while its server is down */
+    RECORD_SEQUENCE = 's'       /* one record: all sequence numbers up to this one may have been given out */
 };
 
 struct record_device {
     struct bytes id;
-    struct bytes configuration_link;    /* empty: none yet */
+    struct bytes msisdn;                /* of a learned device that gave both; else empty */
+    struct bytes scef;                  /* name of its SCEF; empty: the first one, in a record of version 1 */
+    struct bytes group;                 /* External Group Identifier; empty: it is in none */
+    struct bytes configuration_link;    /* empty: none yet, or the group's */
     uint32_t leg;                       /* which address of the server legs is this device's */
     uint32_t maximum_packet_size_bytes; /* 0 = not told */
+    uint8_t flags;                      /* RECORD_DEVICE_* below */
+};
+#define RECORD_DEVICE_LEARNED 0x01 /* from its first uplink: it is in no configuration file */
+#define RECORD_DEVICE_MSISDN  0x02 /* learned, and `id` is its MSISDN */
+
+/* The configuration of a group, or what is left of a device or group that has gone to another SCEF. */
+struct record_configuration {
+    struct bytes id;   /* External Group Identifier; or the device's or group's that it was of */
+    uint64_t seq;      /* 0: the group's present one; else it is to be deleted */
+    struct bytes scef; /* name */
+    struct bytes link;
+    uint32_t maximum_packet_size_bytes;
 };
 
 struct record_message {
@@ -44,16 +60,19 @@ struct record_message {
 /* Append to out, which the caller resets. What cannot be stored (an identity that is empty or holds a NUL; a server
  * name or link above 65,535 bytes) leaves out->failed set, as shortage of memory does. */
 void record_device_key(struct bytes id, struct buf *out);
-void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq, struct buf *out);
+void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq, struct buf *out); /* and 'c' */
 void record_sequence_key(struct buf *out);
 void record_sequence_encode(struct bytes key, uint64_t reserved, struct buf *out);
 void record_device_encode(struct bytes key, const struct record_device *d, struct buf *out);
+void record_configuration_encode(struct bytes key, const struct record_configuration *c, struct buf *out);
 void record_message_encode(struct bytes key, const struct record_message *m, struct buf *out);
 
 /* The slices of the result point into key and value. ERR_STORE_CORRUPT: damaged, of another version or another kind. */
 [[gnu::warn_unused_result]] enum error record_sequence_decode(struct bytes key, struct bytes value, uint64_t *reserved);
 [[gnu::warn_unused_result]] enum error record_device_decode(struct bytes key, struct bytes value,
                                                             struct record_device *out);
+[[gnu::warn_unused_result]] enum error record_configuration_decode(struct bytes key, struct bytes value,
+                                                                   struct record_configuration *out);
 [[gnu::warn_unused_result]] enum error record_message_decode(struct bytes key, struct bytes value,
                                                              struct record_message *out);
 

@@ -20,12 +20,78 @@ struct device *device_by_leg(const struct engine *e, uint32_t leg)
     return leg < e->leg_count ? slab_get(&e->devices, e->legs[leg]) : NULL;
 }
 
+/* ---- whose NIDD configuration it has */
+
+static enum error leave(struct engine *e, struct device *d)
+{
+    struct configuration *c = d->configuration;
+    if (!c || c->group)
+        return OK;
+    if (c->link) {
+        enum error err = leftover_make(e, c, bytes_of_str(d->id));
+        if (err)
+            return err;
+    } else {
+        configuration_free(e, c);
+    }
+    d->configuration = NULL;
+    return OK;
+}
+
+enum error device_attach(struct engine *e, struct device *d, uint32_t scef, struct group *group, bool *changed)
+{
+    const struct configuration *now = d->configuration;
+    if (now && (group ? now == group->configuration : !now->group && now->scef == scef))
+        return OK;
+    struct configuration *c = group ? group->configuration : configuration_new(e, scef);
+    if (!c)
+        return ERR_NO_MEMORY;
+    if (device_scef(d) != c->scef)
+        downlink_forget_links(e, d);
+    enum error err = leave(e, d);
+    if (err) {
+        if (!group)
+            configuration_free(e, c);
+        return err;
+    }
+    d->configuration = c;
+    if (!group)
+        c->users = d;
+    *changed = true;
+    return OK;
+}
+
+void device_join(struct engine *e, struct device *d)
+{
+    struct configuration *c = d->configuration;
+    e->scefs[c->scef].devices++;
+    if (!c->group)
+        return;
+    c->group->devices++;
+    c->group->learned += d->learned;
+    d->next_user = c->users;
+    c->users = d;
+}
+
+/* ---- its record */
+
 void device_put(struct engine *e, struct device *d)
 {
-    struct record_device r = {.id = bytes_of_str(d->id),
-                              .configuration_link = bytes_of_str(d->link),
-                              .leg = d->leg,
-                              .maximum_packet_size_bytes = d->packet_size_bytes};
+    const struct configuration *c = d->configuration;
+    const struct group *g = c ? c->group : NULL;
+    struct record_device r = {.id = bytes_of_str(d->id), .leg = d->leg};
+    if (g)
+        r.group = bytes_of_str(g->id);
+    if (c)
+        r.scef = bytes_of_str(e->scefs[c->scef].name);
+    if (c && !g) {
+        r.configuration_link = bytes_of_str(c->link);
+        r.maximum_packet_size_bytes = c->packet_size_bytes;
+    }
+    if (d->learned) {
+        r.flags = d->id_is_msisdn ? RECORD_DEVICE_LEARNED | RECORD_DEVICE_MSISDN : RECORD_DEVICE_LEARNED;
+        r.msisdn = d->id_is_msisdn ? (struct bytes){0} : bytes_of_str(d->msisdn);
+    }
     buf_reset(&e->key);
     buf_reset(&e->value);
     record_device_key(r.id, &e->key);
@@ -44,7 +110,8 @@ void device_put(struct engine *e, struct device *d)
 
 uint32_t device_packet_size(const struct engine *e, const struct device *d)
 {
-    uint32_t n = d->packet_size_bytes ? d->packet_size_bytes : e->o.default_packet_size_bytes;
+    uint32_t told = d->configuration ? d->configuration->packet_size_bytes : 0;
+    uint32_t n = told ? told : e->o.default_packet_size_bytes;
     return n ? n : UINT32_MAX;
 }
 
@@ -80,10 +147,6 @@ void device_close(struct engine *e, struct device *d, uint64_t pause_ms)
 
 void device_timer(struct engine *e, struct device *d)
 {
-    if (d->configuration == CONFIGURATION_WAITING || d->configuration == CONFIGURATION_REFUSED) {
-        configuration_timer(e, d);
-        return;
-    }
     d->reachable = true;
     downlink_flow(e, d);
 }
@@ -91,11 +154,9 @@ void device_timer(struct engine *e, struct device *d)
 void device_free(struct engine *e, struct device *d)
 {
     timer_stop(&e->timers, &d->flow_timer);
-    timer_stop(&e->timers, &d->configuration_timer);
-    list_remove(&d->configuration_node);
     list_remove(&d->storing.node);
     free(d->id);
     free(d->msisdn);
-    free(d->link);
+    learn_forget(d);
     slab_delete(&e->devices, d->h);
 }

@@ -134,8 +134,8 @@ void downlink_stored(struct engine *e, struct downlink *m, enum error err)
         if (m->server_type == COAP_CON)
             server_send_empty(e, d, m->server, COAP_ACK, m->server_mid);
         tell_accepted(e, m);
-        if (d->configuration == CONFIGURATION_REFUSED && downlink_is_request(m))
-            downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0, "refused by the SCEF", d->configuration_cause);
+        if (configuration_refuses(d) && downlink_is_request(m))
+            downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0, "refused by the SCEF", d->configuration->cause);
         downlink_flow(e, d);
         return;
     }
@@ -231,9 +231,22 @@ void downlink_forget_link(struct engine *e, struct downlink *m)
 {
     if (!m->delivery_link)
         return;
-    map_remove(&e->by_delivery_link, t8_link_tail(bytes_of_str(m->delivery_link)));
+    map_remove(&e->scefs[device_scef(m->device)].by_delivery_link, t8_link_tail(bytes_of_str(m->delivery_link)));
     free(m->delivery_link);
     m->delivery_link = NULL;
+}
+
+void downlink_forget_links(struct engine *e, struct device *d)
+{
+    LIST_EACH (it, &d->queue.items) {
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+        if (!m->delivery_link)
+            continue;
+        downlink_forget_link(e, m);
+        timer_stop(&e->timers, &m->repeat);
+        m->state = DOWNLINK_QUEUED;
+        queue_set_in_flight(&d->queue, &m->item, false);
+    }
 }
 
 static void leave_queue(struct engine *e, struct downlink *m, enum downlink_state state)
@@ -312,7 +325,7 @@ void downlink_fail_requests(struct engine *e, struct device *d, const char *reas
 void downlink_free(struct engine *e, struct downlink *m)
 {
     if (m->stored)
-        engine_record_delete(e, RECORD_DOWNLINK, m->device, m->seq);
+        engine_message_delete(e, RECORD_DOWNLINK, m->device, m->seq);
     leave_queue(e, m, DOWNLINK_AWAITING);
     list_remove(&m->awaiting_node);
     list_remove(&m->storing.node);
@@ -345,7 +358,7 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     if (coap_view_parse(r->message, &v) != OK)
         return ERR_STORE_CORRUPT;
     if (spool_answers(d, r->seq)) {
-        engine_record_delete(e, RECORD_DOWNLINK, d, r->seq);
+        engine_message_delete(e, RECORD_DOWNLINK, d, r->seq);
         return OK;
     }
     struct downlink *m = slab_new(&e->downlinks, &h);
@@ -395,10 +408,11 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     }
     m->state = DOWNLINK_QUEUED;
     queue_restore(&d->queue, &m->item);
-    struct bytes tail = t8_link_tail(r->delivery_link);
-    if (tail.len && !map_get(&e->by_delivery_link, tail)) {
+    struct bytes tail = d->configuration ? t8_link_tail(r->delivery_link) : (struct bytes){0};
+    struct map *links = d->configuration ? &e->scefs[device_scef(d)].by_delivery_link : NULL;
+    if (tail.len && !map_get(links, tail)) {
         m->delivery_link = bytes_dup_str(r->delivery_link);
-        if (m->delivery_link && map_put(&e->by_delivery_link, m) == OK) {
+        if (m->delivery_link && map_put(links, m) == OK) {
             m->state = DOWNLINK_WITH_SCEF;
             queue_set_in_flight(&d->queue, &m->item, true);
             timer_start(&e->timers, &m->repeat, e->now_ms + e->o.retry_max_ms);

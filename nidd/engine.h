@@ -17,6 +17,8 @@
 
 struct engine;
 
+#define ENGINE_NONE UINT32_MAX /* no index of a server, SCEF or group */
+
 /* What becomes of devices that are stored, but in the configuration no more: nothing; or their messages end as
  * `cancelled` and their NIDD configurations are deleted, unless more of them are gone than left, or in any case. */
 enum engine_delete_removed { ENGINE_DELETE_REMOVED_NO, ENGINE_DELETE_REMOVED_YES, ENGINE_DELETE_REMOVED_ALL };
@@ -37,12 +39,9 @@ struct engine_options {
     uint32_t spool_max_messages; /* per device */
     uint64_t server_probe_ms;    /* how often a server that is down is tried */
     struct queue_limits queue;
-    uint32_t max_exchanges;               /* remembered per device, for duplicates */
-    uint32_t configuration_window;        /* configuration requests under way at once */
-    uint32_t default_packet_size_bytes;   /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
-    uint64_t configuration_duration_ms;   /* what a renewal asks for, from then on; 0 = for ever */
-    uint64_t supported_features;          /* of the NIDD API, ours */
-    const char *notification_destination; /* where the SCEF is to notify; outlives the engine; NULL: not compared */
+    uint32_t max_exchanges;             /* remembered per device, for duplicates */
+    uint32_t configuration_window;      /* configuration requests under way at once, per SCEF */
+    uint32_t default_packet_size_bytes; /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
     enum engine_delete_removed delete_removed;
 };
 void engine_options_default(struct engine_options *o);
@@ -62,7 +61,8 @@ enum engine_event_kind {
     ENGINE_DUPLICATE,       /* a repeated message was recognised; not forwarded again */
     ENGINE_SPOOLED,         /* an uplink was stored because its server is down */
     ENGINE_SERVER_STATE,    /* a server was found down or up: `up` */
-    ENGINE_CONFIGURATION    /* a NIDD configuration changed its state: `reason` */
+    ENGINE_LEARNED,         /* an unknown device of a group is known from now on, durably */
+    ENGINE_CONFIGURATION    /* a NIDD configuration changed its state: `reason`; of a device, or of a group */
 };
 
 enum final_state {
@@ -81,7 +81,9 @@ const char *final_state_name(enum final_state s);
 struct engine_event {
     enum engine_event_kind kind;
     struct bytes device_id; /* empty when unknown */
-    uint32_t server;        /* index; UINT32_MAX when none */
+    struct bytes group_id;  /* LEARNED, CONFIGURATION: the group it is about; else empty */
+    uint32_t scef;          /* index: the SCEF of the device or group; ENGINE_NONE when there is none */
+    uint32_t server;        /* index; ENGINE_NONE when none */
     struct bytes message;   /* the CoAP message as the ends wrote it; empty when none */
     uint8_t type;           /* with a message: enum coap_type and Message ID as they stand on this leg */
     uint16_t message_id;
@@ -97,6 +99,7 @@ struct engine_event {
 
 /* ---- ports: all may be called during any input */
 struct engine_submit {
+    uint32_t scef;
     struct t8_identity id;
     struct bytes configuration_link;
     struct bytes data;
@@ -111,8 +114,8 @@ struct engine_ports {
                               struct bytes rest);
     /* Each of these ends in exactly one engine_*_result with the same ref. */
     void (*downlink_submit)(void *ctx, uint64_t ref, const struct engine_submit *s);
-    void (*configuration_create)(void *ctx, uint64_t ref, struct t8_identity id);
-    void (*configuration_get)(void *ctx, uint64_t ref, struct bytes link);
+    void (*configuration_create)(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id); /* or a group's */
+    void (*configuration_get)(void *ctx, uint32_t scef, uint64_t ref, struct bytes link);
     /* Store: the ticket by which engine_stored will tell. The slices are copied by the port. */
     uint64_t (*store_put)(void *ctx, struct bytes key, struct bytes value);
     uint64_t (*store_delete)(void *ctx, struct bytes key);
@@ -120,54 +123,91 @@ struct engine_ports {
     void (*uplink_answer)(void *ctx, uint64_t uplink_ref, enum error err);
     void (*event)(void *ctx, const struct engine_event *e);
     /* As configuration_create. Without these (NULL) nothing is renewed, changed or deleted. */
-    void (*configuration_patch)(void *ctx, uint64_t ref, struct bytes link, const struct nidd_configuration_patch *p);
-    void (*configuration_delete)(void *ctx, uint64_t ref, struct bytes link);
+    void (*configuration_patch)(void *ctx, uint32_t scef, uint64_t ref, struct bytes link,
+                                const struct nidd_configuration_patch *p);
+    void (*configuration_delete)(void *ctx, uint32_t scef, uint64_t ref, struct bytes link);
     /* All configurations of ours at the SCEF: engine_configuration_found for each, then engine_configuration_listed.
-     * One at a time. Without it (NULL) a configuration that is said to exist already is refused. */
-    void (*configuration_list)(void *ctx);
+     * One at a time for each SCEF. Without it (NULL) a configuration that is said to exist already is refused, and one
+     * of a group that is foreign is never found. */
+    void (*configuration_list)(void *ctx, uint32_t scef);
+    /* A device is about to be learned and gets this leg: its address is opened here, once more when it is open already.
+     * An error: the device is not learned, and its uplink is refused with it. Without it (NULL) nothing is learned. */
+    enum error (*device_added)(void *ctx, uint32_t leg);
 };
 
 [[gnu::warn_unused_result]] enum error engine_new(const struct engine_options *o, const struct engine_ports *ports,
                                                   uint64_t now_ms, struct engine **out);
 void engine_free(struct engine *e);
 
-/* ---- set-up, before the first input, in this order: servers; what was stored, devices first; the devices of the
- * configuration; engine_start. A restored record that cannot be used is refused (ERR_STORE_CORRUPT, ERR_UNKNOWN_DEVICE
- * for a message of no device, ERR_NOT_FOUND for one of no server) and is the caller's to report and set aside. */
-[[gnu::warn_unused_result]] enum error engine_server_add(struct engine *e,
-                                                         const char *name); /* index = order of calls */
+/* ---- set-up, before the first input, in this order: servers; SCEFs; groups; what was stored: sequence,
+ * configurations, devices, messages; the devices of the configuration file; engine_start. A restored record that cannot
+ * be used is refused (ERR_STORE_CORRUPT, ERR_UNKNOWN_DEVICE for a message of no device, ERR_NOT_FOUND for one of no
+ * server) and is the caller's to report and set aside. Servers, SCEFs and groups are named by the order of these calls,
+ * from 0. */
+[[gnu::warn_unused_result]] enum error engine_server_add(struct engine *e, const char *name);
+
+struct engine_scef_options {
+    const char *name;                     /* what is stored names it so */
+    uint64_t configuration_duration_ms;   /* what a renewal asks for, from then on; 0 = for ever */
+    uint64_t supported_features;          /* of the NIDD API, ours */
+    const char *notification_destination; /* where the SCEF is to notify; NULL: not compared */
+};
+/* Texts are copied. ERR_MEMBER_TYPE: no name, or the name of another one. */
+[[gnu::warn_unused_result]] enum error engine_scef_add(struct engine *e, const struct engine_scef_options *o);
+
+/* An External Group Identifier (TS 23.003 clause 19.7.3): one NIDD configuration at the SCEF for all its devices. */
+struct engine_group_options {
+    struct bytes external_group_id;
+    uint32_t scef;
+    uint32_t server;    /* the route of the devices that are learned */
+    bool learn;         /* an unknown device that speaks through the group's configuration becomes one of ours */
+    uint32_t learn_max; /* so many of them */
+    bool foreign;       /* another process makes, changes and deletes the configuration; this one finds and uses it */
+};
+/* Texts are copied. ERR_IDENTITY: no identifier. ERR_MEMBER_TYPE: it is listed twice. ERR_NOT_FOUND: no such SCEF or
+ * server. */
+[[gnu::warn_unused_result]] enum error engine_group_add(struct engine *e, const struct engine_group_options *o);
+
 /* Sequence numbers go on above what was reserved before: none is ever given out twice. */
 void engine_restore_sequence(struct engine *e, uint64_t reserved);
+/* A configuration that stands in no device's record: a group's, or what is left at a SCEF to be deleted. */
+[[gnu::warn_unused_result]] enum error engine_restore_configuration(struct engine *e,
+                                                                    const struct record_configuration *r);
 [[gnu::warn_unused_result]] enum error engine_restore_device(struct engine *e, const struct record_device *r);
 [[gnu::warn_unused_result]] enum error engine_restore_message(struct engine *e, enum record_kind kind,
                                                               const struct record_message *r);
-/* A device of the configuration. Restored state is kept; a new one gets the lowest free leg. `server` is its route.
- * ERR_MEMBER_TYPE: it is listed twice. */
+/* A device of the configuration file. Restored state is kept; a new one gets the lowest free leg. `server` is its
+ * route. In a group it has no NIDD configuration of its own, and its SCEF is the group's, whatever `scef` says.
+ * ERR_MEMBER_TYPE: it is listed twice. ERR_NOT_FOUND: no such server, SCEF or group. */
 struct engine_device_options {
     struct t8_identity id;
     uint32_t server;
+    uint32_t scef;
+    uint32_t group; /* ENGINE_NONE: none */
 };
 [[gnu::warn_unused_result]] enum error engine_device_add(struct engine *e, const struct engine_device_options *d);
 /* All devices are there: restored devices that are in no configuration stay unrouted and unserved; configurations at
  * the SCEF begin to be found or made; queues begin to flow. */
 void engine_start(struct engine *e, uint64_t now_ms);
 
-/* ---- inputs */
+/* ---- inputs. `scef` is the SCEF that speaks: the devices and configurations of another one are unknown to it. */
 enum engine_verdict { ENGINE_TAKEN, ENGINE_LATER, ENGINE_REFUSED };
 /* An uplink notification. TAKEN: it may be answered 204 now. LATER: uplink_answer(uplink_ref) follows. REFUSED: *err.
  */
-enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint64_t uplink_ref, const struct nidd_uplink *u,
-                                  enum error *err);
+enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t scef, uint64_t uplink_ref,
+                                  const struct nidd_uplink *u, enum error *err);
 /* A datagram from server `server` to the device's address `leg`. */
 void engine_server_datagram(struct engine *e, uint64_t now_ms, uint32_t leg, uint32_t server, struct bytes message);
 void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const struct nidd_submit_result *r);
-[[gnu::warn_unused_result]] enum error engine_delivery_status(struct engine *e, uint64_t now_ms,
+[[gnu::warn_unused_result]] enum error engine_delivery_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                               const struct nidd_delivery_status *s);
 void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref,
                                  const struct nidd_configuration_result *r);
-void engine_configuration_found(struct engine *e, uint64_t now_ms, const struct nidd_configuration_found *f);
-void engine_configuration_listed(struct engine *e, uint64_t now_ms, const struct nidd_configuration_result *r);
-[[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms,
+void engine_configuration_found(struct engine *e, uint64_t now_ms, uint32_t scef,
+                                const struct nidd_configuration_found *f);
+void engine_configuration_listed(struct engine *e, uint64_t now_ms, uint32_t scef,
+                                 const struct nidd_configuration_result *r);
+[[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                                    const struct nidd_configuration_status *s);
 void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum error err);
 /* No new messages are taken from servers (5.03), no new requests go to the SCEF; what is queued stays stored. */
@@ -186,6 +226,9 @@ struct engine_device_info {
     uint32_t supported_features;   /* what both sides can do */
     uint32_t leg;
     uint32_t server;
+    uint32_t scef;
+    uint32_t group;          /* ENGINE_NONE: none, it has a configuration of its own */
+    bool learned;            /* from its first uplink, not from the configuration file */
     bool reachable;          /* the last word was an uplink or a successful delivery */
     uint64_t last_uplink_ms; /* 0 = never */
     uint32_t maximum_packet_size_bytes;
@@ -215,6 +258,29 @@ bool engine_device_find(const struct engine *e, struct bytes id, struct engine_d
 /* Messages of a device in queue order, after the one with *seq (0 = from the start). */
 bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq,
                          struct engine_message_info *out);
+struct engine_scef_info {
+    const char *name;
+    uint32_t devices;
+    uint32_t active_configurations;
+    uint32_t requests_under_way; /* of the configurations, the list aside */
+    uint32_t in_line;            /* configurations that wait for the window, or for the list */
+    bool listing;                /* the list has been asked for */
+};
+bool engine_scef_info_get(const struct engine *e, uint32_t scef, struct engine_scef_info *out); /* false: no such */
+struct engine_group_info {
+    struct bytes external_group_id;
+    struct bytes configuration_link;
+    const char *configuration_state; /* as a device's */
+    uint64_t configuration_end_ms;
+    uint32_t scef;
+    uint32_t server;
+    uint32_t devices; /* the learned ones included */
+    uint32_t learned;
+    uint32_t learn_max;
+    bool learn;
+    bool foreign;
+};
+bool engine_group_info_get(const struct engine *e, uint32_t group, struct engine_group_info *out); /* false: no such */
 const char *engine_server_name(const struct engine *e, uint32_t server);
 uint32_t engine_server_count(const struct engine *e);
 bool engine_server_up(const struct engine *e, uint32_t server);

@@ -25,6 +25,7 @@ struct t8_identity device_identity(const struct device *d)
 void event_emit(struct engine *e, const struct device *d, struct engine_event *ev)
 {
     ev->device_id = device_id_bytes(d);
+    ev->scef = d ? device_scef(d) : ENGINE_NONE;
     if (!ev->reason)
         ev->reason = "";
     e->ports.event(e->ports.ctx, ev);

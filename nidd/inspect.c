@@ -5,27 +5,32 @@
 
 void engine_totals_get(const struct engine *e, struct engine_totals *out)
 {
-    *out = (struct engine_totals){.devices = e->device_order,
-                                  .active_configurations = e->active_configurations,
+    *out = (struct engine_totals){.devices = e->routed_devices,
                                   .queued_messages = e->queued_messages,
                                   .queued_bytes = e->queued_bytes,
                                   .spooled_messages = e->spooled_messages,
                                   .exchanges = e->exchanges.live};
+    for (uint32_t i = 0; i < e->scef_count; i++)
+        out->active_configurations += e->scefs[i].active;
 }
 
 static void fill_device(const struct device *d, struct engine_device_info *out)
 {
+    const struct configuration *c = d->configuration; /* there is one, since the device is routed */
     *out = (struct engine_device_info){.id = {.external_id = d->id_is_msisdn ? (struct bytes){0} : bytes_of_str(d->id),
                                               .msisdn = bytes_of_str(d->msisdn)},
-                                       .configuration_link = bytes_of_str(d->link),
-                                       .configuration_state = configuration_state_name(d),
-                                       .configuration_end_ms = d->configuration_end_ms,
-                                       .supported_features = d->supported_features,
+                                       .configuration_link = bytes_of_str(c->link),
+                                       .configuration_state = configuration_state_name(c),
+                                       .configuration_end_ms = c->end_ms,
+                                       .supported_features = c->supported_features,
                                        .leg = d->leg,
                                        .server = d->server,
+                                       .scef = c->scef,
+                                       .group = c->group ? c->group->index : ENGINE_NONE,
+                                       .learned = d->learned,
                                        .reachable = d->reachable,
                                        .last_uplink_ms = d->last_uplink_ms,
-                                       .maximum_packet_size_bytes = d->packet_size_bytes,
+                                       .maximum_packet_size_bytes = c->packet_size_bytes,
                                        .queue_messages = d->queue.messages,
                                        .queue_bytes = d->queue.bytes,
                                        .spooled_messages = d->spooled,
@@ -47,9 +52,16 @@ bool engine_device_next(const struct engine *e, uint32_t *cursor, struct engine_
     return false;
 }
 
+/* By either name; one that is served before one that was, of whose name it may be the MSISDN now. */
+static struct device *named(const struct engine *e, struct bytes id)
+{
+    struct device *d = device_find(e, (struct t8_identity){.external_id = id, .msisdn = id});
+    return d && !d->routed && map_get(&e->by_msisdn, id) ? map_get(&e->by_msisdn, id) : d;
+}
+
 bool engine_device_find(const struct engine *e, struct bytes id, struct engine_device_info *out)
 {
-    const struct device *d = device_find(e, (struct t8_identity){.external_id = id, .msisdn = id});
+    const struct device *d = named(e, id);
     if (!d || !d->routed)
         return false;
     fill_device(d, out);
@@ -77,7 +89,7 @@ static void fill_message(const struct downlink *m, struct engine_message_info *o
 bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq, struct engine_message_info *out)
 {
     /* Those that wait for their answer only come first: they are ahead of the queue. */
-    struct device *d = device_find(e, (struct t8_identity){.external_id = device_id, .msisdn = device_id});
+    struct device *d = named(e, device_id);
     bool found = *seq == 0;
     if (!d)
         return false;
@@ -100,6 +112,43 @@ bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_
         found = m->seq == *seq;
     }
     return false;
+}
+
+bool engine_scef_info_get(const struct engine *e, uint32_t scef, struct engine_scef_info *out)
+{
+    if (scef >= e->scef_count)
+        return false;
+    const struct scef *s = &e->scefs[scef];
+    *out = (struct engine_scef_info){.name = s->name,
+                                     .devices = s->devices,
+                                     .active_configurations = s->active,
+                                     .requests_under_way = s->under_way,
+                                     .listing = s->listing};
+    LIST_EACH (it, &s->line)
+        out->in_line++;
+    LIST_EACH (it, &s->finding)
+        out->in_line++;
+    return true;
+}
+
+bool engine_group_info_get(const struct engine *e, uint32_t group, struct engine_group_info *out)
+{
+    if (group >= e->group_count)
+        return false;
+    const struct group *g = e->groups[group];
+    const struct configuration *c = g->configuration;
+    *out = (struct engine_group_info){.external_group_id = bytes_of_str(g->id),
+                                      .configuration_link = bytes_of_str(c->link),
+                                      .configuration_state = configuration_state_name(c),
+                                      .configuration_end_ms = c->end_ms,
+                                      .scef = c->scef,
+                                      .server = g->server,
+                                      .devices = g->devices,
+                                      .learned = g->learned,
+                                      .learn_max = g->learn_max,
+                                      .learn = g->learn,
+                                      .foreign = g->foreign};
+    return true;
 }
 
 const char *engine_server_name(const struct engine *e, uint32_t server)

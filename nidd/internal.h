@@ -26,7 +26,7 @@ static inline struct bytes blob_bytes(const struct blob *b)
 
 enum timer_kind {
     TIMER_DEVICE_FLOW,
-    TIMER_DEVICE_CONFIGURATION,
+    TIMER_CONFIGURATION,
     TIMER_DOWNLINK_DEADLINE,
     TIMER_DOWNLINK_REPEAT,
     TIMER_EXCHANGE_REPEAT,
@@ -38,7 +38,7 @@ enum timer_kind {
 struct storing {
     struct list node;
     uint64_t ticket;
-    enum { STORING_DOWNLINK, STORING_EXCHANGE, STORING_DELETION, STORING_DEVICE } what;
+    enum { STORING_DOWNLINK, STORING_EXCHANGE, STORING_DELETION, STORING_DEVICE, STORING_GROUP } what;
 };
 
 /* The end of a record, until the store has let go of it. */
@@ -58,50 +58,90 @@ enum configuration_state {
     CONFIGURATION_CHANGING,  /* PATCH under way, or in line for it; used meanwhile */
     CONFIGURATION_FINDING,   /* said to exist; waits for the SCEF's list */
     CONFIGURATION_REPLACING, /* DELETE under way, or in line for it; then made anew */
-    CONFIGURATION_REMOVING   /* the same, for a device that is in the configuration no more */
+    CONFIGURATION_REMOVING   /* the same, for one that serves nobody any more */
+};
+
+/* A NIDD configuration at a SCEF: of one device, or of a group for all its devices. */
+struct configuration {
+    handle h; /* the reference of its requests */
+    char *link;
+    struct list node;     /* in its SCEF's line, or among those to be found */
+    struct timer timer;   /* ACTIVE: its renewal; WAITING, REFUSED: the next try */
+    struct device *users; /* by next_user; a group's from the start on, and then only those in the configuration file */
+    struct group *group;  /* NULL: of the one device */
+    uint64_t end_ms;      /* UTC; 0 = for ever */
+    uint32_t pause_ms;    /* after the next failure */
+    uint32_t packet_size_bytes; /* 0 = not told */
+    uint32_t scef;
+    uint16_t refused_status;       /* FINDING: how the creation was refused */
+    uint16_t supported_features;   /* what both sides can do */
+    uint8_t state;                 /* enum configuration_state */
+    uint8_t cause;                 /* enum t8_cause of a refusal */
+    uint8_t link_age;              /* counts the links */
+    bool destination_differs : 1;  /* the SCEF notifies somebody else */
+    bool end_checked : 1;          /* its end has passed, and yet it is there */
+    bool unchangeable : 1;         /* neither PATCH nor DELETE: nothing can be done before its end */
+    uint8_t destination_tries : 2; /* how often that was to be changed, since the SCEF has last shown ours */
+};
+
+/* A configuration that stands in a record of its own: that of a group; or one that serves nobody any more, and waits to
+ * be deleted: of a group that is in the configuration file no more, or what a device or group had before it got another
+ * one. */
+struct group {
+    char *id;
+    uint64_t seq; /* 0: of a group, `id` is its identifier; else of something before, `id` says whose */
+    struct configuration *configuration;
+    struct list leftover_node; /* among those that serve nobody */
+    struct storing storing;    /* of its record */
+    uint32_t index;            /* ENGINE_NONE: it serves nobody */
+    uint32_t server;
+    uint32_t devices;
+    uint32_t learned;
+    uint32_t learn_max;
+    bool learn;
+    bool foreign;
+    bool unsaved; /* the store has refused its record */
+    bool stored;  /* there is a record */
+};
+
+/* An uplink of a device that is being learned, until its record is stored. */
+struct held {
+    struct held *next;
+    uint64_t uplink_ref;
+    size_t len;
+    uint8_t data[];
 };
 
 struct device {
     handle h;
     char *id; /* External Identifier, or the MSISDN where there is none; NUL-terminated */
     char *msisdn;
-    char *link; /* of the NIDD configuration */
+    struct configuration *configuration; /* its own or its group's; NULL: none can be, since the SCEF is not known */
+    struct device *next_user;            /* of the same configuration */
+    struct held *held;                   /* oldest first */
     struct queue queue;
-    struct list awaiting;  /* downlinks that left the queue and wait for their answer only */
-    struct list exchanges; /* youngest last */
-    struct list configuration_node;
+    struct list awaiting;   /* downlinks that left the queue and wait for their answer only */
+    struct list exchanges;  /* youngest last */
     struct storing storing; /* of its record */
     struct timer flow_timer;
-    struct timer configuration_timer; /* of its renewal */
-    uint64_t configuration_end_ms;    /* UTC; 0 = for ever */
     uint64_t last_uplink_ms;
-    uint64_t closed_until_ms;        /* the network has named a time (Retry-After): an uplink does not shorten it */
-    uint64_t configuration_retry_ms; /* when a WAITING or REFUSED configuration is tried again */
+    uint64_t closed_until_ms; /* the network has named a time (Retry-After): an uplink does not shorten it */
     uint32_t uplink_count;
     uint32_t downlink_count;
     uint32_t leg;
     uint32_t server;
-    uint32_t packet_size_bytes; /* 0 = not told */
-    uint32_t retry_ms;          /* the pause after the next failure */
-    uint32_t order;             /* place in the configuration */
+    uint32_t retry_ms; /* the pause after the next failure */
     uint16_t exchange_count;
     uint16_t spooled;
     uint16_t next_leg_mid;
     uint16_t next_device_mid;
-    uint64_t seen[2]; /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
-    uint16_t configuration_status; /* FINDING: how the creation was refused */
-    uint16_t supported_features;   /* what both sides can do */
-    uint8_t configuration;         /* enum configuration_state */
-    uint8_t configuration_cause;   /* enum t8_cause of a refusal */
-    uint8_t link_age;              /* counts the links */
-    uint8_t destination_tries;     /* how often that was to be changed; since the SCEF has shown ours */
-    bool id_is_msisdn;
-    bool unsaved;             /* the store has refused its record */
-    bool routed;              /* it is in the configuration */
-    bool destination_differs; /* the SCEF notifies somebody else */
-    bool end_checked;         /* its end has passed, and yet it is there */
-    bool unchangeable;        /* neither PATCH nor DELETE: nothing can be done before its end */
-    bool reachable;           /* false: nothing is submitted until an uplink or the flow timer */
+    bool id_is_msisdn : 1;
+    bool unsaved : 1;   /* the store has refused its record */
+    bool routed : 1;    /* it is in the configuration file, or learned */
+    bool learned : 1;   /* from its first uplink */
+    bool learning : 1;  /* the same, and its record is not stored yet: nothing of it is relayed before */
+    bool reachable : 1; /* false: nothing is submitted until an uplink or the flow timer */
+    uint64_t seen[2];   /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
 };
 
 /* A message to a device.
@@ -205,6 +245,28 @@ struct server {
 #define STORE_AGAIN_MS     1000
 #define VAIN_ROUNDS_MAX    3 /* each of max_retransmit repetitions */
 
+struct scef {
+    char *name;
+    char *notification_destination; /* NULL: not compared */
+    uint64_t configuration_duration_ms;
+    uint64_t supported_features;
+    struct map by_delivery_link; /* downlinks that it holds */
+    struct list line;            /* configurations that need a request; their state says which */
+    struct list finding;         /* those that are FINDING */
+    uint64_t listed_ms;          /* when its list last came; 0 = never */
+    uint32_t under_way;
+    uint32_t creating;
+    uint32_t devices;
+    uint32_t active;
+    struct { /* status notifications that overtook the 201 they belong to */
+        char *link;
+        enum t8_delivery_status status;
+        uint64_t at_ms;
+    } early[EARLY_STATUS_SLOTS];
+    uint32_t early_next;
+    bool listing; /* the list has been asked for */
+};
+
 struct engine {
     struct engine_options o;
     struct engine_ports ports;
@@ -212,37 +274,31 @@ struct engine {
     struct prng prng;
     struct map by_id;
     struct map by_msisdn;
-    struct map by_delivery_link;
+    struct map by_group_id;
     struct slab devices;
+    struct slab configurations;
     struct slab downlinks;
     struct slab exchanges;
     struct timer_wheel timers;
     struct list recent;  /* exchanges by the end of their lifetime */
     struct list storing; /* in ticket order */
-    struct list unsaved; /* what the store has refused and must take in the end: deletions, devices */
+    struct list unsaved; /* what the store has refused and must take in the end: deletions, devices, groups */
     struct timer store_timer;
-    struct list configuration_line;
-    struct list configuration_finding; /* devices in that state */
-    bool configuration_listing;        /* the list has been asked for */
-    uint64_t configuration_listed_ms;  /* when it last came; 0 = never */
-    uint32_t configurations_creating;
     handle *legs; /* device by leg */
     uint32_t leg_count;
     uint32_t leg_capacity;
     uint32_t lowest_leg; /* below it none is free */
-    uint32_t device_order;
+    uint32_t routed_devices;
     struct server *servers;
     uint32_t server_count;
-    uint32_t configurations_under_way;
+    struct scef *scefs;
+    uint32_t scef_count;
+    struct group **groups; /* of the configuration file, by index */
+    uint32_t group_count;
+    struct list leftovers; /* configurations that serve nobody, as groups */
     uint64_t last_seq;
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
-    uint64_t queued_messages, queued_bytes, spooled_messages, active_configurations;
-    struct { /* status notifications that overtook the 201 they belong to */
-        char *link;
-        enum t8_delivery_status status;
-        uint64_t at_ms;
-    } early[EARLY_STATUS_SLOTS];
-    uint32_t early_next;
+    uint64_t queued_messages, queued_bytes, spooled_messages;
     struct buf key, value, scratch;
     bool draining;
     bool started;
@@ -255,9 +311,14 @@ void engine_store_later(struct engine *e);               /* what is in `unsaved`
 void engine_set_time(struct engine *e, uint64_t now_ms); /* each input's first act; time never goes back */
 
 uint64_t engine_next_seq(struct engine *e);
-/* Deletes the record of a message. What has ended must not come back with a restart: should the store refuse, it is
- * asked again until it does. */
-void engine_record_delete(struct engine *e, enum record_kind kind, const struct device *d, uint64_t seq);
+/* Deletes the record whose key is in e->key. What has ended must not come back with a restart: should the store refuse,
+ * it is asked again until it does. */
+void engine_record_delete(struct engine *e);
+void engine_message_delete(struct engine *e, enum record_kind kind, const struct device *d, uint64_t seq);
+/* A device with this identity on this leg; neither is taken. */
+[[gnu::warn_unused_result]] enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg,
+                                                         struct device **out);
+uint32_t engine_lowest_free_leg(struct engine *e);
 
 /* ---- event.c */
 struct bytes device_id_bytes(const struct device *d);
@@ -268,6 +329,16 @@ void event_drop(struct engine *e, const struct device *d, uint32_t server, struc
 void event_emit(struct engine *e, const struct device *d, struct engine_event *ev);
 
 /* ---- device.c */
+static inline uint32_t device_scef(const struct device *d)
+{
+    return d->configuration ? d->configuration->scef : ENGINE_NONE;
+}
+/* From now on the device has its group's configuration, or (group NULL) one of its own at this SCEF. What it had before
+ * is left to be deleted. *changed is set when that is not what its record says. */
+[[gnu::warn_unused_result]] enum error device_attach(struct engine *e, struct device *d, uint32_t scef,
+                                                     struct group *group, bool *changed);
+/* The device is served: it counts, and its group knows it. From the start on. */
+void device_join(struct engine *e, struct device *d);
 struct device *device_find(const struct engine *e, struct t8_identity id);
 struct device *device_by_leg(const struct engine *e, uint32_t leg);
 void device_free(struct engine *e, struct device *d);
@@ -322,6 +393,7 @@ bool downlink_is_request(const struct downlink *m);
 void downlink_replaced(struct engine *e, struct device *d, uint64_t seq);
 uint64_t downlink_put(struct engine *e, const struct downlink *m); /* writes its record; the ticket */
 void downlink_forget_link(struct engine *e, struct downlink *m);   /* the SCEF does not hold it any more */
+void downlink_forget_links(struct engine *e, struct device *d);    /* of this device; they are submitted anew */
 [[gnu::warn_unused_result]] enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
                                                         const struct record_message *r);
 
@@ -380,6 +452,9 @@ void spool_flush(struct engine *e, uint32_t server); /* sends some; the server's
 void spool_expire(struct engine *e, uint32_t server);
 
 /* ---- uplink.c */
+/* What a device says that is known and served. */
+enum engine_verdict uplink_take(struct engine *e, struct device *d, uint64_t uplink_ref, struct bytes data,
+                                enum error *err);
 /* An ACK or RST to the device: at once, before requests. Gives a reference to the message, for the exchange's memory
  * (NULL: no memory), and in *way, when not NULL, its way down. */
 struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid,
@@ -399,18 +474,62 @@ void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_typ
  *     +--404 anywhere, or TERMINATED: the link is forgotten    |
  *     +--------------- DELETE -------------- REPLACING <-------+
  *
- *   A device that is in the configuration no more: REMOVING until the SCEF has let go of it (removal.c). */
-void configuration_line_up(struct engine *e, struct device *d); /* to be found or made as soon as the window allows */
-void configuration_next(struct engine *e);
-void configuration_lost(struct engine *e, struct device *d, const char *reason);
+ *   One that serves nobody any more: REMOVING until the SCEF has let go of it (removal.c). A foreign one is never made,
+ *   changed or deleted: NONE leads to FINDING. */
+struct configuration *configuration_new(struct engine *e, uint32_t scef); /* NULL: no memory */
+void configuration_free(struct engine *e, struct configuration *c);       /* NULL is fine; no record is touched */
+void configuration_put(struct engine *e, struct configuration *c);        /* the record that it stands in */
+void configuration_lost(struct engine *e, struct configuration *c, const char *reason);
+/* A word about one of its devices says so, which need not be true of all: it is asked after. */
+void configuration_doubted(struct engine *e, struct configuration *c);
 bool configuration_usable(const struct device *d);
-void configuration_timer(struct engine *e, struct device *d);
-void configuration_renew_timer(struct engine *e, struct device *d);
-void configuration_moved(struct engine *e, struct device *d, struct bytes link); /* 308 */
-const char *configuration_state_name(const struct device *d);
+bool configuration_refuses(const struct device *d);
+void configuration_moved(struct engine *e, struct configuration *c, struct bytes link); /* 308 */
+const char *configuration_state_name(const struct configuration *c);
+void configuration_timer(struct engine *e, struct configuration *c);
+
+/* ---- configuration_line.c: its requests, and when they are made */
+/* To be found or made, or deleted, as soon as the window allows. */
+void configuration_line_up(struct engine *e, struct configuration *c);
+void configuration_line_up_as(struct engine *e, struct configuration *c, enum configuration_state s);
+void configuration_next(struct engine *e, uint32_t scef);
+void configuration_set_state(struct engine *e, struct configuration *c, enum configuration_state s);
+/* Tried again after the pause (0: its own, doubling), a little apart from all the others that failed at the same
+ * moment. */
+void configuration_later(struct engine *e, struct configuration *c, enum configuration_state s, uint64_t pause_ms);
+uint64_t configuration_own_pause(struct engine *e, struct configuration *c);
+/* Its list has just come: what it did not show is not there. */
+bool configuration_list_is_recent(const struct engine *e, uint32_t scef);
+void configuration_tell(struct engine *e, const struct configuration *c, const char *reason, int status,
+                        enum t8_cause cause);
+
+/* ---- group.c */
+static inline bool configuration_is_foreign(const struct configuration *c)
+{
+    return c->group && c->group->foreign;
+}
+/* Does it serve anybody, or does it wait to be deleted? */
+static inline bool configuration_serves(const struct configuration *c)
+{
+    return c->group ? c->group->index != ENGINE_NONE : c->users->routed;
+}
+void group_put(struct engine *e, struct group *g); /* writes its record */
+/* A group that has ended, its configuration and its record with it. */
+void group_end(struct engine *e, struct group *g);
+void group_free(struct engine *e, struct group *g); /* in memory only */
+/* The configuration is nobody's from now on, and is to be deleted; `id` says whose it was. */
+[[gnu::warn_unused_result]] enum error leftover_make(struct engine *e, struct configuration *c, struct bytes id);
+void leftover_records(struct engine *e); /* at the start: writes those that are not stored yet */
+
+/* ---- learn.c */
+/* An uplink of a device that is not known (NULL) or not served, or that is being learned. */
+enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t scef, uint64_t uplink_ref,
+                                 const struct nidd_uplink *u, enum error *err);
+void learn_stored(struct engine *e, struct device *d, enum error err); /* its record, or not */
+void learn_forget(struct device *d);                                   /* what is held of it */
 
 /* ---- removal.c */
 void removal_start(struct engine *e);
-void configuration_removed(struct engine *e, struct device *d, const struct nidd_configuration_result *r);
+void configuration_removed(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r);
 
 #endif

@@ -1,20 +1,19 @@
-/* Devices that have been taken out of the configuration: what is stored for them ends, and their NIDD configurations
- * are deleted at the SCEF. Their records stay, without a link: the address of a device is never given to another one,
- * and one that comes back has its own again. */
+/* What is in the configuration file no more: the messages of devices end, and NIDD configurations are deleted at the
+ * SCEF, those of devices, of groups, and what is left of devices and groups that have another one now. The records of
+ * devices stay, without a link: the address of a device is never given to another one, and one that comes back has its
+ * own again. */
 #include "nidd/internal.h"
 
 #include <stdlib.h>
 
-static void tell(struct engine *e, const struct device *d, const char *reason, int status, enum t8_cause cause)
+static bool has_link(const struct device *d)
 {
-    struct engine_event ev = {
-        .kind = ENGINE_CONFIGURATION, .server = NO_SERVER, .reason = reason, .http_status = status, .cause = cause};
-    event_emit(e, d, &ev);
+    return d->configuration && !d->configuration->group && d->configuration->link;
 }
 
 static bool has_something(const struct device *d)
 {
-    return d->link || d->queue.messages || !list_empty(&d->queue.items) || !list_empty(&d->awaiting) || d->spooled;
+    return has_link(d) || d->queue.messages || !list_empty(&d->queue.items) || !list_empty(&d->awaiting) || d->spooled;
 }
 
 /* A file that was cut short, or another one by mistake, must not delete everything. */
@@ -29,6 +28,9 @@ static bool is_a_mistake(const struct engine *e)
         else if (d && has_something(d))
             removed++;
     }
+    LIST_EACH (it, &e->leftovers)
+        if (LIST_ENTRY(it, const struct group, leftover_node)->seq == 0)
+            removed++;
     return removed > left;
 }
 
@@ -54,7 +56,10 @@ void removal_start(struct engine *e)
     if (e->o.delete_removed == ENGINE_DELETE_REMOVED_NO || !e->ports.configuration_delete)
         return;
     if (e->o.delete_removed != ENGINE_DELETE_REMOVED_ALL && is_a_mistake(e)) {
-        tell(e, NULL, "more devices are gone than left: nothing deleted", 0, T8_CAUSE_NONE);
+        struct engine_event ev = {.kind = ENGINE_CONFIGURATION,
+                                  .server = NO_SERVER,
+                                  .reason = "more devices are gone than left: nothing deleted"};
+        event_emit(e, NULL, &ev);
         return;
     }
     for (uint32_t leg = 0; leg < e->leg_count; leg++) {
@@ -62,28 +67,38 @@ void removal_start(struct engine *e)
         if (!d || d->routed)
             continue;
         cancel(e, d);
-        if (d->link)
-            configuration_line_up(e, d);
+        if (has_link(d))
+            configuration_line_up(e, d->configuration);
     }
+    LIST_EACH (it, &e->leftovers)
+        configuration_line_up(e, LIST_ENTRY(it, struct group, leftover_node)->configuration);
 }
 
-void configuration_removed(struct engine *e, struct device *d, const struct nidd_configuration_result *r)
+static void deleted(struct engine *e, struct configuration *c)
 {
-    bool gone = (r->http_status >= 200 && r->http_status < 300) || r->http_status == 404 || r->http_status == 410;
-    if (gone) {
-        tell(e, d, "deleted", r->http_status, r->cause);
-        free(d->link);
-        d->link = NULL;
-        d->packet_size_bytes = 0;
-        d->configuration = CONFIGURATION_NONE;
-        device_put(e, d);
+    if (c->group) {
+        group_end(e, c->group);
         return;
     }
-    tell(e, d, "not deleted", r->http_status, r->cause);
-    d->configuration = CONFIGURATION_WAITING; /* a refusal is asked about again, too, but seldom */
+    free(c->link);
+    c->link = NULL;
+    c->packet_size_bytes = 0;
+    configuration_set_state(e, c, CONFIGURATION_NONE);
+    configuration_put(e, c);
+}
+
+void configuration_removed(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
+{
+    bool gone = (r->http_status >= 200 && r->http_status < 300) || r->http_status == 404 || r->http_status == 410;
+    configuration_tell(e, c, gone ? "deleted" : "not deleted", r->http_status, r->cause);
+    if (gone) {
+        deleted(e, c);
+        return;
+    }
+    /* A refusal is asked about again, too, but seldom. */
     bool refused = r->http_status >= 400 && r->http_status < 500 && r->http_status != 429;
-    uint64_t pause = r->retry_after_s ? r->retry_after_s * 1000ULL : refused ? e->o.retry_max_ms : d->retry_ms;
-    d->retry_ms = (uint32_t)(d->retry_ms * 2ULL < e->o.retry_max_ms ? d->retry_ms * 2ULL : e->o.retry_max_ms);
-    d->configuration_retry_ms = e->now_ms + pause;
-    timer_start(&e->timers, &d->flow_timer, d->configuration_retry_ms);
+    configuration_later(e, c, CONFIGURATION_WAITING,
+                        r->retry_after_s ? r->retry_after_s * 1000ULL
+                        : refused        ? e->o.retry_max_ms
+                                         : 0);
 }

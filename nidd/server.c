@@ -257,8 +257,8 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
             .code = COAP_CODE(5, 3), .max_age_s = 10, .block1_szx = -1, .diagnostic = "shutting down"};
     } else if (!d->routed) {
         no = (struct coap_error){.code = COAP_CODE(5, 2), .block1_szx = -1, .diagnostic = "device is not configured"};
-    } else if (d->configuration == CONFIGURATION_REFUSED) {
-        const char *cause = t8_cause_name(d->configuration_cause);
+    } else if (configuration_refuses(d)) {
+        const char *cause = t8_cause_name(d->configuration->cause);
         no = (struct coap_error){
             .code = COAP_CODE(5, 2), .block1_szx = -1, .diagnostic = cause[0] ? cause : "refused by the SCEF"};
     } else if (v->message.len > device_packet_size(e, d)) {
@@ -308,7 +308,7 @@ void engine_server_datagram(struct engine *e, uint64_t now_ms, uint32_t leg, uin
     struct coap_view v;
     if (server >= e->server_count)
         return;
-    if (!d) {
+    if (!d || d->learning) { /* nobody knows that address yet */
         event_drop(e, NULL, server, message, "unknown_leg");
         return;
     }

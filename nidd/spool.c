@@ -93,7 +93,7 @@ void spool_stored(struct engine *e, struct exchange *x, enum error err)
 
 void spool_remove(struct engine *e, struct exchange *x)
 {
-    engine_record_delete(e, RECORD_UPLINK, x->device, x->spool_seq);
+    engine_message_delete(e, RECORD_UPLINK, x->device, x->spool_seq);
     x->spool_seq = 0;
     x->device->spooled--;
     e->spooled_messages--;

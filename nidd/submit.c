@@ -22,7 +22,7 @@ static void submit(struct engine *e, struct downlink *m)
     queue_set_in_flight(&d->queue, &m->item, true);
     m->state = DOWNLINK_SUBMITTED;
     m->submitted_ms = e->now_ms;
-    m->link_age = d->link_age;
+    m->link_age = d->configuration->link_age;
     m->attempts++;
     d->downlink_count++;
     struct engine_event ev = {.kind = ENGINE_SUBMIT,
@@ -34,8 +34,9 @@ static void submit(struct engine *e, struct downlink *m)
                               .reason = m->attempts > 1 ? "repeated" : ""};
     event_emit(e, d, &ev);
     e->ports.downlink_submit(e->ports.ctx, m->h,
-                             &(struct engine_submit){.id = device_identity(d),
-                                                     .configuration_link = bytes_of_str(d->link),
+                             &(struct engine_submit){.scef = d->configuration->scef,
+                                                     .id = device_identity(d),
+                                                     .configuration_link = bytes_of_str(d->configuration->link),
                                                      .data = blob_bytes(m->message),
                                                      .maximum_latency_s = 0});
 }
@@ -162,6 +163,26 @@ static uint64_t longer(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static void not_found(struct engine *e, struct downlink *m)
+{
+    struct device *d = m->device;
+    struct configuration *c = d->configuration;
+    bool news = m->link_age == c->link_age; /* else it is about the link before */
+    m->state = DOWNLINK_QUEUED;
+    queue_set_in_flight(&d->queue, &m->item, false);
+    if (news && c->group) {
+        /* Is it the group's configuration that is gone, or this device in it? The device waits for its own pause, or
+         * for a new configuration. */
+        m->attempts = 0;
+        device_hold(e, d, 0);
+        configuration_doubted(e, c);
+        return;
+    }
+    m->item.not_before_ms = e->now_ms + 1000;
+    if (news)
+        configuration_lost(e, c, "not found by the SCEF");
+}
+
 static void refused(struct engine *e, struct downlink *m, const struct nidd_submit_result *r)
 {
     struct device *d = m->device;
@@ -189,11 +210,7 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
         break;
     }
     if (r->http_status == 404) {
-        m->state = DOWNLINK_QUEUED;
-        queue_set_in_flight(&d->queue, &m->item, false);
-        m->item.not_before_ms = e->now_ms + 1000;
-        if (m->link_age == d->link_age) /* else it is news of the one before */
-            configuration_lost(e, d, "not found by the SCEF");
+        not_found(e, m);
     } else if (r->http_status == 429 || r->http_status >= 500 || r->http_status == 401 || r->http_status == 408 ||
                (r->http_status >= 300 && r->http_status < 400)) { /* led elsewhere, which is not followed */
         queue_again(e, m, pause);
@@ -223,32 +240,44 @@ static void settle(struct engine *e, struct downlink *m, enum t8_delivery_status
         try_again(e, m);
 }
 
-static enum t8_delivery_status early_status(struct engine *e, struct bytes tail)
+static enum t8_delivery_status early_status(struct engine *e, struct scef *s, struct bytes tail)
 {
     enum t8_delivery_status found = T8_DELIVERY_UNSET;
     for (uint32_t i = 0; i < EARLY_STATUS_SLOTS; i++) {
-        if (e->early[i].link && bytes_equal(bytes_of_str(e->early[i].link), tail)) {
-            if (e->now_ms - e->early[i].at_ms <= EARLY_STATUS_MS)
-                found = e->early[i].status;
-            free(e->early[i].link);
-            e->early[i].link = NULL;
+        if (s->early[i].link && bytes_equal(bytes_of_str(s->early[i].link), tail)) {
+            if (e->now_ms - s->early[i].at_ms <= EARLY_STATUS_MS)
+                found = s->early[i].status;
+            free(s->early[i].link);
+            s->early[i].link = NULL;
         }
     }
     return found;
 }
 
+/* It may have overtaken the 201 it belongs to: kept for a while. */
+static void early_keep(struct engine *e, struct scef *s, struct bytes tail, enum t8_delivery_status status)
+{
+    uint32_t slot = s->early_next++ % EARLY_STATUS_SLOTS;
+    free(s->early[slot].link);
+    s->early[slot].link = bytes_dup_str(tail);
+    s->early[slot].status = status;
+    s->early[slot].at_ms = e->now_ms;
+}
+
 static void with_scef(struct engine *e, struct downlink *m, const struct nidd_submit_result *r)
 {
     struct bytes tail = t8_link_tail(r->link);
+    struct scef *s = &e->scefs[device_scef(m->device)];
+    struct map *links = &s->by_delivery_link;
     m->state = DOWNLINK_WITH_SCEF;
-    enum t8_delivery_status status = tail.len ? early_status(e, tail) : T8_DELIVERY_UNSET;
+    enum t8_delivery_status status = tail.len ? early_status(e, s, tail) : T8_DELIVERY_UNSET;
     if (status != T8_DELIVERY_UNSET) {
         settle(e, m, status, 0);
         return;
     }
-    if (tail.len && !map_get(&e->by_delivery_link, tail)) {
+    if (tail.len && !map_get(links, tail)) {
         m->delivery_link = bytes_dup_str(r->link);
-        if (m->delivery_link && map_put(&e->by_delivery_link, m) != OK) {
+        if (m->delivery_link && map_put(links, m) != OK) {
             free(m->delivery_link);
             m->delivery_link = NULL;
         }
@@ -284,8 +313,8 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
     if (!m || m->state != DOWNLINK_SUBMITTED)
         return;
     struct device *d = m->device;
-    if (r->configuration_link.len && m->link_age == d->link_age)
-        configuration_moved(e, d, r->configuration_link);
+    if (r->configuration_link.len && m->link_age == d->configuration->link_age)
+        configuration_moved(e, d->configuration, r->configuration_link);
     bool refused_before_sending = r->outcome == NIDD_SUBMIT_REFUSED && r->cause != T8_CAUSE_TIMEOUT &&
                                   r->cause != T8_CAUSE_NEXT_HOP && r->http_status != 504;
     bool certainly_not = refused_before_sending || (r->outcome == NIDD_SUBMIT_NO_ANSWER && r->not_sent);
@@ -315,24 +344,21 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
     downlink_flow(e, d);
 }
 
-enum error engine_delivery_status(struct engine *e, uint64_t now_ms, const struct nidd_delivery_status *s)
+enum error engine_delivery_status(struct engine *e, uint64_t now_ms, uint32_t scef,
+                                  const struct nidd_delivery_status *s)
 {
     engine_set_time(e, now_ms);
+    if (scef >= e->scef_count)
+        return ERR_NOT_FOUND;
     struct bytes tail = t8_link_tail(s->nidd_downlink_data_transfer);
-    struct downlink *m = tail.len ? map_get(&e->by_delivery_link, tail) : NULL;
+    struct downlink *m = tail.len ? map_get(&e->scefs[scef].by_delivery_link, tail) : NULL;
     struct engine_event ev = {.kind = ENGINE_DELIVERY_STATUS,
                               .server = m ? m->server : NO_SERVER,
                               .seq = m ? m->seq : 0,
                               .delivery_status = s->delivery_status};
     event_emit(e, m ? m->device : NULL, &ev);
-    if (!m && !t8_delivery_is_pending(s->delivery_status) && tail.len) {
-        /* It may have overtaken the 201 it belongs to: kept for a while. */
-        uint32_t slot = e->early_next++ % EARLY_STATUS_SLOTS;
-        free(e->early[slot].link);
-        e->early[slot].link = bytes_dup_str(tail);
-        e->early[slot].status = s->delivery_status;
-        e->early[slot].at_ms = e->now_ms;
-    }
+    if (!m && !t8_delivery_is_pending(s->delivery_status) && tail.len)
+        early_keep(e, &e->scefs[scef], tail, s->delivery_status);
     if (!m || m->state != DOWNLINK_WITH_SCEF || t8_delivery_is_pending(s->delivery_status))
         return OK;
     struct device *d = m->device;

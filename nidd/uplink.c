@@ -192,21 +192,48 @@ static enum engine_verdict coap_message(struct engine *e, struct input *in)
     return forward(e, in, route(d), v->type, NULL);
 }
 
-enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint64_t uplink_ref, const struct nidd_uplink *u,
-                                  enum error *err)
+enum engine_verdict uplink_take(struct engine *e, struct device *d, uint64_t uplink_ref, struct bytes data,
+                                enum error *err)
+{
+    struct coap_view v;
+    d->uplink_count++;
+    device_heard(e, d);
+
+    enum engine_verdict verdict = ENGINE_TAKEN;
+    switch (payload_kind_of(data)) {
+    case PAYLOAD_COAP:
+        if (coap_view_parse(data, &v) == OK) {
+            struct input in = {.device = d, .view = &v, .uplink_ref = uplink_ref};
+            event_message(e, ENGINE_UPLINK, d, NO_SERVER, data, "");
+            verdict = coap_message(e, &in);
+            *err = in.err;
+        } else {
+            event_drop(e, d, NO_SERVER, data, "not_coap");
+        }
+        break;
+    case PAYLOAD_DTLS:
+        event_drop(e, d, NO_SERVER, data, "dtls");
+        break;
+    case PAYLOAD_OTHER:
+        event_drop(e, d, NO_SERVER, data, "not_coap");
+        break;
+    }
+    downlink_repeat_overdue(e, d);
+    d->last_uplink_ms = e->now_ms;
+    downlink_flow(e, d);
+    return verdict;
+}
+
+enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t scef, uint64_t uplink_ref,
+                                  const struct nidd_uplink *u, enum error *err)
 {
     engine_set_time(e, now_ms);
     struct device *d = device_find(e, u->id);
-    struct coap_view v;
+    const struct configuration *c = d ? d->configuration : NULL;
 
-    if (!d || !d->routed) {
-        *err = ERR_UNKNOWN_DEVICE;
-        struct engine_event ev = {
-            .kind = ENGINE_DROPPED, .server = NO_SERVER, .message = u->data, .reason = "unknown_device"};
-        event_emit(e, NULL, &ev);
-        return ENGINE_REFUSED;
-    }
-    struct device *other = u->id.msisdn.len ? map_get(&e->by_msisdn, u->id.msisdn) : NULL;
+    if (!d || !d->routed || d->learning || c->scef != scef)
+        return learn_uplink(e, d, scef, uplink_ref, u, err);
+    const struct device *other = u->id.msisdn.len ? map_get(&e->by_msisdn, u->id.msisdn) : NULL;
     if (other && other != d) {
         *err = ERR_IDENTITY;
         event_drop(e, d, NO_SERVER, u->data, "contradictory_identities");
@@ -214,35 +241,10 @@ enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint64_t up
     }
     /* While we do not know our link yet, a notification may have overtaken the answer that tells it. */
     struct bytes tail = t8_link_tail(u->nidd_configuration);
-    if (d->link && tail.len && !bytes_equal(tail, t8_link_tail(bytes_of_str(d->link)))) {
+    if (c->link && tail.len && !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link)))) {
         *err = ERR_UNKNOWN_CONFIGURATION;
         event_drop(e, d, NO_SERVER, u->data, "unknown_configuration");
         return ENGINE_REFUSED;
     }
-    d->uplink_count++;
-    device_heard(e, d);
-
-    enum engine_verdict verdict = ENGINE_TAKEN;
-    switch (payload_kind_of(u->data)) {
-    case PAYLOAD_COAP:
-        if (coap_view_parse(u->data, &v) == OK) {
-            struct input in = {.device = d, .view = &v, .uplink_ref = uplink_ref};
-            event_message(e, ENGINE_UPLINK, d, NO_SERVER, u->data, "");
-            verdict = coap_message(e, &in);
-            *err = in.err;
-        } else {
-            event_drop(e, d, NO_SERVER, u->data, "not_coap");
-        }
-        break;
-    case PAYLOAD_DTLS:
-        event_drop(e, d, NO_SERVER, u->data, "dtls");
-        break;
-    case PAYLOAD_OTHER:
-        event_drop(e, d, NO_SERVER, u->data, "not_coap");
-        break;
-    }
-    downlink_repeat_overdue(e, d);
-    d->last_uplink_ms = e->now_ms;
-    downlink_flow(e, d);
-    return verdict;
+    return uplink_take(e, d, uplink_ref, u->data, err);
 }

@@ -30,6 +30,8 @@ static const char *kind_name(enum record_kind kind)
         return "downlink";
     case RECORD_UPLINK:
         return "uplink";
+    case RECORD_CONFIGURATION:
+        return "configuration";
     case RECORD_SEQUENCE:
         break;
     }
@@ -66,6 +68,11 @@ static enum error record_take(void *ctx, struct bytes key, struct bytes value)
         uint64_t reserved;
         err = record_sequence_decode(key, value, &reserved);
         engine_restore_sequence(r->a->engine, reserved);
+    } else if (r->kind == RECORD_CONFIGURATION) {
+        struct record_configuration c;
+        err = record_configuration_decode(key, value, &c);
+        if (!err)
+            err = engine_restore_configuration(r->a->engine, &c);
     } else if (r->kind == RECORD_DEVICE) {
         struct record_device d;
         err = record_device_decode(key, value, &d);
@@ -107,7 +114,8 @@ static void asides_move(struct restore *r)
 
 enum error adapter_restore(struct adapter *a)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_DEVICE, RECORD_DOWNLINK, RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_DOWNLINK,
+                                             RECORD_UPLINK};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct restore r = {.a = a, .kind = kinds[i]};
         uint8_t prefix = (uint8_t)kinds[i];

@@ -246,7 +246,7 @@ static enum error http_start(struct scef_sim *s, struct buf *why)
     struct http_server_options server = {
         .host = c->listen.host,
         .port = c->listen.port,
-        .max_body_bytes = T8_MAX_BODY_BYTES,
+        .max_body_bytes = T8_MAX_REQUEST_BYTES,
         .max_connections = CONNECTIONS_MAX,
         .idle_timeout_s = IDLE_TIMEOUT_S,
         .tls = c->tls,

@@ -169,6 +169,29 @@ monitoring_subscription_decode_request(struct bytes body, struct monitoring_subs
                                                                       struct buf *out);
 void monitoring_subscription_release(struct monitoring_subscription *s);
 
+/* ---- JSON Patch of a subscription: an array of PatchItem (TS 29.122 clause 5.3.3.3.3, RFC 6902) */
+enum monitoring_patch_operation {
+    MONITORING_PATCH_UNSET,
+    MONITORING_PATCH_ADD,
+    MONITORING_PATCH_COPY,
+    MONITORING_PATCH_MOVE,
+    MONITORING_PATCH_REMOVE,
+    MONITORING_PATCH_REPLACE,
+    MONITORING_PATCH_TEST
+};
+struct monitoring_patch_item {
+    enum monitoring_patch_operation op;
+    struct bytes path;  /* JSON pointer */
+    struct bytes from;  /* of COPY and MOVE */
+    struct bytes value; /* JSON text, of ADD, REPLACE and TEST */
+};
+struct monitoring_patch {
+    const struct monitoring_patch_item *items;
+    size_t items_count;
+};
+/* ERR_MEMBER_MISSING: no item, or one without what its operation needs; ERR_MEMBER_TYPE: a value that is no JSON. */
+[[gnu::warn_unused_result]] enum error monitoring_patch_encode(const struct monitoring_patch *c, struct buf *out);
+
 /* ---- the 200 to a one-time request, or to a DELETE: MonitoringEventReport, MonitoringEventReports (5.3.2.3.10), or an
  * array of reports. */
 struct monitoring_reports {

@@ -5,8 +5,9 @@
 #define REFUSAL_LOG_MS 10000
 
 struct pending {
-    scs_answer_fn fn;
     uint64_t ref;
+    const char *other_type;
+    unsigned tag;
     uint32_t ticket;
     uint8_t hops;
     bool temporary;   /* a 307 among the hops: what comes behind it is not for good */
@@ -110,36 +111,46 @@ static bool follow(struct scs_requests *q, struct pending *p, uint64_t h, const 
     return true;
 }
 
+/* Some know the other media type of a PATCH only. */
+static bool ask_otherwise(struct scs_requests *q, struct pending *p, uint64_t h, const struct http_answer *a)
+{
+    struct http_request_options r = a->request;
+    r.content_type = p->other_type;
+    p->other_type = NULL;
+    return q->send(q->ctx, &r, on_answer, q, h) == OK;
+}
+
 static void on_answer(void *ctx, uint64_t h, enum error err, const struct http_answer *a)
 {
     struct scs_requests *q = ctx;
     struct pending *p = slab_get(&q->pending, h);
     if (!p)
         return; /* cannot be */
+    if (a && a->status == 415 && p->other_type && ask_otherwise(q, p, h, a))
+        return;
     if (a && a->status >= 300 && a->status < 400 && a->status != 304 && follow(q, p, h, a))
         return;
     struct pending last = *p;
     slab_delete(&q->pending, h);
     if (a && a->overload[0] && !overload_hear(&q->overload, bytes_of_str(a->overload), loop_now_ms(q->loop)))
         log_write(LOG_DEBUG, "overload_header_ignored", LOG_S("value", a->overload));
-    enum breaker_outcome outcome =
-        last.fn(q->ctx, last.ref, err, a, last.moved.failed ? bytes_of(NULL, 0) : buf_bytes(&last.moved));
+    struct bytes moved = last.moved.failed ? bytes_of(NULL, 0) : buf_bytes(&last.moved);
+    enum breaker_outcome outcome = q->answered(q->ctx, last.tag, last.ref, err, a, moved);
     end(q, last.ticket, outcome, a ? a->retry_after_s : 0);
     buf_free(&last.moved);
 }
 
-enum error scs_requests_send(struct scs_requests *q, const struct http_request_options *r, bool thin, scs_answer_fn fn,
-                             uint64_t ref)
+enum error scs_requests_send(struct scs_requests *q, const struct scs_request *r)
 {
     uint32_t ticket;
     handle h;
-    if (!admitted(q, thin, &ticket))
+    if (!admitted(q, r->thin, &ticket))
         return ERR_UNREACHABLE;
     struct pending *p = slab_new(&q->pending, &h);
     enum error err = p ? OK : ERR_NO_MEMORY;
     if (p) {
-        *p = (struct pending){.fn = fn, .ref = ref, .ticket = ticket};
-        err = q->send(q->ctx, r, on_answer, q, h);
+        *p = (struct pending){.ref = r->ref, .other_type = r->other_type, .tag = r->tag, .ticket = ticket};
+        err = q->send(q->ctx, &r->http, on_answer, q, h);
         if (err)
             slab_delete(&q->pending, h);
     }

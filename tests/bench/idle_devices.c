@@ -36,18 +36,18 @@ static void on_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
     die("an idle device got a downlink");
 }
 
-static void on_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void on_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
     struct world *w = ctx;
-    (void)id;
+    (void)scef, (void)id;
     if (w->count == WINDOW)
         die("more than %d configuration requests at once", WINDOW);
     w->refs[w->count++] = ref;
 }
 
-static void on_get(void *ctx, uint64_t ref, struct bytes link)
+static void on_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
-    (void)ctx, (void)ref, (void)link;
+    (void)ctx, (void)scef, (void)ref, (void)link;
     die("a new device has a link");
 }
 
@@ -133,13 +133,14 @@ int main(int argc, char **argv)
     o.configuration_window = WINDOW;
     must(engine_new(&o, &ports, w.now_ms, &w.engine), "engine_new");
     must(engine_server_add(w.engine, "main"), "engine_server_add");
+    must(engine_scef_add(w.engine, &(struct engine_scef_options){.name = "scef"}), "engine_scef_add");
 
     size_t heap = heap_bytes(), resident = resident_bytes();
     span_begin(&add, 0);
     for (uint32_t i = 0; i < devices; i++) {
         char id[DEVICE_ID_CHARS];
         device_id_write(i, id);
-        const struct engine_device_options d = {.id = {.external_id = bytes_of(id, sizeof(id))}, .server = 0};
+        const struct engine_device_options d = {.id = {.external_id = bytes_of(id, sizeof(id))}, .group = ENGINE_NONE};
         must(engine_device_add(w.engine, &d), "engine_device_add");
     }
     engine_stored(w.engine, w.now_ms, w.tickets, OK);

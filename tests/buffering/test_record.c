@@ -29,8 +29,26 @@ static enum error decode_sequence(struct bytes key, struct bytes value)
     return record_sequence_decode(key, value, &reserved);
 }
 
+static enum error decode_configuration(struct bytes key, struct bytes value)
+{
+    struct record_configuration c;
+    return record_configuration_decode(key, value, &c);
+}
+
+static const struct record_configuration configuration = {
+    .id = {(const uint8_t *)"g1@example.org", 14},
+    .seq = 0x0102030405060708,
+    .scef = {(const uint8_t *)"core", 4},
+    .link = {(const uint8_t *)"https://scef/3gpp-nidd/v1/as/configurations/7", 45},
+    .maximum_packet_size_bytes = 1358,
+};
+
 static const struct record_device device = {
     .id = {(const uint8_t *)"dev1@example.org", 16},
+    .msisdn = {(const uint8_t *)"4917", 4},
+    .scef = {(const uint8_t *)"core", 4},
+    .group = {(const uint8_t *)"g1@example.org", 14},
+    .flags = RECORD_DEVICE_LEARNED,
     .configuration_link = {(const uint8_t *)"https://scef/3gpp-nidd/v1/as/configurations/7", 45},
     .leg = 0x01020304,
     .maximum_packet_size_bytes = 1358,
@@ -98,14 +116,69 @@ static void test_device_round_trip(void **state)
         struct buf value = {0};
         struct record_device out;
         if (empty)
-            d.configuration_link = (struct bytes){0};
+            d = (struct record_device){.id = device.id};
         record_device_key(d.id, &key);
         record_device_encode(buf_bytes(&key), &d, &value);
         assert_int_equal(record_device_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
         assert_bytes_equal(out.id, d.id);
         assert_bytes_equal(out.configuration_link, d.configuration_link);
+        assert_bytes_equal(out.scef, d.scef);
+        assert_bytes_equal(out.group, d.group);
+        assert_bytes_equal(out.msisdn, d.msisdn);
+        assert_int_equal(out.flags, d.flags);
         assert_int_equal(out.leg, d.leg);
         assert_int_equal(out.maximum_packet_size_bytes, d.maximum_packet_size_bytes);
+        buf_free(&key);
+        buf_free(&value);
+    }
+}
+
+static void add_right_crc(const struct buf *key, struct buf *value)
+{
+    buf_add_be32(value, crc32c(crc32c(0, buf_bytes(key)), buf_bytes(value)));
+}
+
+/* Of before there were several SCEFs: leg, packet size, link. */
+static void test_device_of_version_1(void **state)
+{
+    (void)state;
+    struct buf key = {0};
+    struct buf value = {0};
+    struct record_device out;
+    record_device_key(BYTES_LIT("dev1@example.org"), &key);
+    buf_add(&value, BYTES_LIT("\x01\x01\x02\x03\x04\x00\x00\x05\x4e\x00\x02/a"));
+    add_right_crc(&key, &value);
+    assert_int_equal(record_device_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+    assert_bytes_equal(out.configuration_link, BYTES_LIT("/a"));
+    assert_int_equal(out.leg, 0x01020304);
+    assert_int_equal(out.maximum_packet_size_bytes, 1358);
+    assert_int_equal(out.scef.len + out.group.len + out.msisdn.len + out.flags, 0);
+    value.len -= 4;
+    value.data[0] = 3; /* of times to come */
+    add_right_crc(&key, &value);
+    assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_free(&key);
+    buf_free(&value);
+}
+
+static void test_configuration_round_trip(void **state)
+{
+    (void)state;
+    struct record_configuration c = configuration;
+    for (int empty = 0; empty < 2; empty++) {
+        struct buf key = {0};
+        struct buf value = {0};
+        struct record_configuration out;
+        if (empty)
+            c = (struct record_configuration){.id = configuration.id};
+        record_message_key(RECORD_CONFIGURATION, c.id, c.seq, &key);
+        record_configuration_encode(buf_bytes(&key), &c, &value);
+        assert_int_equal(record_configuration_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+        assert_bytes_equal(out.id, c.id);
+        assert_true(out.seq == c.seq);
+        assert_bytes_equal(out.scef, c.scef);
+        assert_bytes_equal(out.link, c.link);
+        assert_int_equal(out.maximum_packet_size_bytes, c.maximum_packet_size_bytes);
         buf_free(&key);
         buf_free(&value);
     }
@@ -207,6 +280,13 @@ static void test_damage_is_refused(void **state)
     record_device_key(device.id, &key);
     record_device_encode(buf_bytes(&key), &device, &value);
     assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_device);
+    assert_int_equal(decode_configuration(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_reset(&key);
+    buf_reset(&value);
+    record_message_key(RECORD_CONFIGURATION, configuration.id, configuration.seq, &key);
+    record_configuration_encode(buf_bytes(&key), &configuration, &value);
+    assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_configuration);
+    assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
     assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
     buf_reset(&key);
     buf_reset(&value);
@@ -245,11 +325,6 @@ static void test_record_under_a_foreign_key_is_refused(void **state)
     buf_free(&key);
     buf_free(&other);
     buf_free(&value);
-}
-
-static void add_right_crc(const struct buf *key, struct buf *value)
-{
-    buf_add_be32(value, crc32c(crc32c(0, buf_bytes(key)), buf_bytes(value)));
 }
 
 /* A right checksum is no proof of sense. */
@@ -348,6 +423,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_device_round_trip),
+        cmocka_unit_test(test_device_of_version_1),
+        cmocka_unit_test(test_configuration_round_trip),
         cmocka_unit_test(test_sequence_round_trip),
         cmocka_unit_test(test_message_round_trip),
         cmocka_unit_test(test_random_messages_round_trip),

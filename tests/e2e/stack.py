@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "sim/demo"))
+sys.path[:0] = [str(TOP / "sim/demo"), str(TOP / "tests")]
+import callback_path  # noqa: E402
 from exchanges import Exchanges, JsonLines, Operations, is_request  # noqa: E402
 
 BIN = Path(os.environ.get("SCEF_BIN") or TOP / "build/asan/bin")
@@ -240,7 +241,7 @@ class Stack:
     def metric(self, name, **labels):
         """0 when it was never counted."""
         text = self.admin("/metrics").body.decode()
-        label = "".join(f'{key}="{value}"' for key, value in labels.items())
+        label = ",".join(f'{key}="{value}"' for key, value in labels.items())
         head = f"scef_adapter_{name}" + (f"{{{label}}}" if label else "")
         found = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.rsplit(" ", 1)[0] == head]
         return float(found[0]) if found else 0
@@ -251,7 +252,7 @@ class Stack:
         assert reply.status in (200, 204), (reply.status, reply.body)
         return json.loads(reply.body) if reply.body else None
 
-    def notify(self, body, path="/t8/nidd", **how):
+    def notify(self, body, path=callback_path.NIDD, **how):
         """A T8 notification to the adapter."""
         return http_request(self.callback_port, "POST", path, body, **how)
 

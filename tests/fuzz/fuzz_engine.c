@@ -74,12 +74,16 @@ static void input_uplink(unsigned device)
     fail_unless(data);
     memcpy(data, composed, len);
     data = realloc(data, len ? len : 1);
-    const struct nidd_uplink u = {.id = world_identity(device), .data = bytes_of(data, len)};
+    struct engine_group_info g;
+    struct nidd_uplink u = {.id = world_identity(device), .data = bytes_of(data, len)};
     enum error err = OK;
+    uint32_t scef = world_scef(device) ^ (len % 16 == 15); /* now and then another one */
+    if (device == 4 && engine_group_info_get(w.e, 0, &g))
+        u.nidd_configuration = g.configuration_link;
     uint32_t ref = ++w.later_ref;
     w.later[ref] = 1;
     w.inside = true;
-    enum engine_verdict v = engine_uplink(w.e, w.now_ms, ref, &u, &err);
+    enum engine_verdict v = engine_uplink(w.e, w.now_ms, scef, ref, &u, &err);
     if (v != ENGINE_LATER) {
         fail_unless(w.later[ref] == 1);
         w.later[ref] = 0;
@@ -140,18 +144,47 @@ static void input_submit_result(unsigned how)
     world_checks();
 }
 
+/* The list shows some of the devices, and the group perhaps. */
+static void input_listed(uint32_t scef)
+{
+    static const int statuses[] = {200, 200, 503, 404};
+    if (!w.listing[scef])
+        return;
+    unsigned what = u8();
+    w.listing[scef] = false;
+    w.inside = true;
+    for (unsigned i = 0; i <= DEVICES; i++) {
+        struct nidd_configuration_found f = {
+            .id = i < DEVICES ? world_identity(i) : (struct t8_identity){.external_group_id = BYTES_LIT(GROUP)},
+            .result = {.http_status = 200, .link = link_of(i ? 0 : 3), .status = T8_NIDD_ACTIVE}};
+        if (what >> i & 1)
+            engine_configuration_found(w.e, w.now_ms, scef, &f);
+    }
+    const struct nidd_configuration_result r = {.http_status = statuses[what >> 6]};
+    engine_configuration_listed(w.e, w.now_ms, scef, &r);
+    world_checks();
+}
+
 static void input_configuration_result(unsigned how)
 {
-    static const int statuses[] = {201, 200, 404, 403, 500, 0, 429, 201};
+    static const int statuses[] = {201, 200, 404, 403, 500, 0, 409, 204};
+    if (how & 8) {
+        input_listed(how & 1);
+        return;
+    }
     if (w.configuration_count == 0)
         return;
     size_t i = how % w.configuration_count;
     uint64_t ref = w.configurations[i];
     w.configurations[i] = w.configurations[--w.configuration_count];
+    w.configuration_scefs[i] = w.configuration_scefs[w.configuration_count];
     unsigned what = u8();
     const struct nidd_configuration_result r = {.http_status = statuses[what & 7],
                                                 .link = what & 8 ? link_of(what >> 4) : link_of(0),
                                                 .status = what & 64 ? T8_NIDD_TERMINATED : T8_NIDD_ACTIVE,
+                                                .has_body = what & 32,
+                                                .duration_ms = what & 128 ? w.now_ms + 30 * MINUTE : 0,
+                                                .notification_destination = link_of(what >> 5),
                                                 .maximum_packet_size_bits = what & 128 ? 8 * 60 : 0};
     w.inside = true;
     engine_configuration_result(w.e, w.now_ms, ref, &r);
@@ -161,16 +194,18 @@ static void input_configuration_result(unsigned how)
 static void input_status(unsigned device, unsigned what)
 {
     enum error err;
+    uint32_t scef = world_scef(device) ^ (what >> 7);
     w.inside = true;
     if (what & 1) {
         const struct nidd_delivery_status s = {.nidd_downlink_data_transfer = link_of(what >> 1),
                                                .delivery_status = (what >> 4) % (T8_DELIVERY_OTHER_FAILURE + 1)};
-        err = engine_delivery_status(w.e, w.now_ms, &s);
+        err = engine_delivery_status(w.e, w.now_ms, scef, &s);
     } else {
-        const struct nidd_configuration_status s = {.nidd_configuration = link_of(what >> 1),
-                                                    .id = world_identity(device),
-                                                    .status = (what >> 4) % (T8_NIDD_STATUS_OTHER + 1)};
-        err = engine_configuration_status(w.e, w.now_ms, &s);
+        const struct nidd_configuration_status s = {
+            .nidd_configuration = link_of(what >> 1),
+            .id = what & 64 ? (struct t8_identity){.external_group_id = BYTES_LIT(GROUP)} : world_identity(device),
+            .status = (what >> 4) % (T8_NIDD_STATUS_OTHER + 1)};
+        err = engine_configuration_status(w.e, w.now_ms, scef, &s);
     }
     fail_unless(err < ERROR_COUNT);
     world_checks();
@@ -186,9 +221,13 @@ static void quiesce(void)
             in = (struct reader){.rest = BYTES_LIT("\x04")};
             input_submit_result(0);
         }
-        while (w.configuration_count && !w.dead) {
+        for (unsigned n = 0; w.configuration_count && n < 64 && !w.dead; n++) {
             in = (struct reader){.rest = BYTES_LIT("\x00")};
             input_configuration_result(0);
+        }
+        for (unsigned scef = 0; scef < SCEFS; scef++) {
+            in = (struct reader){.rest = BYTES_LIT("\x20")}; /* the group */
+            input_listed(scef);
         }
         world_pass(2 * MINUTE);
     }
@@ -202,7 +241,8 @@ static void quiesce(void)
     for (size_t i = 0; i < sizeof(w.later); i++)
         fail_unless(w.later[i] == 0);
     for (size_t i = 0; i < w.committed_count; i++)
-        fail_unless(w.committed[i].key.data[0] == RECORD_DEVICE || w.committed[i].key.data[0] == RECORD_SEQUENCE);
+        fail_unless(w.committed[i].key.data[0] == RECORD_DEVICE || w.committed[i].key.data[0] == RECORD_SEQUENCE ||
+                    w.committed[i].key.data[0] == RECORD_CONFIGURATION);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -220,6 +260,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.o.downlink_lifetime_ms = w.o.spool_lifetime_ms = 20 * MINUTE;
     w.o.configuration_window = 2;
     w.o.default_packet_size_bytes = flags & 8 ? 100 : 0;
+    w.o.delete_removed = flags & 16 ? ENGINE_DELETE_REMOVED_ALL : ENGINE_DELETE_REMOVED_NO;
+    w.file = flags & 32 ? FILE_DEV2_MEMBER : FILE_GROUP_GONE;
     w.now_ms = T0;
     world_start();
     for (unsigned n = 0; n < MAX_OPS && in.rest.len && !w.dead; n++) {
@@ -260,9 +302,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             w.send_err = op & 64 ? OK : op & 32 ? ERR_SYSTEM : ERR_UNREACHABLE;
             break;
         default:
-            if (op & 128)
+            if (op & 128) {
+                w.file ^= 1u << (op >> 4 & 7); /* 7: the same file */
+                w.file &= 127;
                 world_restart();
-            else if ((op & 0x70) == 0)
+            } else if ((op & 0x70) == 0)
                 engine_drain(w.e);
             break;
         }

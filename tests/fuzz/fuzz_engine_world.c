@@ -65,10 +65,11 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
 {
     struct record_device d;
     struct record_message m;
+    struct record_configuration c;
     uint64_t reserved;
     (void)ctx;
     fail_unless(record_sequence_decode(key, value, &reserved) == OK || record_device_decode(key, value, &d) == OK ||
-                record_message_decode(key, value, &m) == OK);
+                record_message_decode(key, value, &m) == OK || record_configuration_decode(key, value, &c) == OK);
     return operation(key, value, false);
 }
 
@@ -142,6 +143,19 @@ static void port_event(void *ctx, const struct engine_event *ev)
     }
 }
 
+/* Nobody hears of a learned device before it is stored. */
+static void check_learned(uint32_t leg)
+{
+    struct engine_device_info d;
+    uint8_t key[] = "ddev4@x";
+    struct record *r = committed_find(bytes_of(key, sizeof(key))); /* with its NUL */
+    struct record_device stored_device;
+    if (!engine_device_find(w.e, world_id(4), &d) || !d.learned || d.leg != leg)
+        return;
+    fail_unless(r && record_device_decode(buf_bytes(&r->key), buf_bytes(&r->value), &stored_device) == OK);
+    fail_unless(stored_device.leg == leg && (stored_device.flags & RECORD_DEVICE_LEARNED));
+}
+
 static void remember(uint8_t to[16], const uint8_t header[COAP_HEADER_BYTES], struct bytes rest)
 {
     memset(to, 0, 16);
@@ -156,6 +170,7 @@ static enum error port_send(void *ctx, uint32_t leg, uint32_t server, const uint
     (void)ctx;
     fail_unless(w.inside && leg < DEVICES && server < SERVERS && header[0] >> 6 == 1);
     fail_unless((header[0] & 15u) <= rest.len && (header[1] || rest.len == 0));
+    check_learned(leg);
     if (!w.send_err)
         remember(w.up[leg][w.up_at[leg]++ & 3].data, header, rest);
     return w.send_err;
@@ -164,9 +179,9 @@ static enum error port_send(void *ctx, uint32_t leg, uint32_t server, const uint
 static void port_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
 {
     (void)ctx;
-    fail_unless(w.inside && s->configuration_link.len > 0 && s->data.len >= COAP_HEADER_BYTES);
-    fail_unless((s->id.external_id.len == 0) != (s->id.msisdn.len == 0));
-    unsigned device = s->id.external_id.len ? s->id.external_id.data[3] - '0' : DEVICES - 1u;
+    fail_unless(w.inside && s->configuration_link.len > 0 && s->data.len >= COAP_HEADER_BYTES && s->scef < SCEFS);
+    fail_unless((s->id.external_id.len == 0) != (s->id.msisdn.len == 0) && s->id.external_group_id.len == 0);
+    unsigned device = s->id.external_id.len ? s->id.external_id.data[3] - '0' : 3u;
     fail_unless(device < DEVICES);
     remember(w.down[device][w.down_at[device]++ & 3].data, s->data.data, bytes_from(s->data, COAP_HEADER_BYTES));
     for (size_t i = 0; i < w.submit_count; i++)
@@ -177,24 +192,59 @@ static void port_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
         w.submits[w.submit_count++] = ref;
 }
 
-static void port_configuration(uint64_t ref)
+static void port_configuration(uint32_t scef, uint64_t ref)
 {
-    fail_unless(w.inside && w.configuration_count < w.o.configuration_window);
+    unsigned under_way = 0;
+    fail_unless(w.inside && scef < SCEFS);
+    for (size_t i = 0; i < w.configuration_count; i++) {
+        under_way += w.configuration_scefs[i] == scef;
+        fail_unless(w.configurations[i] != ref); /* one request at a time for each */
+    }
+    fail_unless(under_way < w.o.configuration_window);
+    w.configuration_scefs[w.configuration_count] = scef;
     w.configurations[w.configuration_count++] = ref;
 }
 
-static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
     (void)ctx;
-    fail_unless((id.external_id.len == 0) != (id.msisdn.len == 0));
-    port_configuration(ref);
+    fail_unless((id.external_id.len != 0) + (id.msisdn.len != 0) + (id.external_group_id.len != 0) == 1);
+    fail_unless(id.external_group_id.len == 0 || !(w.file & (FILE_GROUP_FOREIGN | FILE_GROUP_GONE)));
+    port_configuration(scef, ref);
 }
 
-static void port_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
     (void)ctx;
     fail_unless(link.len > 0);
-    port_configuration(ref);
+    port_configuration(scef, ref);
+}
+
+static void port_patch(void *ctx, uint32_t scef, uint64_t ref, struct bytes link,
+                       const struct nidd_configuration_patch *p)
+{
+    (void)ctx, (void)p;
+    fail_unless(link.len > 0);
+    port_configuration(scef, ref);
+}
+
+static void port_delete_configuration(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
+{
+    port_get(ctx, scef, ref, link);
+}
+
+static void port_list(void *ctx, uint32_t scef)
+{
+    (void)ctx;
+    fail_unless(w.inside && scef < SCEFS && !w.listing[scef]);
+    w.listing[scef] = true;
+}
+
+static enum error port_device_added(void *ctx, uint32_t leg)
+{
+    (void)ctx;
+    fail_unless(w.inside && leg < DEVICES);
+    return w.send_err;
 }
 
 static void port_answer(void *ctx, uint64_t ref, enum error err)
@@ -206,52 +256,120 @@ static void port_answer(void *ctx, uint64_t ref, enum error err)
 
 /* --- what must always hold -------------------------------------------------------------------------------- */
 
+struct bytes world_id(unsigned device)
+{
+    static const char *const ids[DEVICES] = {"dev0@x", "dev1@x", "dev2@x", "4917", "dev4@x"};
+    return bytes_of_str(ids[device]);
+}
+
 struct t8_identity world_identity(unsigned device)
 {
-    static const char *const ids[DEVICES] = {"dev0@x", "dev1@x", "4917"};
-    struct bytes id = bytes_of_str(ids[device]);
-    return device == DEVICES - 1 ? (struct t8_identity){.msisdn = id} : (struct t8_identity){.external_id = id};
+    return device == 3 ? (struct t8_identity){.msisdn = world_id(device)}
+                       : (struct t8_identity){.external_id = world_id(device)};
+}
+
+static bool is_member(unsigned device)
+{
+    return device == 2 && w.file & FILE_DEV2_MEMBER && !(w.file & FILE_GROUP_GONE);
+}
+
+uint32_t world_scef(unsigned device)
+{
+    bool in_group = is_member(device) || (device == 4 && !(w.file & FILE_DEV4_LISTED));
+    return in_group      ? (w.file & FILE_GROUP_ELSEWHERE ? 1 : 0)
+           : device == 0 ? (w.file & FILE_DEV0_ELSEWHERE ? 1 : 0)
+                         : device & 1;
+}
+
+static bool counts_as_active(const char *state)
+{
+    return !strcmp(state, "active") || !strcmp(state, "changing");
+}
+
+static void check_device(unsigned i, struct engine_totals *sum)
+{
+    struct engine_device_info d;
+    struct engine_message_info m;
+    unsigned in_flight = 0, requests = 0, answers = 0;
+    if (!engine_device_find(w.e, world_id(i), &d)) {
+        fail_unless(i == 1 || i == 4);
+        return;
+    }
+    fail_unless(d.leg < DEVICES && (d.learned ? i == 4 : i != 4 || w.file & FILE_DEV4_LISTED));
+    fail_unless(d.scef == world_scef(i) && (d.group == 0) == (is_member(i) || d.learned));
+    for (uint64_t seq = 0; engine_message_next(w.e, world_id(i), &seq, &m);) {
+        bool request = strcmp(m.class_, "request") == 0;
+        bool storing = strcmp(m.state, "storing") == 0;
+        const struct fate *f = fate_of(m.seq);
+        fail_unless(m.seq == seq && !f->final);
+        fail_unless(storing ? !f->accepted : f->accepted || !request);
+        requests += request;
+        answers += !request;
+        in_flight += request && (!strcmp(m.state, "submitted") || !strcmp(m.state, "with_scef"));
+        sum->queued_messages++;
+        sum->queued_bytes += m.message.len;
+    }
+    fail_unless(in_flight <= w.o.queue.nstart);
+    fail_unless(requests <= w.o.queue.max_messages);
+    fail_unless(answers <= w.o.queue.max_messages + QUEUE_ANSWER_RESERVE);
+    fail_unless(d.spooled_messages <= w.o.spool_max_messages);
+    fail_unless(d.queue_messages == requests + answers);
+    sum->spooled_messages += d.spooled_messages;
+    sum->devices++;
+    sum->active_configurations += d.group == ENGINE_NONE && counts_as_active(d.configuration_state);
 }
 
 void world_checks(void)
 {
     struct engine_totals t, sum = {0};
+    struct engine_group_info g;
     engine_wake(w.e, w.now_ms);
     w.inside = false;
     engine_totals_get(w.e, &t);
-    for (unsigned i = 0; i < DEVICES; i++) {
-        struct engine_device_info d;
-        struct engine_message_info m;
-        struct bytes id = i == DEVICES - 1 ? world_identity(i).msisdn : world_identity(i).external_id;
-        unsigned in_flight = 0, requests = 0, answers = 0;
-        fail_unless(engine_device_find(w.e, id, &d) && d.leg == i);
-        for (uint64_t seq = 0; engine_message_next(w.e, id, &seq, &m);) {
-            bool request = strcmp(m.class_, "request") == 0;
-            bool storing = strcmp(m.state, "storing") == 0;
-            const struct fate *f = fate_of(m.seq);
-            fail_unless(m.seq == seq && !f->final);
-            fail_unless(storing ? !f->accepted : f->accepted || !request);
-            requests += request;
-            answers += !request;
-            in_flight += request && (!strcmp(m.state, "submitted") || !strcmp(m.state, "with_scef"));
-            sum.queued_messages++;
-            sum.queued_bytes += m.message.len;
-        }
-        fail_unless(in_flight <= w.o.queue.nstart);
-        fail_unless(requests <= w.o.queue.max_messages);
-        fail_unless(answers <= w.o.queue.max_messages + QUEUE_ANSWER_RESERVE);
-        fail_unless(d.spooled_messages <= w.o.spool_max_messages);
-        fail_unless(d.queue_messages == requests + answers);
-        sum.spooled_messages += d.spooled_messages;
-        sum.active_configurations += strcmp(d.configuration_state, "active") == 0;
+    for (unsigned i = 0; i < DEVICES; i++)
+        check_device(i, &sum);
+    if (engine_group_info_get(w.e, 0, &g)) {
+        sum.active_configurations += counts_as_active(g.configuration_state);
+        fail_unless(g.learned <= 1 && g.devices == g.learned + is_member(2));
     }
-    fail_unless(t.devices == DEVICES && t.queued_messages == sum.queued_messages && t.queued_bytes == sum.queued_bytes);
-    fail_unless(t.spooled_messages == sum.spooled_messages && t.active_configurations == sum.active_configurations);
+    fail_unless(t.devices == sum.devices && t.active_configurations == sum.active_configurations);
+    /* Those of devices that are in the file no more are not shown. */
+    fail_unless(t.queued_messages >= sum.queued_messages && t.queued_bytes >= sum.queued_bytes);
+    fail_unless(t.spooled_messages >= sum.spooled_messages);
+    fail_unless(sum.devices < DEVICES || t.queued_messages == sum.queued_messages);
     fail_unless(t.exchanges <= DEVICES * (w.o.max_exchanges + w.o.spool_max_messages + 2 * w.o.queue.max_messages +
                                           QUEUE_ANSWER_RESERVE));
 }
 
 /* --- life --------------------------------------------------------------------------------------------------- */
+
+static void restore_record(enum record_kind kind, struct bytes key, struct bytes value)
+{
+    struct record_configuration c;
+    struct record_device d;
+    struct record_message m;
+    uint64_t reserved;
+    if (kind == RECORD_SEQUENCE && record_sequence_decode(key, value, &reserved) == OK)
+        engine_restore_sequence(w.e, reserved);
+    else if (kind == RECORD_CONFIGURATION && record_configuration_decode(key, value, &c) == OK)
+        fail_unless(engine_restore_configuration(w.e, &c) == OK);
+    else if (kind == RECORD_DEVICE && record_device_decode(key, value, &d) == OK)
+        fail_unless(engine_restore_device(w.e, &d) == OK);
+    else if (record_message_decode(key, value, &m) == OK)
+        fail_unless(engine_restore_message(w.e, kind, &m) == OK);
+    else
+        abort();
+}
+
+static void restore(void)
+{
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_DOWNLINK,
+                                             RECORD_UPLINK};
+    for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
+        for (size_t i = 0; i < w.committed_count; i++)
+            if (w.committed[i].key.data[0] == (uint8_t)kinds[k])
+                restore_record(kinds[k], buf_bytes(&w.committed[i].key), buf_bytes(&w.committed[i].value));
+}
 
 void world_start(void)
 {
@@ -259,6 +377,10 @@ void world_start(void)
                                        .downlink_submit = port_submit,
                                        .configuration_create = port_create,
                                        .configuration_get = port_get,
+                                       .configuration_patch = port_patch,
+                                       .configuration_delete = port_delete_configuration,
+                                       .configuration_list = port_list,
+                                       .device_added = port_device_added,
                                        .store_put = port_put,
                                        .store_delete = port_delete,
                                        .uplink_answer = port_answer,
@@ -266,29 +388,27 @@ void world_start(void)
     w.inside = true;
     fail_unless(engine_new(&w.o, &ports, w.now_ms, &w.e) == OK);
     fail_unless(engine_server_add(w.e, "server0") == OK && engine_server_add(w.e, "server1") == OK);
-    static const char kinds[] = {RECORD_SEQUENCE, RECORD_DEVICE, RECORD_DOWNLINK, RECORD_UPLINK};
-    for (unsigned k = 0; k < 4; k++) {
-        for (size_t i = 0; i < w.committed_count; i++) {
-            struct bytes key = buf_bytes(&w.committed[i].key);
-            struct bytes value = buf_bytes(&w.committed[i].value);
-            struct record_device d;
-            struct record_message m;
-            uint64_t reserved;
-            if (key.data[0] != kinds[k])
-                continue;
-            if (k == 0 && record_sequence_decode(key, value, &reserved) == OK)
-                engine_restore_sequence(w.e, reserved);
-            else if (k == 1 && record_device_decode(key, value, &d) == OK)
-                fail_unless(engine_restore_device(w.e, &d) == OK);
-            else if (record_message_decode(key, value, &m) == OK)
-                fail_unless(engine_restore_message(w.e, (enum record_kind)kinds[k], &m) == OK);
-            else
-                abort();
-        }
+    const struct engine_scef_options scefs[SCEFS] = {
+        {.name = "scef0", .notification_destination = "http://as/t8", .configuration_duration_ms = 60 * MINUTE},
+        {.name = "scef1"}};
+    for (unsigned i = 0; i < SCEFS; i++)
+        fail_unless(engine_scef_add(w.e, &scefs[i]) == OK);
+    if (!(w.file & FILE_GROUP_GONE))
+        fail_unless(engine_group_add(w.e, &(struct engine_group_options){.external_group_id = BYTES_LIT(GROUP),
+                                                                         .scef = w.file & FILE_GROUP_ELSEWHERE ? 1 : 0,
+                                                                         .foreign = w.file & FILE_GROUP_FOREIGN,
+                                                                         .learn = true,
+                                                                         .learn_max = 1}) == OK);
+    restore();
+    for (unsigned i = 0; i < DEVICES; i++) {
+        if ((i == 4 && !(w.file & FILE_DEV4_LISTED)) || (i == 1 && w.file & FILE_DEV1_GONE))
+            continue;
+        const struct engine_device_options d = {.id = world_identity(i),
+                                                .server = i % SERVERS,
+                                                .scef = world_scef(i),
+                                                .group = is_member(i) ? 0 : ENGINE_NONE};
+        fail_unless(engine_device_add(w.e, &d) == OK);
     }
-    for (unsigned i = 0; i < DEVICES; i++)
-        fail_unless(engine_device_add(
-                        w.e, &(struct engine_device_options){.id = world_identity(i), .server = i % SERVERS}) == OK);
     engine_start(w.e, w.now_ms);
     world_checks();
 }
@@ -300,6 +420,7 @@ void world_end(void)
     for (size_t i = 0; i < w.pending_count; i++)
         record_clear(&w.pending[i]);
     w.pending_count = w.submit_count = w.configuration_count = 0;
+    w.listing[0] = w.listing[1] = false;
 }
 
 void world_restart(void)

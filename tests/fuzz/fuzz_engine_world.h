@@ -9,13 +9,26 @@
 #include "nidd/engine.h"
 
 #define T0          1800000000000ULL
-#define DEVICES     3
+#define DEVICES     5 /* dev0@x, dev1@x, dev2@x (may be of the group), 4917, dev4@x (in no file, may be learned) */
 #define SERVERS     2
+#define SCEFS       2
+#define GROUP       "g@x"
 #define MAX_OPS     400
 #define MAX_OPEN    256
 #define MAX_RECORDS 256
 #define MAX_SEQS    2048 /* a power of two */
 #define MINUTE      60000ULL
+
+/* What the configuration file says; a restart may find another one. */
+enum file_bits {
+    FILE_DEV0_ELSEWHERE = 1, /* dev0@x at the second SCEF */
+    FILE_DEV1_GONE = 2,
+    FILE_DEV2_MEMBER = 4,
+    FILE_GROUP_GONE = 8,
+    FILE_GROUP_ELSEWHERE = 16,
+    FILE_GROUP_FOREIGN = 32,
+    FILE_DEV4_LISTED = 64
+};
 
 struct record {
     struct buf key, value;
@@ -37,7 +50,10 @@ struct world {
     size_t pending_count, committed_count;
     uint64_t tickets;
     uint64_t submits[MAX_OPEN], configurations[MAX_OPEN];
+    uint32_t configuration_scefs[MAX_OPEN];
     size_t submit_count, configuration_count;
+    bool listing[SCEFS];
+    unsigned file;              /* enum file_bits */
     uint8_t later[MAX_OPS + 1]; /* by reference: 1 = to be answered */
     uint32_t later_ref;
     struct fate fates[MAX_SEQS];
@@ -59,9 +75,11 @@ extern struct world w;
     } while (0)
 
 struct t8_identity world_identity(unsigned device);
-void world_start(void);   /* a new engine, from what was committed */
-void world_end(void);     /* it dies, and what was not committed with it */
-void world_restart(void); /* both, and looks whether something was lost */
+struct bytes world_id(unsigned device);
+uint32_t world_scef(unsigned device); /* as the file says */
+void world_start(void);               /* a new engine, from what was committed */
+void world_end(void);                 /* it dies, and what was not committed with it */
+void world_restart(void);             /* both, and looks whether something was lost */
 void world_free(void);
 void world_checks(void);               /* each input's last act: wakes the engine */
 void world_pass(uint64_t ms);          /* time, in steps of engine_next_wake */

@@ -31,13 +31,15 @@ static void decode(struct bytes key, struct bytes value)
 {
     struct record_device d;
     struct record_message m;
+    struct record_configuration c;
     struct buf key_out = {0};
     struct buf value_out = {0};
     const bool is_device = record_device_decode(key, value, &d) == OK;
     const bool is_message = record_message_decode(key, value, &m) == OK;
     uint64_t reserved;
     const bool is_sequence = record_sequence_decode(key, value, &reserved) == OK;
-    fail_unless(is_device + is_message + is_sequence <= 1);
+    const bool is_configuration = record_configuration_decode(key, value, &c) == OK;
+    fail_unless(is_device + is_message + is_sequence + is_configuration <= 1);
     if (is_sequence) {
         record_sequence_key(&key_out);
         record_sequence_encode(buf_bytes(&key_out), reserved, &value_out);
@@ -46,8 +48,25 @@ static void decode(struct bytes key, struct bytes value)
     if (is_device) {
         touch(d.id);
         touch(d.configuration_link);
+        touch(d.scef);
+        touch(d.group);
+        touch(d.msisdn);
         record_device_key(d.id, &key_out);
         record_device_encode(buf_bytes(&key_out), &d, &value_out);
+        if (value.data[0] == 1) { /* of before: is written as the version of today */
+            struct record_device again;
+            fail_unless(record_device_decode(key, buf_bytes(&value_out), &again) == OK);
+            fail_unless(bytes_equal(again.configuration_link, d.configuration_link) && again.leg == d.leg);
+        } else {
+            check_same(&key_out, &value_out, key, value);
+        }
+    }
+    if (is_configuration) {
+        touch(c.id);
+        touch(c.link);
+        touch(c.scef);
+        record_message_key(RECORD_CONFIGURATION, c.id, c.seq, &key_out);
+        record_configuration_encode(buf_bytes(&key_out), &c, &value_out);
         check_same(&key_out, &value_out, key, value);
     }
     if (is_message) {

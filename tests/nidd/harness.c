@@ -68,14 +68,16 @@ static void ask_configuration(struct rig *r, uint64_t ref, unsigned device, bool
     *RIG_PUSH(r->requests) = q;
 }
 
-static void port_configuration_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_configuration_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
+    (void)scef;
     struct rig *r = ctx;
     ask_configuration(r, ref, rig_device_of(r, id), true, (struct bytes){0});
 }
 
-static void port_configuration_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_configuration_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
+    (void)scef;
     struct rig *r = ctx;
     unsigned device = RIG_DEVICES;
     for (unsigned i = 0; i < r->setup.devices; i++) {
@@ -141,10 +143,11 @@ static void start_engine(struct rig *r)
         snprintf(name, sizeof(name), "server%u", i);
         assert_int_equal(engine_server_add(r->e, name), OK);
     }
+    assert_int_equal(engine_scef_add(r->e, &(struct engine_scef_options){.name = "scef0"}), OK);
     rig_store_restore(r);
     for (unsigned i = 0; i < r->setup.devices; i++) {
         char text[32];
-        const struct engine_device_options d = {.id = rig_identity(r, i, text), .server = 0};
+        const struct engine_device_options d = {.id = rig_identity(r, i, text), .group = ENGINE_NONE};
         assert_int_equal(engine_device_add(r->e, &d), OK);
     }
     engine_start(r->e, r->now_ms);

@@ -17,7 +17,7 @@ enum engine_verdict rig_uplink(struct rig *r, const struct nidd_uplink *u, enum 
 {
     *err = OK;
     rig_begin_input(r);
-    enum engine_verdict v = engine_uplink(r->e, r->now_ms, ++r->uplink_refs, u, err);
+    enum engine_verdict v = engine_uplink(r->e, r->now_ms, 0, ++r->uplink_refs, u, err);
     rig_end_input(r);
     return v;
 }
@@ -198,7 +198,7 @@ void delivery_status_of(struct rig *r, struct bytes link, enum t8_delivery_statu
 {
     const struct nidd_delivery_status s = {.nidd_downlink_data_transfer = link, .delivery_status = status};
     rig_begin_input(r);
-    assert_int_equal(engine_delivery_status(r->e, r->now_ms, &s), OK);
+    assert_int_equal(engine_delivery_status(r->e, r->now_ms, 0, &s), OK);
     rig_end_input(r);
 }
 
@@ -250,7 +250,7 @@ enum error configuration_status(struct rig *r, unsigned device, const char *name
     const struct nidd_configuration_status s = {
         .nidd_configuration = bytes_of_str(link), .id = rig_identity(r, device, text), .status = status};
     rig_begin_input(r);
-    enum error err = engine_configuration_status(r->e, r->now_ms, &s);
+    enum error err = engine_configuration_status(r->e, r->now_ms, 0, &s);
     rig_end_input(r);
     return err;
 }

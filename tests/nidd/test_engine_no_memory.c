@@ -7,7 +7,7 @@
 #include "tests/nidd/message_text.h"
 
 #define T0      1800000000000ULL
-#define DEVICES 3
+#define DEVICES 4 /* dev0@x of the group, dev1@x, 4917, dev3@x who is learned */
 #define SEQS    4096
 #define OPEN    1024
 
@@ -70,8 +70,9 @@ static struct {
     uint64_t refs[OPEN];
     unsigned ref_count, submits;
     uint64_t configuration_refs[OPEN];
-    bool configuration_is_get[OPEN];
+    enum what { CREATE, GET, PATCH, DELETE_ } configuration_whats[OPEN];
     unsigned configuration_count;
+    bool listing[2];
     struct message last_down[DEVICES]; /* what the devices got last */
     uint16_t last_up_mid[DEVICES];     /* what the server got last */
     uint8_t accepted[SEQS], final[SEQS];
@@ -101,30 +102,60 @@ static void port_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
     memcpy(w.last_down[device].data, s->data.data, s->data.len);
 }
 
-static void configuration_asked(uint64_t ref, bool is_get)
+static void configuration_asked(uint64_t ref, enum what what)
 {
     assert_true(w.configuration_count < OPEN);
-    w.configuration_is_get[w.configuration_count] = is_get;
+    w.configuration_whats[w.configuration_count] = what;
     w.configuration_refs[w.configuration_count++] = ref;
 }
 
-static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
-    (void)ctx, (void)id;
-    configuration_asked(ref, false);
+    (void)ctx, (void)scef, (void)id;
+    configuration_asked(ref, CREATE);
 }
 
-static void port_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
+{
+    (void)ctx, (void)scef;
+    assert_true(link.len > 0);
+    configuration_asked(ref, GET);
+}
+
+static void port_patch(void *ctx, uint32_t scef, uint64_t ref, struct bytes link,
+                       const struct nidd_configuration_patch *p)
+{
+    (void)ctx, (void)scef, (void)p;
+    assert_true(link.len > 0);
+    configuration_asked(ref, PATCH);
+}
+
+static void port_delete_configuration(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
+{
+    (void)ctx, (void)scef;
+    assert_true(link.len > 0);
+    configuration_asked(ref, DELETE_);
+}
+
+static void port_list(void *ctx, uint32_t scef)
 {
     (void)ctx;
-    assert_true(link.len > 0);
-    configuration_asked(ref, true);
+    assert_false(w.listing[scef]);
+    w.listing[scef] = true;
+}
+
+static enum error port_device_added(void *ctx, uint32_t leg)
+{
+    (void)ctx;
+    assert_true(leg < DEVICES + 1);
+    return OK;
 }
 
 static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
 {
     struct record_device d;
     struct record_message m;
+    struct record_configuration c;
     uint64_t reserved;
     (void)ctx;
     in_engine = false;
@@ -133,6 +164,8 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
         assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
     else if (key.data[0] == RECORD_DEVICE)
         assert_int_equal(record_device_decode(key, value, &d), OK);
+    else if (key.data[0] == RECORD_CONFIGURATION)
+        assert_int_equal(record_configuration_decode(key, value, &c), OK);
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     in_engine = true;
@@ -142,7 +175,7 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
 static uint64_t port_delete(void *ctx, struct bytes key)
 {
     (void)ctx;
-    assert_true(key.len > 10 && (key.data[0] == RECORD_DOWNLINK || key.data[0] == RECORD_UPLINK));
+    assert_true(key.len > 10 && strchr("muc", key.data[0]));
     return ++w.ticket;
 }
 
@@ -187,14 +220,21 @@ static void after(void)
 
 static void uplink(unsigned device, const struct message *m)
 {
-    static const char *const ids[] = {"dev0@x", "dev1@x", "4917"};
-    const struct nidd_uplink u = {.id = {.external_id = device < 2 ? bytes_of_str(ids[device]) : (struct bytes){0},
-                                         .msisdn = device < 2 ? (struct bytes){0} : bytes_of_str(ids[device])},
-                                  .data = message_bytes(m)};
+    static const struct {
+        struct t8_identity id;
+        uint32_t scef;
+    } who[DEVICES] = {{{.external_id = BYTES_LIT("dev0@x")}, 1},
+                      {{.external_id = BYTES_LIT("dev1@x")}, 0},
+                      {{.msisdn = BYTES_LIT("4917")}, 0},
+                      {{.external_id = BYTES_LIT("dev3@x"), .msisdn = BYTES_LIT("4918")}, 1}};
+    struct engine_group_info g;
+    struct nidd_uplink u = {.id = who[device].id, .data = message_bytes(m)};
+    if (device == 3 && engine_group_info_get(w.e, 0, &g))
+        u.nidd_configuration = g.configuration_link;
     enum error err = OK;
     w.later++; /* it may be answered before the call ends */
     in_engine = true;
-    enum engine_verdict v = engine_uplink(w.e, w.now_ms, ++w.later_ref, &u, &err);
+    enum engine_verdict v = engine_uplink(w.e, w.now_ms, who[device].scef, ++w.later_ref, &u, &err);
     in_engine = false;
     if (v != ENGINE_LATER)
         w.later--;
@@ -250,31 +290,71 @@ static void answer_submits(void)
     }
 }
 
-static void answer_configurations(void)
+static struct nidd_configuration_result configuration_result(enum what what, unsigned n)
 {
     static const char *const links[] = {"/as/configurations/c0", "/as/configurations/c1", "/as/configurations/c2"};
+    struct nidd_configuration_result shown = {
+        .http_status = 200, .link = bytes_of_str(links[n % 3]), .has_body = true, .duration_ms = w.now_ms + 600000};
+    switch (what) {
+    case CREATE:
+        shown.http_status = n % 7 == 6 ? 409 : 201;
+        return shown;
+    case GET:
+        shown.link = (struct bytes){0};
+        shown.http_status = n % 2 ? 200 : 404;
+        return shown;
+    case PATCH:
+        shown.http_status = n % 3 == 0 ? 200 : n % 3 == 1 ? 204 : 400;
+        shown.has_body = n % 3 == 0;
+        return shown;
+    default:
+        return (struct nidd_configuration_result){.http_status = n % 2 ? 204 : 503};
+    }
+}
+
+static void answer_lists(void)
+{
+    const struct nidd_configuration_result r = {.http_status = 200};
+    const struct nidd_configuration_found f = {
+        .id = {.external_group_id = BYTES_LIT("g@x")},
+        .result = {.http_status = 200, .link = BYTES_LIT("/as/configurations/g8")}};
+    for (unsigned scef = 0; scef < 2; scef++) {
+        if (!w.listing[scef])
+            continue;
+        w.listing[scef] = false;
+        in_engine = true;
+        engine_configuration_found(w.e, w.now_ms, scef, &f);
+        engine_configuration_listed(w.e, w.now_ms, scef, &r);
+        in_engine = false;
+        after();
+    }
+}
+
+static void answer_configurations(void)
+{
     static unsigned n;
     while (w.configuration_count) {
         unsigned i = --w.configuration_count;
-        struct nidd_configuration_result r = {.http_status = 201, .link = bytes_of_str(links[n++ % 3])};
-        if (w.configuration_is_get[i])
-            r = (struct nidd_configuration_result){.http_status = n % 2 ? 200 : 404};
+        struct nidd_configuration_result r = configuration_result(w.configuration_whats[i], n++);
         in_engine = true;
         engine_configuration_result(w.e, w.now_ms, w.configuration_refs[i], &r);
         in_engine = false;
         after();
         settle(OK);
     }
+    answer_lists();
 }
 
 static void delivery(const char *link, enum t8_delivery_status s)
 {
     const struct nidd_delivery_status status = {.nidd_downlink_data_transfer = bytes_of_str(link),
                                                 .delivery_status = s};
-    in_engine = true;
-    assert_int_equal(engine_delivery_status(w.e, w.now_ms, &status), OK);
-    in_engine = false;
-    after();
+    for (unsigned scef = 0; scef < 2; scef++) {
+        in_engine = true;
+        assert_int_equal(engine_delivery_status(w.e, w.now_ms, scef, &status), OK);
+        in_engine = false;
+        after();
+    }
 }
 
 /* --- the day ---------------------------------------------------------------------------------------------- */
@@ -285,6 +365,10 @@ static bool set_up(void)
                                        .downlink_submit = port_submit,
                                        .configuration_create = port_create,
                                        .configuration_get = port_get,
+                                       .configuration_patch = port_patch,
+                                       .configuration_delete = port_delete_configuration,
+                                       .configuration_list = port_list,
+                                       .device_added = port_device_added,
                                        .store_put = port_put,
                                        .store_delete = port_delete,
                                        .uplink_answer = port_answer,
@@ -301,8 +385,15 @@ static bool set_up(void)
                                .accepted_ms = T0,
                                .deadline_ms = T0 + 3600000,
                                .message = message_bytes(&m)};
+    static const struct engine_group_options group = {
+        .external_group_id = BYTES_LIT("g@x"), .scef = 1, .learn = true, .learn_max = 4};
+    static const struct record_configuration configurations[] = {
+        {.id = BYTES_LIT("g@x"), .scef = BYTES_LIT("scef1"), .link = BYTES_LIT("/as/configurations/g9")},
+        {.id = BYTES_LIT("h@x"), .scef = BYTES_LIT("scef0"), .link = BYTES_LIT("/as/configurations/h9")},
+        {.id = BYTES_LIT("dev0@x"), .seq = 3, .scef = BYTES_LIT("scef0"), .link = BYTES_LIT("/as/configurations/l9")}};
     struct engine_options o;
     engine_options_default(&o);
+    o.delete_removed = ENGINE_DELETE_REMOVED_ALL;
     o.queue.max_messages = 8;
     o.spool_max_messages = 4;
     o.max_exchanges = 8;
@@ -310,9 +401,17 @@ static bool set_up(void)
     w.now_ms = T0;
     in_engine = true;
     bool ok = engine_new(&o, &ports, T0, &w.e) == OK && engine_server_add(w.e, "server0") == OK &&
-              engine_server_add(w.e, "server1") == OK;
+              engine_server_add(w.e, "server1") == OK &&
+              engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef0"}) == OK &&
+              engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef1",
+                                                                 .notification_destination = "http://as/t8"}) == OK &&
+              engine_group_add(w.e, &group) == OK;
     if (ok) {
         engine_restore_sequence(w.e, 10);
+        for (unsigned i = 0; i < sizeof(configurations) / sizeof(*configurations); i++)
+            ok &= engine_restore_configuration(w.e, &configurations[i]) == OK;
+    }
+    if (ok) {
         ok = engine_restore_device(
                  w.e, &(struct record_device){.id = BYTES_LIT("dev0@x"),
                                               .leg = 0,
@@ -334,10 +433,13 @@ static bool set_up(void)
         r.message = message_bytes(&u);
         enum error err = engine_restore_message(w.e, RECORD_UPLINK, &r);
         ok &= err == OK || err == ERR_NO_MEMORY;
-        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")}}) == OK;
-        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev1@x"),
-                                                                            .msisdn = BYTES_LIT("4916")}}) == OK;
-        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.msisdn = BYTES_LIT("4917")}}) == OK;
+        ok &= engine_device_add(
+                  w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")}, .group = 0}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){
+                                         .id = {.external_id = BYTES_LIT("dev1@x"), .msisdn = BYTES_LIT("4916")},
+                                         .group = ENGINE_NONE}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.msisdn = BYTES_LIT("4917")},
+                                                                     .group = ENGINE_NONE}) == OK;
     }
     if (ok)
         engine_start(w.e, T0);
@@ -421,6 +523,10 @@ static void run(void)
         assert_int_equal(w.later, 0);
         for (unsigned seq = 0; seq < SEQS; seq++)
             assert_true(w.accepted[seq] <= w.final[seq]);
+        struct engine_group_info g;
+        assert_true(engine_group_info_get(w.e, 0, &g));
+        if (!refused)
+            assert_int_equal(g.learned, 1); /* the day has everything in it */
     }
     engine_free(w.e);
 }

@@ -13,14 +13,14 @@ static void no_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
     (void)ctx, (void)ref, (void)s;
 }
 
-static void no_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void no_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
-    (void)ctx, (void)ref, (void)id;
+    (void)ctx, (void)scef, (void)ref, (void)id;
 }
 
-static void no_get(void *ctx, uint64_t ref, struct bytes link)
+static void no_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
-    (void)ctx, (void)ref, (void)link;
+    (void)ctx, (void)scef, (void)ref, (void)link;
 }
 
 static uint64_t no_put(void *ctx, struct bytes key, struct bytes value)
@@ -61,14 +61,16 @@ static struct engine *bare_engine(uint64_t *tickets)
     engine_options_default(&o);
     assert_int_equal(engine_new(&o, &ports, RIG_START_MS, &e), OK);
     assert_int_equal(engine_server_add(e, "server0"), OK);
+    assert_int_equal(engine_scef_add(e, &(struct engine_scef_options){.name = "scef0"}), OK);
     return e;
 }
 
 static enum error add(struct engine *e, const char *external_id, const char *msisdn, uint32_t server)
 {
-    return engine_device_add(
-        e, &(struct engine_device_options){
-               .id = {.external_id = bytes_of_str(external_id), .msisdn = bytes_of_str(msisdn)}, .server = server});
+    return engine_device_add(e, &(struct engine_device_options){
+                                    .id = {.external_id = bytes_of_str(external_id), .msisdn = bytes_of_str(msisdn)},
+                                    .server = server,
+                                    .group = ENGINE_NONE});
 }
 
 static uint32_t leg_of(struct engine *e, const char *id)

@@ -1,325 +1,8 @@
 /* The later life of NIDD configurations: found again in the SCEF's list, renewed before their end, changed, replaced,
- * moved, and deleted with their devices. The SCEF is a list of requests that the test answers. */
-#include "tests/base/test.h"
+ * moved, and deleted with their devices. */
+#include "tests/nidd_life/life.h"
 
 #include <stdio.h>
-
-#include "nidd/engine.h"
-
-#define START_MS 1800000000000ULL
-#define SECONDS  1000ULL
-#define HOURS    (3600 * SECONDS)
-#define DAYS     (24 * HOURS)
-#define OURS     "http://as/t8"
-#define REQUESTS 64
-#define RECORDS  64
-
-enum what { CREATE, GET, PATCH, DELETE_, SUBMIT };
-
-struct request {
-    enum what what;
-    uint64_t ref;
-    char link[128];
-    bool has_duration;
-    uint64_t duration_ms;
-    char destination[64];
-};
-
-struct record {
-    struct buf key, value;
-};
-
-static struct life {
-    struct engine *e;
-    struct engine_options o;
-    uint64_t now_ms;
-    struct request requests[REQUESTS];
-    unsigned asked, looked_at; /* requests so far */
-    unsigned lists;
-    char reason[128]; /* of the latest event about a configuration */
-    unsigned cancelled, dropped;
-    struct record records[RECORDS];
-    unsigned record_count;
-    uint64_t ticket;
-    bool without_life_ports;
-} t;
-
-static struct request *asked(enum what what, uint64_t ref, struct bytes link)
-{
-    assert_true(t.asked < REQUESTS);
-    struct request *r = &t.requests[t.asked++];
-    *r = (struct request){.what = what, .ref = ref};
-    snprintf(r->link, sizeof r->link, "%.*s", (int)link.len, (const char *)link.data);
-    return r;
-}
-
-static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
-                                   struct bytes rest)
-{
-    (void)ctx, (void)leg, (void)server, (void)header, (void)rest;
-    return OK;
-}
-
-static void port_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
-{
-    (void)ctx;
-    (void)asked(SUBMIT, ref, s->configuration_link);
-}
-
-static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
-{
-    (void)ctx, (void)id;
-    (void)asked(CREATE, ref, bytes_of(NULL, 0));
-}
-
-static void port_get(void *ctx, uint64_t ref, struct bytes link)
-{
-    (void)ctx;
-    (void)asked(GET, ref, link);
-}
-
-static void port_patch(void *ctx, uint64_t ref, struct bytes link, const struct nidd_configuration_patch *p)
-{
-    (void)ctx;
-    struct request *r = asked(PATCH, ref, link);
-    r->has_duration = p->has_duration;
-    r->duration_ms = p->duration_ms;
-    snprintf(r->destination, sizeof r->destination, "%.*s", (int)p->notification_destination.len,
-             (const char *)p->notification_destination.data);
-}
-
-static void port_delete(void *ctx, uint64_t ref, struct bytes link)
-{
-    (void)ctx;
-    (void)asked(DELETE_, ref, link);
-}
-
-static void port_list(void *ctx)
-{
-    (void)ctx;
-    t.lists++;
-}
-
-static struct record *record_find(struct bytes key)
-{
-    for (unsigned i = 0; i < t.record_count; i++)
-        if (bytes_equal(buf_bytes(&t.records[i].key), key))
-            return &t.records[i];
-    return NULL;
-}
-
-static uint64_t port_store_put(void *ctx, struct bytes key, struct bytes value)
-{
-    (void)ctx;
-    struct record *r = record_find(key);
-    if (!r) {
-        assert_true(t.record_count < RECORDS);
-        r = &t.records[t.record_count++];
-        buf_reset(&r->key);
-        buf_add(&r->key, key);
-    }
-    buf_reset(&r->value);
-    buf_add(&r->value, value);
-    return ++t.ticket;
-}
-
-static uint64_t port_store_delete(void *ctx, struct bytes key)
-{
-    (void)ctx;
-    struct record *r = record_find(key);
-    if (r) {
-        struct record last = t.records[--t.record_count];
-        t.records[t.record_count] = *r; /* keeps its memory */
-        *r = last;
-    }
-    return ++t.ticket;
-}
-
-static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
-{
-    (void)ctx, (void)ref, (void)err;
-}
-
-static void port_event(void *ctx, const struct engine_event *ev)
-{
-    (void)ctx;
-    if (ev->kind == ENGINE_CONFIGURATION)
-        snprintf(t.reason, sizeof t.reason, "%s", ev->reason);
-    t.cancelled += ev->kind == ENGINE_FINAL && ev->final == FINAL_CANCELLED;
-    t.dropped += ev->kind == ENGINE_DROPPED && strcmp(ev->reason, "device_removed") == 0;
-}
-
-/* Lets everything happen that is due, commits included. */
-static void settle(void)
-{
-    for (unsigned i = 0; i < 4; i++) {
-        engine_stored(t.e, t.now_ms, t.ticket, OK);
-        engine_wake(t.e, t.now_ms);
-    }
-}
-
-static void engine_begin(unsigned devices)
-{
-    struct engine_ports ports = {.server_send = port_server_send,
-                                 .downlink_submit = port_submit,
-                                 .configuration_create = port_create,
-                                 .configuration_get = port_get,
-                                 .store_put = port_store_put,
-                                 .store_delete = port_store_delete,
-                                 .uplink_answer = port_uplink_answer,
-                                 .event = port_event};
-    if (!t.without_life_ports) {
-        ports.configuration_patch = port_patch;
-        ports.configuration_delete = port_delete;
-        ports.configuration_list = port_list;
-    }
-    assert_int_equal(engine_new(&t.o, &ports, t.now_ms, &t.e), OK);
-    assert_int_equal(engine_server_add(t.e, "main"), OK);
-    static const enum record_kind kinds[] = {RECORD_DEVICE, RECORD_DOWNLINK, RECORD_UPLINK};
-    for (unsigned k = 0; k < 3; k++)
-        for (unsigned i = 0; i < t.record_count; i++) {
-            struct bytes key = buf_bytes(&t.records[i].key), value = buf_bytes(&t.records[i].value);
-            struct record_device d;
-            struct record_message m;
-            if (key.data[0] != kinds[k])
-                continue;
-            if (k == 0) {
-                assert_int_equal(record_device_decode(key, value, &d), OK);
-                assert_int_equal(engine_restore_device(t.e, &d), OK);
-            } else {
-                assert_int_equal(record_message_decode(key, value, &m), OK);
-                assert_int_equal(engine_restore_message(t.e, kinds[k], &m), OK);
-            }
-        }
-    for (unsigned i = 0; i < devices; i++) {
-        char id[32];
-        snprintf(id, sizeof id, "dev%u@x", i);
-        const struct engine_device_options d = {.id = {.external_id = bytes_of_str(id)}};
-        assert_int_equal(engine_device_add(t.e, &d), OK);
-    }
-    engine_start(t.e, t.now_ms);
-    settle();
-}
-
-static void restart(unsigned devices)
-{
-    engine_free(t.e);
-    t.asked = t.looked_at = t.lists = 0;
-    engine_begin(devices);
-}
-
-static void begin(unsigned devices)
-{
-    t.asked = t.looked_at = t.lists = t.cancelled = t.dropped = 0;
-    t.now_ms = START_MS;
-    t.ticket = 0;
-    engine_begin(devices);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    memset(&t, 0, sizeof t);
-    engine_options_default(&t.o);
-    t.o.notification_destination = OURS;
-    t.o.supported_features = 0x0c;
-    t.o.seed = 7;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    engine_free(t.e);
-    for (unsigned i = 0; i < RECORDS; i++) {
-        buf_free(&t.records[i].key);
-        buf_free(&t.records[i].value);
-    }
-    return 0;
-}
-
-static struct request *next_at(enum what what, int line)
-{
-    if (t.looked_at == t.asked)
-        fail_msg("line %d: nothing was asked", line);
-    struct request *r = &t.requests[t.looked_at++];
-    if (r->what != what)
-        fail_msg("line %d: %d was asked, not %d", line, r->what, what);
-    return r;
-}
-#define next(what) next_at(what, __LINE__)
-
-static void answer(const struct request *r, struct nidd_configuration_result result)
-{
-    engine_configuration_result(t.e, t.now_ms, r->ref, &result);
-    settle();
-}
-
-static struct nidd_configuration_result granted(int status, const char *link, uint64_t end_ms)
-{
-    return (struct nidd_configuration_result){.http_status = status,
-                                              .link = bytes_of_str(link),
-                                              .duration_ms = end_ms,
-                                              .has_body = true,
-                                              .supported_features = 0x84,
-                                              .notification_destination = BYTES_LIT(OURS)};
-}
-
-static void found(const char *id, const char *link)
-{
-    struct nidd_configuration_found f = {.id = {.external_id = bytes_of_str(id)}, .result = granted(200, link, 0)};
-    engine_configuration_found(t.e, t.now_ms, &f);
-}
-
-static void listed(int status)
-{
-    engine_configuration_listed(t.e, t.now_ms, &(struct nidd_configuration_result){.http_status = status});
-    settle();
-}
-
-static struct engine_device_info info(const char *id)
-{
-    struct engine_device_info d;
-    assert_true(engine_device_find(t.e, bytes_of_str(id), &d));
-    return d;
-}
-
-static void assert_state(const char *id, const char *state)
-{
-    assert_string_equal(info(id).configuration_state, state);
-}
-
-/* Until something is asked; how long that took. */
-static uint64_t wait_for_request(uint64_t max_ms)
-{
-    uint64_t begin_ms = t.now_ms;
-    while (t.looked_at == t.asked) {
-        uint64_t at = engine_next_wake(t.e);
-        if (at > begin_ms + max_ms)
-            fail_msg("nothing was asked within %llu ms", (unsigned long long)max_ms);
-        t.now_ms = at > t.now_ms ? at : t.now_ms + 1;
-        settle();
-    }
-    return t.now_ms - begin_ms;
-}
-
-static void pass(uint64_t ms)
-{
-    uint64_t end_ms = t.now_ms + ms;
-    for (uint64_t at; (at = engine_next_wake(t.e)) <= end_ms;) {
-        t.now_ms = at > t.now_ms ? at : t.now_ms + 1;
-        settle();
-    }
-    t.now_ms = end_ms;
-    settle();
-}
-
-static void server_asks(uint32_t leg)
-{
-    static const uint8_t get[] = {0x41, 0x01, 0x12, 0x34, 0x77, 0xb1, '3'};
-    engine_server_datagram(t.e, t.now_ms, leg, 0, bytes_of(get, sizeof get));
-    settle();
-}
 
 /* ---- found again */
 
@@ -408,7 +91,7 @@ static void without_the_ports_nothing_is_new(void **state)
 static void renewed_before_the_end(void **state)
 {
     (void)state;
-    t.o.configuration_duration_ms = 30 * DAYS;
+    t.scefs[0].configuration_duration_ms = 30 * DAYS;
     begin(1);
     answer(next(CREATE), granted(201, "/as/configurations/c0", t.now_ms + 7 * DAYS)); /* it grants less */
     assert_int_equal(info("dev0@x").configuration_end_ms, START_MS + 7 * DAYS);
@@ -547,7 +230,7 @@ static void destination_changed(void **state)
     (void)state;
     begin(1);
     answer(next(CREATE), granted(201, "/as/configurations/c0", 0));
-    t.o.notification_destination = "http://elsewhere/t8";
+    t.scefs[0].notification_destination = "http://elsewhere/t8";
     restart(1);
     answer(next(GET), granted(200, "", 0));
     const struct request *r = next(PATCH);
@@ -563,7 +246,7 @@ static void destination_changed(void **state)
     assert_int_equal(t.looked_at, t.asked);
 
     /* A SCEF before Rel-17 cannot change it. */
-    t.o.notification_destination = OURS;
+    t.scefs[0].notification_destination = OURS;
     restart(1);
     answer(next(GET), now);
     answer(next(PATCH), (struct nidd_configuration_result){.http_status = 400});
@@ -616,7 +299,7 @@ static void moved_for_good(void **state)
     struct nidd_configuration_status s = {.nidd_configuration = BYTES_LIT("/3gpp-nidd/v1/as/configurations/c0"),
                                           .id = {.external_id = BYTES_LIT("dev0@x")},
                                           .status = T8_NIDD_ACTIVE};
-    assert_int_equal(engine_configuration_status(t.e, t.now_ms, &s), OK);
+    assert_int_equal(engine_configuration_status(t.e, t.now_ms, 0, &s), OK);
 }
 
 static void led_elsewhere_is_no_loss(void **state)
@@ -721,7 +404,6 @@ static void removed_by_mistake(void **state)
 
 int main(void)
 {
-#define LIFE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         LIFE_TEST(one_list_for_all),
         LIFE_TEST(list_not_to_be_had),

@@ -78,7 +78,7 @@ static void codecs_once(void)
     buf_free(&b);
 
     const struct t8_link_base base = {.origin = BYTES_LIT("http://h"), .api_path = BYTES_LIT("/3gpp-nidd/v1")};
-    const struct nidd_answer a = {
+    const struct t8_answer a = {
         .http_status = 201,
         .body = BYTES_LIT("{\"self\":\"\\/x\",\"data\":\"AQID\",\"deliveryStatus\":\"BUFFERING\"}"),
         .location = BYTES_LIT("http://h/3gpp-nidd/v1/as1/configurations/c7/downlink-data-deliveries/d9"),
@@ -178,15 +178,15 @@ static void on_downlink(void *ctx, struct http_exchange *x, struct bytes scs_as_
     scef_server_downlink_answer(x, &a);
 }
 
-static enum scs_verdict on_uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
+static enum scs_verdict on_uplink(void *ctx, struct scs_sender from, const struct nidd_uplink *u, enum error *err)
 {
-    (void)ctx, (void)x, (void)u, (void)err;
+    (void)ctx, (void)from, (void)u, (void)err;
     return SCS_ACCEPTED;
 }
 
-static void on_counted(void *ctx, enum error err)
+static void on_counted(void *ctx, int kind, enum error err)
 {
-    (void)ctx, (void)err;
+    (void)ctx, (void)kind, (void)err;
 }
 
 static void handler(void *ctx, struct http_exchange *x)
@@ -198,7 +198,7 @@ static void handler(void *ctx, struct http_exchange *x)
                                            .content_type = "application/json",
                                            .body = BYTES_LIT("{\"access_token\":\"a1\",\"expires_in\":60}")});
     else if (strcmp(path, "/cb") == 0)
-        scs_callbacks_handle(&f->callbacks, x);
+        scs_callbacks_handle(&f->callbacks, x, SCS_PATH_ANY);
     else
         scef_server_handle(&f->scef, x);
 }

@@ -64,13 +64,15 @@ static void configuration(struct world *w, uint64_t ref, bool create, struct byt
                                            .text = bytes_dup_str(text)});
 }
 
-static void port_create(void *ctx, uint64_t ref, struct t8_identity id)
+static void port_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
+    (void)scef;
     configuration(world_of(ctx), ref, true, id.external_id);
 }
 
-static void port_get(void *ctx, uint64_t ref, struct bytes link)
+static void port_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
+    (void)scef;
     configuration(world_of(ctx), ref, false, link);
 }
 
@@ -159,12 +161,14 @@ void adapter_start(struct world *w)
     o.seed = w->o.seed + ++w->epoch;
     o.downlink_lifetime_ms = 6 * 3600 * 1000ULL;
     o.spool_lifetime_ms = 6 * 3600 * 1000ULL;
-    if (engine_new(&o, &ports, w->now_ms, &w->engine) || engine_server_add(w->engine, "main"))
+    if (engine_new(&o, &ports, w->now_ms, &w->engine) || engine_server_add(w->engine, "main") ||
+        engine_scef_add(w->engine, &(struct engine_scef_options){.name = "scef"}))
         abort();
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         store_model_scan(w->store, (char)kinds[i], &(struct restore){w, kinds[i]}, restore_one);
     for (uint32_t i = 0; i < w->o.ues; i++)
-        if (engine_device_add(w->engine, &(struct engine_device_options){.id.external_id = bytes_of_str(w->ues[i].id)}))
+        if (engine_device_add(w->engine, &(struct engine_device_options){.id.external_id = bytes_of_str(w->ues[i].id),
+                                                                         .group = ENGINE_NONE}))
             abort();
     engine_start(w->engine, w->now_ms);
     struct engine_device_info d;
@@ -228,7 +232,7 @@ void adapter_event(struct world *w, struct event *ev)
         bool empty = ev->len == 4;
         w->handed_on =
             empty || data.data[0] >> 4 >= 6; /* empty messages and ACKs end here, unless they bear an answer */
-        enum engine_verdict v = engine_uplink(w->engine, w->now_ms, ev->ref, &u, &err);
+        enum engine_verdict v = engine_uplink(w->engine, w->now_ms, 0, ev->ref, &u, &err);
         if (v == ENGINE_TAKEN && !w->handed_on)
             world_break(w, "promise 5: an uplink of %s was accepted and not handed on", w->ues[ev->who].id);
         if (v != ENGINE_LATER)
@@ -238,7 +242,7 @@ void adapter_event(struct world *w, struct event *ev)
     case EV_NOTIFY_STATUS: {
         struct nidd_delivery_status s = {.nidd_downlink_data_transfer = bytes_of_str(ev->text),
                                          .delivery_status = (enum t8_delivery_status)ev->detail};
-        notification_answer(w, ev->ref, error_http_status(engine_delivery_status(w->engine, w->now_ms, &s)));
+        notification_answer(w, ev->ref, error_http_status(engine_delivery_status(w->engine, w->now_ms, 0, &s)));
         break;
     }
     case EV_TO_ADAPTER:

@@ -1,0 +1,199 @@
+/* Groups, and the records of configurations that stand in no device's: a group's own, and those that serve nobody any
+ * more and wait to be deleted. */
+#include "nidd/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct group *group_new(struct engine *e, struct bytes id)
+{
+    struct group *g = calloc(1, sizeof(*g));
+    if (!g)
+        return NULL;
+    g->id = bytes_dup_str(id);
+    if (!g->id) {
+        free(g);
+        return NULL;
+    }
+    g->index = ENGINE_NONE;
+    list_init(&g->leftover_node);
+    list_init(&g->storing.node);
+    g->storing.what = STORING_GROUP;
+    (void)e;
+    return g;
+}
+
+void group_free(struct engine *e, struct group *g)
+{
+    if (!g)
+        return;
+    list_remove(&g->leftover_node);
+    list_remove(&g->storing.node);
+    configuration_free(e, g->configuration);
+    free(g->id);
+    free(g);
+}
+
+static enum error groups_reserve(struct engine *e)
+{
+    struct group **groups = realloc(e->groups, (e->group_count + 1) * sizeof(struct group *));
+    if (!groups)
+        return ERR_NO_MEMORY;
+    e->groups = groups;
+    return OK;
+}
+
+enum error engine_group_add(struct engine *e, const struct engine_group_options *o)
+{
+    if (o->external_group_id.len == 0)
+        return ERR_IDENTITY;
+    if (map_get(&e->by_group_id, o->external_group_id))
+        return ERR_MEMBER_TYPE;
+    if (o->scef >= e->scef_count || o->server >= e->server_count)
+        return ERR_NOT_FOUND;
+    struct group *g = group_new(e, o->external_group_id);
+    if (!g)
+        return ERR_NO_MEMORY;
+    g->configuration = configuration_new(e, o->scef);
+    if (!g->configuration || groups_reserve(e) != OK || map_put(&e->by_group_id, g) != OK) {
+        group_free(e, g);
+        return ERR_NO_MEMORY;
+    }
+    g->configuration->group = g;
+    g->server = o->server;
+    g->learn = o->learn;
+    g->learn_max = o->learn_max;
+    g->foreign = o->foreign;
+    g->index = e->group_count;
+    e->groups[e->group_count++] = g;
+    return OK;
+}
+
+/* ---- records */
+
+void group_put(struct engine *e, struct group *g)
+{
+    const struct configuration *c = g->configuration;
+    if (g->foreign)
+        return; /* its owner keeps it */
+    struct record_configuration r = {.id = bytes_of_str(g->id),
+                                     .seq = g->seq,
+                                     .scef = bytes_of_str(e->scefs[c->scef].name),
+                                     .link = bytes_of_str(c->link),
+                                     .maximum_packet_size_bytes = c->packet_size_bytes};
+    buf_reset(&e->key);
+    buf_reset(&e->value);
+    record_message_key(RECORD_CONFIGURATION, r.id, r.seq, &e->key);
+    record_configuration_encode(buf_bytes(&e->key), &r, &e->value);
+    list_remove(&g->storing.node);
+    g->stored = true;
+    g->storing.ticket = engine_record_put(e);
+    g->unsaved = g->storing.ticket == 0;
+    list_push_back(g->unsaved ? &e->unsaved : &e->storing, &g->storing.node);
+    if (g->unsaved)
+        engine_store_later(e);
+}
+
+static void record_end(struct engine *e, struct group *g)
+{
+    if (!g->stored)
+        return;
+    buf_reset(&e->key);
+    record_message_key(RECORD_CONFIGURATION, bytes_of_str(g->id), g->seq, &e->key);
+    engine_record_delete(e);
+    g->stored = false;
+}
+
+void group_end(struct engine *e, struct group *g)
+{
+    record_end(e, g);
+    if (g->seq == 0)
+        map_remove(&e->by_group_id, bytes_of_str(g->id));
+    group_free(e, g);
+}
+
+enum error leftover_make(struct engine *e, struct configuration *c, struct bytes id)
+{
+    struct group *g = group_new(e, id);
+    if (!g)
+        return ERR_NO_MEMORY;
+    g->seq = engine_next_seq(e);
+    g->configuration = c;
+    c->group = g;
+    c->users = NULL;
+    list_push_back(&e->leftovers, &g->leftover_node);
+    group_put(e, g); /* before its device's record forgets it */
+    return OK;
+}
+
+void leftover_records(struct engine *e)
+{
+    LIST_EACH (it, &e->leftovers) {
+        struct group *g = LIST_ENTRY(it, struct group, leftover_node);
+        if (g->stored)
+            continue;
+        g->seq = engine_next_seq(e);
+        group_put(e, g);
+    }
+    for (uint32_t i = 0; i < e->group_count; i++) {
+        struct group *g = e->groups[i];
+        if (g->foreign)
+            record_end(e, g); /* it was not, and must not be deleted as ours when it leaves the configuration file */
+        else if (g->stored && !g->configuration->link)
+            group_put(e, g); /* the record was of another SCEF */
+    }
+}
+
+/* ---- after a restart */
+
+static uint32_t scef_of(const struct engine *e, struct bytes name)
+{
+    for (uint32_t i = 0; i < e->scef_count; i++)
+        if (bytes_equal(bytes_of_str(e->scefs[i].name), name))
+            return i;
+    return ENGINE_NONE;
+}
+
+/* One that nobody uses now: of a group that is in the configuration file no more, or left over. */
+static enum error restore_unused(struct engine *e, const struct record_configuration *r, uint32_t scef, bool stored)
+{
+    struct group *g = group_new(e, r->id);
+    struct configuration *c = g ? configuration_new(e, scef) : NULL;
+    if (!c) {
+        group_free(e, g);
+        return ERR_NO_MEMORY;
+    }
+    g->configuration = c;
+    c->group = g;
+    c->link = bytes_dup_str(r->link);
+    list_push_back(&e->leftovers, &g->leftover_node);
+    g->seq = stored ? r->seq : UINT64_MAX; /* gets its own at the start */
+    if (stored && r->seq > e->last_seq)
+        e->last_seq = r->seq;
+    g->stored = stored;
+    if (c->link && (g->seq || map_put(&e->by_group_id, g) == OK))
+        return OK;
+    group_free(e, g);
+    return ERR_NO_MEMORY;
+}
+
+enum error engine_restore_configuration(struct engine *e, const struct record_configuration *r)
+{
+    uint32_t scef = scef_of(e, r->scef);
+    struct group *g = r->seq == 0 ? map_get(&e->by_group_id, r->id) : NULL;
+    if (g && (g->index == ENGINE_NONE || g->stored))
+        return ERR_STORE_CORRUPT; /* twice */
+    if (g)
+        g->stored = true;
+    if (r->link.len == 0 || scef == ENGINE_NONE)
+        return OK; /* nothing is there, or not to be reached any more */
+    if (!g)
+        return restore_unused(e, r, scef, true);
+    if (g->foreign)
+        return OK; /* the list tells */
+    if (g->configuration->scef != scef)
+        return restore_unused(e, r, scef, false);
+    g->configuration->link = bytes_dup_str(r->link);
+    g->configuration->packet_size_bytes = r->maximum_packet_size_bytes;
+    return g->configuration->link ? OK : ERR_NO_MEMORY;
+}

@@ -1,0 +1,159 @@
+/* Devices that are learned: an uplink of somebody unknown that names a group's configuration (the SCEF has checked that
+ * the UE is of that group) makes it one of ours, if the group allows. Nothing of it is relayed before its record is
+ * stored: a server that had seen its address would take whoever gets it after a crash for the same device. */
+#include "nidd/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ID_MAX_BYTES 253 /* RFC 4282 clause 2.2: what every realm must support, and keys of the store hold */
+
+static enum engine_verdict refuse(struct engine *e, const struct device *d, const struct nidd_uplink *u, enum error why,
+                                  const char *reason, enum error *err)
+{
+    event_drop(e, d, NO_SERVER, u->data, reason);
+    *err = why;
+    return ENGINE_REFUSED;
+}
+
+static struct group *group_by_link(const struct engine *e, uint32_t scef, struct bytes link)
+{
+    struct bytes tail = t8_link_tail(link);
+    for (uint32_t i = 0; i < e->group_count && tail.len; i++) {
+        const struct configuration *c = e->groups[i]->configuration;
+        if (c->scef == scef && c->link && bytes_equal(tail, t8_link_tail(bytes_of_str(c->link))))
+            return e->groups[i];
+    }
+    return NULL;
+}
+
+/* ---- what waits for the store */
+
+static bool hold(const struct engine *e, struct device *d, uint64_t uplink_ref, struct bytes data)
+{
+    struct held **end = &d->held;
+    uint32_t count = 0;
+    for (; *end; end = &(*end)->next)
+        count++;
+    struct held *h = count < e->o.spool_max_messages || count == 0 ? malloc(sizeof(*h) + data.len) : NULL;
+    if (!h)
+        return false;
+    *h = (struct held){.uplink_ref = uplink_ref, .len = data.len};
+    memcpy(h->data, data.data, data.len);
+    *end = h;
+    return true;
+}
+
+void learn_forget(struct device *d)
+{
+    for (struct held *h; (h = d->held);) {
+        d->held = h->next;
+        free(h);
+    }
+}
+
+static void take(struct engine *e, struct device *d, const struct held *h)
+{
+    enum error err = OK;
+    enum engine_verdict verdict = uplink_take(e, d, h->uplink_ref, bytes_of(h->data, h->len), &err);
+    if (verdict != ENGINE_LATER)
+        e->ports.uplink_answer(e->ports.ctx, h->uplink_ref, verdict == ENGINE_TAKEN ? OK : err);
+}
+
+void learn_stored(struct engine *e, struct device *d, enum error err)
+{
+    struct held *h = d->held;
+    d->held = NULL;
+    if (!err) {
+        struct engine_event ev = {
+            .kind = ENGINE_LEARNED, .server = d->server, .group_id = bytes_of_str(d->configuration->group->id)};
+        d->learning = false;
+        event_emit(e, d, &ev);
+    }
+    while (h) {
+        struct held *next = h->next;
+        if (err)
+            e->ports.uplink_answer(e->ports.ctx, h->uplink_ref, err);
+        else
+            take(e, d, h);
+        free(h);
+        h = next;
+    }
+}
+
+/* ---- learning */
+
+static bool may_learn(const struct engine *e, const struct group *g)
+{
+    return g && g->learn && g->learned < g->learn_max && e->ports.device_added && e->started && !e->draining;
+}
+
+/* One that is new, or was in the configuration file or learned before: then it has its address still. */
+static enum error make_device(struct engine *e, struct device **d, const struct group *g, struct t8_identity id)
+{
+    uint32_t leg = *d ? (*d)->leg : engine_lowest_free_leg(e);
+    enum error err = e->ports.device_added(e->ports.ctx, leg);
+    if (!err && !*d)
+        err = engine_device_new(e, id.external_id.len ? id.external_id : id.msisdn, leg, d);
+    if (!err && id.msisdn.len && !(*d)->msisdn) {
+        (*d)->msisdn = bytes_dup_str(id.msisdn);
+        if (!(*d)->msisdn || map_put(&e->by_msisdn, *d) != OK) {
+            free((*d)->msisdn);
+            (*d)->msisdn = NULL;
+            return ERR_NO_MEMORY; /* next time it is there, and gets the rest */
+        }
+    }
+    bool changed;
+    return err ? err : device_attach(e, *d, g->configuration->scef, g->configuration->group, &changed);
+}
+
+static enum engine_verdict learn(struct engine *e, struct device *d, struct group *g, uint64_t uplink_ref,
+                                 const struct nidd_uplink *u, enum error *err)
+{
+    enum error failed = make_device(e, &d, g, u->id);
+    if (!failed && !hold(e, d, uplink_ref, u->data))
+        failed = ERR_NO_MEMORY;
+    if (failed)
+        return refuse(e, NULL, u, failed, "not_learned", err);
+    d->id_is_msisdn = u->id.external_id.len == 0;
+    d->server = g->server;
+    d->routed = d->learned = d->learning = true;
+    e->routed_devices++;
+    device_join(e, d);
+    device_put(e, d);
+    if (!d->unsaved)
+        return ENGINE_LATER;
+    learn_forget(d);
+    return refuse(e, d, u, ERR_NO_MEMORY, "not_learned", err); /* its record goes to the store again */
+}
+
+/* One that records and maps can hold. */
+static bool is_name(struct bytes id)
+{
+    return id.len > 0 && id.len <= ID_MAX_BYTES && !memchr(id.data, 0, id.len);
+}
+
+enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t scef, uint64_t uplink_ref,
+                                 const struct nidd_uplink *u, enum error *err)
+{
+    struct group *g = group_by_link(e, scef, u->nidd_configuration);
+    if (d && d->learning && d->configuration->group == g) {
+        /* While the store refuses its record nothing can be kept of it. */
+        if (!d->unsaved && hold(e, d, uplink_ref, u->data))
+            return ENGINE_LATER;
+        return refuse(e, d, u, ERR_STORE, "not_learned", err);
+    }
+    struct coap_view v;
+    struct bytes id = u->id.external_id.len ? u->id.external_id : u->id.msisdn;
+    bool named = is_name(id) && (u->id.msisdn.len == 0 || is_name(u->id.msisdn));
+    if (!d && named)
+        d = map_get(&e->by_id, id); /* an MSISDN that is not served any more */
+    bool served = d && d->routed;
+    bool speaks = payload_kind_of(u->data) == PAYLOAD_COAP && coap_view_parse(u->data, &v) == OK;
+    if (served || !named || !may_learn(e, g) || !speaks)
+        return refuse(e, NULL, u, ERR_UNKNOWN_DEVICE, "unknown_device", err);
+    const struct device *other = u->id.msisdn.len ? map_get(&e->by_msisdn, u->id.msisdn) : NULL;
+    if (other && other != d)
+        return refuse(e, NULL, u, ERR_IDENTITY, "contradictory_identities", err);
+    return learn(e, d, g, uplink_ref, u, err);
+}
