@@ -89,9 +89,10 @@ def test_412_is_a_refusal(world):
 
 
 def test_an_uplink_without_any_identity(world):
-    """Before V15.2.0 it needed none: the configuration tells whose it is."""
+    """Before V15.2.0 it needed none. Now a device is known by its identity alone: refused clearly, so that it is seen."""
     world.start()
-    assert world.speak(externalId=None).status == 204
+    reply = world.speak(externalId=None)
+    assert reply.status == 400 and reply.json()["cause"], reply.body
 
 
 def test_empty_arrays(world):

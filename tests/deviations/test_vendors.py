@@ -2,6 +2,7 @@
 made up."""
 
 import base64
+import socket
 
 import pytest
 from scripted import DELIVERIES, DEVICE, ROOT, Answer, wire
@@ -61,7 +62,10 @@ def test_oracle_context_not_found(world):
     """110 with 404: the configuration is gone, and made anew."""
     world.scef.delivered = [oracle_error(404, 110), None]
     world.start()
-    world.served()
+    world.accepted(b"o")
+    world.submitted(b"o", times=2)
+    world.device_answers(b"o")
+    assert world.answer(b"o").code == wire.code("2.05")
     assert len(world.scef.asked("created")) == 2
 
 
@@ -136,18 +140,11 @@ def test_mts_a_failure_in_status(world):
 INNER = "http://127.0.0.1:%d/SCEF/3gpp-nidd/v1/as1/configurations/0b1c2d3e-4f50-4172-8394-a5b6c7d8e9fa"
 
 
-def trap_of(stack_module_free_port):
-    import socket
-
-    trap = socket.create_server(("127.0.0.1", stack_module_free_port))
-    trap.setblocking(False)
-    return trap
-
-
 def test_india(world):
     """Links with a host that only the operator sees, and a prefix of its own; both identities; the domain in capitals;
     base64 padded with an escape; data first."""
-    with trap_of(0) as trap:
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.setblocking(False)
         inner = INNER % trap.getsockname()[1]
         tail = inner[inner.index("/3gpp-nidd") :]
         device = {"external_id": "001010000000001@example.com", "msisdn": "910000000001"}
