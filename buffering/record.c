@@ -3,10 +3,10 @@
  *   device   version 1 | leg 4 | maximum packet size 4 | flags 1 | lengths of link, SCEF, group, MSISDN 2 each
  *            | link | SCEF | group | MSISDN | CRC-32C 4
  *            of version 1: leg 4 | maximum packet size 4 | length of link 2 | link
- *   configuration  version 1 | maximum packet size 4 | lengths of link, SCEF 2 each | link | SCEF | CRC-32C 4
- *   message  version 1 | queue class 1 | type 1 | flags 1 | server MID 2 | device MID 2 | accepted 8 | deadline 8
- *            | sent 8 | answers 8 | lengths of server 2, link 2, message 4 | server | link | message | CRC-32C 4
- *   sequence version 1 | reserved 8 | CRC-32C 4
+ *   configuration  version 1 | of a group 1 | maximum packet size 4 | lengths of link, SCEF 2 each | link | SCEF |
+ * CRC-32C 4 message  version 1 | queue class 1 | type 1 | flags 1 | server MID 2 | device MID 2 | accepted 8 | deadline
+ * 8 | sent 8 | answers 8 | lengths of server 2, link 2, message 4 | server | link | message | CRC-32C 4 sequence
+ * version 1 | reserved 8 | CRC-32C 4
  *
  * The CRC runs over key and value. The lengths must use the value up exactly, so that a cut or grown value is refused
  * whatever its CRC; fields that an engine switches on are checked too, since a CRC keeps out accidents, not malice. */
@@ -102,6 +102,7 @@ void record_configuration_encode(struct bytes key, const struct record_configura
 {
     const size_t start = out->len;
     buf_add_u8(out, RECORD_VERSION);
+    buf_add_u8(out, c->of_group);
     buf_add_be32(out, c->maximum_packet_size_bytes);
     add_length16(c->link.len, out);
     add_length16(c->scef.len, out);
@@ -212,12 +213,14 @@ enum error record_configuration_decode(struct bytes key, struct bytes value, str
         return ERR_STORE_CORRUPT;
     struct reader seq = {.rest = bytes_from(key, key.len - SEQ_BYTES)};
     out->seq = reader_be64(&seq);
+    const uint8_t of_group = reader_u8(&r);
+    out->of_group = of_group != 0;
     out->maximum_packet_size_bytes = reader_be32(&r);
     const uint16_t link_len = reader_be16(&r);
     const uint16_t scef_len = reader_be16(&r);
     out->link = reader_bytes(&r, link_len);
     out->scef = reader_bytes(&r, scef_len);
-    return value_end(&r);
+    return of_group > 1 ? ERR_STORE_CORRUPT : value_end(&r);
 }
 
 enum error record_message_decode(struct bytes key, struct bytes value, struct record_message *out)

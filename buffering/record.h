@@ -34,6 +34,7 @@ struct record_device {
 struct record_configuration {
     struct bytes id;   /* External Group Identifier; or the device's or group's that it was of */
     uint64_t seq;      /* 0: the group's present one; else it is to be deleted */
+    bool of_group;     /* `id` is a group's */
     struct bytes scef; /* name */
     struct bytes link;
     uint32_t maximum_packet_size_bytes;

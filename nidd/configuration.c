@@ -411,7 +411,7 @@ void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref
 
 static struct configuration *of_group(const struct engine *e, struct bytes external_group_id)
 {
-    const struct group *g = external_group_id.len ? map_get(&e->by_group_id, external_group_id) : NULL;
+    const struct group *g = id_find(&e->by_group_id, external_group_id);
     return g && g->index != ENGINE_NONE ? g->configuration : NULL;
 }
 

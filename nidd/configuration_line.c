@@ -21,7 +21,7 @@ void configuration_tell(struct engine *e, const struct configuration *c, const c
 {
     struct engine_event ev = {
         .kind = ENGINE_CONFIGURATION, .server = NO_SERVER, .reason = reason, .http_status = status, .cause = cause};
-    if (c->group && c->group->seq == 0)
+    if (c->group && c->group->of_group)
         ev.group_id = bytes_of_str(c->group->id);
     else
         ev.device_id = bytes_of_str(c->group ? c->group->id : c->users->id);

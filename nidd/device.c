@@ -4,12 +4,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct bytes id_canonical(struct bytes id, uint8_t memory[ID_MAX_BYTES])
+{
+    bool domain = false;
+    if (id.len == 0 || id.len > ID_MAX_BYTES)
+        return id;
+    for (size_t i = 0; i < id.len; i++) {
+        uint8_t c = id.data[i];
+        memory[i] = domain && c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+        domain |= c == '@';
+    }
+    return bytes_of(memory, id.len);
+}
+
+void *id_find(const struct map *m, struct bytes id)
+{
+    uint8_t memory[ID_MAX_BYTES];
+    void *found = id.len ? map_get(m, id) : NULL;
+    return found || id.len == 0 ? found : map_get(m, id_canonical(id, memory));
+}
+
 struct device *device_find(const struct engine *e, struct t8_identity id)
 {
     /* Both may come from the field; then the External Identifier decides. */
-    struct device *d = NULL;
-    if (id.external_id.len)
-        d = map_get(&e->by_id, id.external_id);
+    struct device *d = id_find(&e->by_id, id.external_id);
     if (!d && id.msisdn.len)
         d = map_get(&e->by_msisdn, id.msisdn);
     return d;
@@ -43,7 +61,9 @@ enum error device_attach(struct engine *e, struct device *d, uint32_t scef, stru
     const struct configuration *now = d->configuration;
     if (now && (group ? now == group->configuration : !now->group && now->scef == scef))
         return OK;
-    struct configuration *c = group ? group->configuration : configuration_new(e, scef);
+    struct configuration *c = group ? group->configuration : leftover_take(e, bytes_of_str(d->id), scef);
+    if (!c)
+        c = configuration_new(e, scef);
     if (!c)
         return ERR_NO_MEMORY;
     if (device_scef(d) != c->scef)

@@ -83,6 +83,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     map_init(&e->by_id, device_key, o->seed);
     map_init(&e->by_msisdn, msisdn_key, o->seed);
     map_init(&e->by_group_id, group_key, o->seed);
+    map_init(&e->by_leftover, leftover_key, o->seed);
     slab_init(&e->devices, sizeof(struct device));
     slab_init(&e->configurations, sizeof(struct configuration));
     slab_init(&e->downlinks, sizeof(struct downlink));
@@ -144,6 +145,7 @@ void engine_free(struct engine *e)
     map_free(&e->by_id);
     map_free(&e->by_msisdn);
     map_free(&e->by_group_id);
+    map_free(&e->by_leftover);
     for (uint32_t i = 0; i < e->server_count; i++)
         free(e->servers[i].name);
     for (uint32_t i = 0; i < e->scef_count; i++) {

@@ -88,7 +88,7 @@ struct configuration {
  * be deleted: of a group that is in the configuration file no more, or what a device or group had before it got another
  * one. */
 struct group {
-    char *id;
+    char *id;     /* NUL-terminated, and the index of the SCEF in four bytes behind */
     uint64_t seq; /* 0: of a group, `id` is its identifier; else of something before, `id` says whose */
     struct configuration *configuration;
     struct list leftover_node; /* among those that serve nobody */
@@ -100,8 +100,10 @@ struct group {
     uint32_t learn_max;
     bool learn;
     bool foreign;
-    bool unsaved; /* the store has refused its record */
-    bool stored;  /* there is a record */
+    bool of_group;  /* `id` is a group's */
+    bool unsaved;   /* the store has refused its record */
+    bool stored;    /* there is a record */
+    bool to_be_put; /* and it says something else */
 };
 
 /* An uplink of a device that is being learned, until its record is stored. */
@@ -275,6 +277,7 @@ struct engine {
     struct map by_id;
     struct map by_msisdn;
     struct map by_group_id;
+    struct map by_leftover; /* what serves nobody, by whose it was and SCEF */
     struct slab devices;
     struct slab configurations;
     struct slab downlinks;
@@ -339,6 +342,11 @@ static inline uint32_t device_scef(const struct device *d)
                                                      struct group *group, bool *changed);
 /* The device is served: it counts, and its group knows it. From the start on. */
 void device_join(struct engine *e, struct device *d);
+#define ID_MAX_BYTES 253 /* RFC 4282 clause 2.2: what every realm must support, and keys of the store hold */
+/* An External (Group) Identifier with its domain in small letters: it is one of the DNS (TS 23.003 clause 19.7.2),
+ * whose case does not count, and some SCEFs write capitals. The result lies in `memory`, or is a longer `id` itself. */
+struct bytes id_canonical(struct bytes id, uint8_t memory[ID_MAX_BYTES]);
+void *id_find(const struct map *m, struct bytes id); /* as it is written, else in its canonical form */
 struct device *device_find(const struct engine *e, struct t8_identity id);
 struct device *device_by_leg(const struct engine *e, uint32_t leg);
 void device_free(struct engine *e, struct device *d);
@@ -519,6 +527,9 @@ void group_end(struct engine *e, struct group *g);
 void group_free(struct engine *e, struct group *g); /* in memory only */
 /* The configuration is nobody's from now on, and is to be deleted; `id` says whose it was. */
 [[gnu::warn_unused_result]] enum error leftover_make(struct engine *e, struct configuration *c, struct bytes id);
+/* What this device has left at this SCEF, if it has: its own again, no record of it any more. NULL: nothing. */
+struct configuration *leftover_take(struct engine *e, struct bytes id, uint32_t scef);
+struct bytes leftover_key(const void *group);
 void leftover_records(struct engine *e); /* at the start: writes those that are not stored yet */
 
 /* ---- learn.c */

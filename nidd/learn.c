@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ID_MAX_BYTES 253 /* RFC 4282 clause 2.2: what every realm must support, and keys of the store hold */
-
 static enum engine_verdict refuse(struct engine *e, const struct device *d, const struct nidd_uplink *u, enum error why,
                                   const char *reason, enum error *err)
 {
@@ -133,27 +131,40 @@ static bool is_name(struct bytes id)
     return id.len > 0 && id.len <= ID_MAX_BYTES && !memchr(id.data, 0, id.len);
 }
 
-enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t scef, uint64_t uplink_ref,
-                                 const struct nidd_uplink *u, enum error *err)
+static bool speaks_coap(struct bytes data)
 {
-    struct group *g = group_by_link(e, scef, u->nidd_configuration);
-    if (d && d->learning && d->configuration->group == g) {
-        /* While the store refuses its record nothing can be kept of it. */
-        if (!d->unsaved && hold(e, d, uplink_ref, u->data))
-            return ENGINE_LATER;
-        return refuse(e, d, u, ERR_STORE, "not_learned", err);
-    }
     struct coap_view v;
-    struct bytes id = u->id.external_id.len ? u->id.external_id : u->id.msisdn;
-    bool named = is_name(id) && (u->id.msisdn.len == 0 || is_name(u->id.msisdn));
-    if (!d && named)
+    return payload_kind_of(data) == PAYLOAD_COAP && coap_view_parse(data, &v) == OK;
+}
+
+/* An unknown device, or one (`d`) that is not served any more. */
+static enum engine_verdict learn_perhaps(struct engine *e, struct device *d, struct group *g, uint64_t uplink_ref,
+                                         const struct nidd_uplink *u, enum error *err)
+{
+    uint8_t memory[ID_MAX_BYTES];
+    struct nidd_uplink named = *u;
+    named.id.external_id = id_canonical(u->id.external_id, memory);
+    struct bytes id = named.id.external_id.len ? named.id.external_id : named.id.msisdn;
+    bool has_names = is_name(id) && (u->id.msisdn.len == 0 || is_name(u->id.msisdn));
+    if (!d && has_names)
         d = map_get(&e->by_id, id); /* an MSISDN that is not served any more */
     bool served = d && d->routed;
-    bool speaks = payload_kind_of(u->data) == PAYLOAD_COAP && coap_view_parse(u->data, &v) == OK;
-    if (served || !named || !may_learn(e, g) || !speaks)
+    if (served || !has_names || !may_learn(e, g) || !speaks_coap(u->data))
         return refuse(e, NULL, u, ERR_UNKNOWN_DEVICE, "unknown_device", err);
     const struct device *other = u->id.msisdn.len ? map_get(&e->by_msisdn, u->id.msisdn) : NULL;
     if (other && other != d)
         return refuse(e, NULL, u, ERR_IDENTITY, "contradictory_identities", err);
-    return learn(e, d, g, uplink_ref, u, err);
+    return learn(e, d, g, uplink_ref, &named, err);
+}
+
+enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t scef, uint64_t uplink_ref,
+                                 const struct nidd_uplink *u, enum error *err)
+{
+    struct group *g = group_by_link(e, scef, u->nidd_configuration);
+    if (!d || !d->learning || d->configuration->group != g)
+        return learn_perhaps(e, d, g, uplink_ref, u, err);
+    /* While the store refuses its record nothing can be kept of it. */
+    if (!d->unsaved && hold(e, d, uplink_ref, u->data))
+        return ENGINE_LATER;
+    return refuse(e, d, u, ERR_STORE, "not_learned", err);
 }

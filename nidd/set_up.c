@@ -127,12 +127,16 @@ static enum error restore_configuration(struct engine *e, struct device *d, cons
     uint32_t scef = scef_of(e, r->scef);
     if (scef == ENGINE_NONE)
         return OK;
-    enum error err = device_attach(e, d, scef, NULL, &changed);
-    if (err || r->configuration_link.len == 0)
-        return err;
-    d->configuration->packet_size_bytes = r->maximum_packet_size_bytes;
-    d->configuration->link = bytes_dup_str(r->configuration_link);
-    return d->configuration->link ? OK : ERR_NO_MEMORY;
+    struct configuration *c = configuration_new(e, scef);
+    if (!c)
+        return ERR_NO_MEMORY;
+    c->users = d;
+    d->configuration = c;
+    if (r->configuration_link.len == 0)
+        return OK;
+    c->packet_size_bytes = r->maximum_packet_size_bytes;
+    c->link = bytes_dup_str(r->configuration_link);
+    return c->link ? OK : ERR_NO_MEMORY;
 }
 
 /* One that was learned is there again as long as its group is. */

@@ -118,6 +118,7 @@ void http_exchange_reset(struct http_exchange *x)
         free(x->queries);
         x->queries = next;
     }
+    x->connection->server->bodies_bytes -= x->body.len;
     if (x->body.cap > KEPT_BUFFER_BYTES)
         buf_free(&x->body);
     buf_reset(&x->body);
@@ -180,24 +181,29 @@ static enum MHD_Result give_answer(struct http_exchange *x)
     return queued;
 }
 
-static enum MHD_Result refuse_too_large(struct http_exchange *x)
+static enum MHD_Result refuse(struct http_exchange *x, enum error err)
 {
     x->state = HTTP_HANDLED;
-    http_reply_error(x, ERR_TOO_LARGE, NULL, NULL);
+    http_reply_error(x, err, NULL, NULL);
     return give_answer(x);
 }
 
 static enum MHD_Result take_body(struct http_exchange *x, const char *data, size_t *len)
 {
+    struct http_server *s = x->connection->server;
     size_t n = *len;
     *len = 0;
-    if (x->state == HTTP_BODY && x->body.len + n > x->connection->server->o.max_body_bytes)
+    if (x->state == HTTP_BODY && x->body.len + n > s->o.max_body_bytes)
         x->state = HTTP_TOO_LARGE;
-    if (x->state == HTTP_TOO_LARGE) {
+    else if (x->state == HTTP_BODY && s->bodies_bytes + n > s->o.max_bodies_bytes)
+        x->state = HTTP_NO_ROOM;
+    if (x->state != HTTP_BODY) {
         x->thrown_away += n;
         return x->thrown_away <= MAX_THROWN_AWAY_BYTES ? MHD_YES : MHD_NO;
     }
+    size_t before = x->body.len;
     buf_add(&x->body, bytes_of(data, n));
+    s->bodies_bytes += x->body.len - before;
     return x->body.failed ? MHD_NO : MHD_YES;
 }
 
@@ -234,7 +240,7 @@ enum MHD_Result http_exchange_on_request(void *ctx, struct MHD_Connection *mhd, 
         x->mhd = mhd;
         x->request = (struct http_request){.method = method, .path = path_of(url), .content_type = ""};
         x->state = HTTP_BODY;
-        return announced_too_large(x) ? refuse_too_large(x) : MHD_YES;
+        return announced_too_large(x) ? refuse(x, ERR_TOO_LARGE) : MHD_YES;
     }
     struct http_exchange *x = *request_ctx;
     if (*len)
@@ -243,7 +249,9 @@ enum MHD_Result http_exchange_on_request(void *ctx, struct MHD_Connection *mhd, 
     case HTTP_BODY:
         return handle(x);
     case HTTP_TOO_LARGE:
-        return refuse_too_large(x);
+        return refuse(x, ERR_TOO_LARGE);
+    case HTTP_NO_ROOM:
+        return refuse(x, ERR_NO_MEMORY);
     case HTTP_READY:
         return give_answer(x);
     default:

@@ -14,6 +14,7 @@ struct http_exchange {
         HTTP_IDLE,
         HTTP_BODY,
         HTTP_TOO_LARGE,
+        HTTP_NO_ROOM,
         HTTP_HANDLED,
         HTTP_OWED,
         HTTP_READY,
@@ -52,6 +53,7 @@ struct http_server {
     struct list connections;
     size_t connection_count;
     size_t owed;
+    size_t bodies_bytes; /* of all exchanges */
     bool draining;
     struct http_server_tls *tls; /* NULL: http */
     struct http_last last;

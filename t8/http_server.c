@@ -185,6 +185,7 @@ enum error http_server_new(struct loop *l, const struct http_server_options *o, 
         return ERR_NO_MEMORY;
     s->loop = l;
     s->o = *o;
+    s->o.max_bodies_bytes = o->max_bodies_bytes ? o->max_bodies_bytes : HTTP_SERVER_BODIES_BYTES;
     s->fn = fn;
     s->ctx = ctx;
     list_init(&s->connections);

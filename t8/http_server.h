@@ -1,9 +1,9 @@
 /* HTTP server shell: libmicrohttpd in external epoll mode nested in our loop. HTTP/1.1, connections are kept.
  *
  * Bounds: max_connections (more wait in the kernel's queue), 16 kB of header per connection (431), max_body_bytes (413,
- * before the body is read where Content-Length tells), idle_timeout_s without a byte, and twice that from the end of
- * one request to the end of the next, so that no client can hold a connection by sending a byte now and then; a TLS
- * handshake counts into that time.
+ * before the body is read where Content-Length tells), max_bodies_bytes of all bodies together (503), idle_timeout_s
+ * without a byte, and twice that from the end of one request to the end of the next, so that no client can hold a
+ * connection by sending a byte now and then; a TLS handshake counts into that time.
  *
  * With tls.certificate_file it speaks https only, TLS 1.2 at least. With tls.ca_file a client must show a certificate
  * that this CA signed: without one the handshake fails, and the log tells (tls_client_refused). The files are read
@@ -25,7 +25,9 @@ struct http_server_options {
     uint32_t max_connections;
     uint32_t idle_timeout_s; /* slow senders and idle connections are closed */
     struct tls_files tls;    /* used during http_server_new only */
+    size_t max_bodies_bytes; /* 0: HTTP_SERVER_BODIES_BYTES */
 };
+#define HTTP_SERVER_BODIES_BYTES (64u << 20)
 
 /* Called once per complete request. It must answer with http_reply now or later; until then the slices stay valid. A
  * client that goes away meanwhile is not noticed: the exchange stays, and its answer goes nowhere. */

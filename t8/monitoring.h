@@ -15,6 +15,8 @@
 #define MONITORING_FEATURE_TEST                    T8_FEATURE(10)
 #define MONITORING_FEATURE_MODIFICATION            T8_FEATURE(11) /* PUT */
 #define MONITORING_FEATURE_PDN_CONNECTIVITY_STATUS T8_FEATURE(13)
+#define MONITORING_FEATURE_APPLIED_PARAMETERS      T8_FEATURE(16) /* needs LOSS_OF_CONNECTIVITY or UE_REACHABILITY */
+#define MONITORING_FEATURE_PARTIAL_GROUP           T8_FEATURE(20) /* members of a group, by PATCH */
 #define MONITORING_FEATURE_SEVERAL_REPORTS         T8_FEATURE(24) /* addnMonTypes */
 #define MONITORING_FEATURE_PATCH                   T8_FEATURE(28)
 
@@ -134,7 +136,11 @@ struct monitoring_report {
 struct monitoring_subscription {
     struct t8_doc *doc;
     struct bytes self;
-    struct t8_identity id; /* or a group; both ids are no error here, external_id wins */
+    struct t8_identity id;              /* or a group; both ids are no error here, external_id wins */
+    struct t8_texts added_external_ids; /* members of the group, here and below */
+    struct t8_texts added_msisdns;
+    struct t8_texts excluded_external_ids;
+    struct t8_texts excluded_msisdns;
     struct t8_features features;
     struct bytes mtc_provider_id;
     struct bytes notification_destination;

@@ -12,8 +12,8 @@ struct nidd_configuration_patch {
     bool has_pdn_option;
     enum t8_pdn_option pdn_option; /* UNSET = null on the wire */
     bool has_reliable_data_service;
-    bool reliable_data_service;            /* null on the wire reads as false */
-    struct t8_rds_port *rds_ports;         /* instead of all there are; none: absent. Owned after decoding */
+    bool reliable_data_service;    /* null on the wire reads as false */
+    struct t8_rds_port *rds_ports; /* instead of all there are; none: absent. Owned after decoding */
     size_t rds_ports_count;
     struct bytes notification_destination; /* empty: absent. Since Rel-17 only */
 };

@@ -38,6 +38,7 @@ static enum error decode_configuration(struct bytes key, struct bytes value)
 static const struct record_configuration configuration = {
     .id = {(const uint8_t *)"g1@example.org", 14},
     .seq = 0x0102030405060708,
+    .of_group = true,
     .scef = {(const uint8_t *)"core", 4},
     .link = {(const uint8_t *)"https://scef/3gpp-nidd/v1/as/configurations/7", 45},
     .maximum_packet_size_bytes = 1358,
@@ -176,6 +177,7 @@ static void test_configuration_round_trip(void **state)
         assert_int_equal(record_configuration_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
         assert_bytes_equal(out.id, c.id);
         assert_true(out.seq == c.seq);
+        assert_int_equal(out.of_group, c.of_group);
         assert_bytes_equal(out.scef, c.scef);
         assert_bytes_equal(out.link, c.link);
         assert_int_equal(out.maximum_packet_size_bytes, c.maximum_packet_size_bytes);

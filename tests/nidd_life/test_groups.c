@@ -323,6 +323,36 @@ static void goes_to_another_scef(void **state)
     nothing_asked();
 }
 
+static void comes_back_to_a_scef(void **state)
+{
+    (void)state;
+    file_scef("scef1");
+    begin_active();
+    t.groups[0].scef = 1;
+    life_restart();
+    answer(next(CREATE), granted(201, "/as/configurations/g1", 0));
+    nothing_asked();
+    assert_int_equal(records(RECORD_CONFIGURATION), 2);
+    t.groups[0].scef = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        life_restart();
+        const struct request *r = next(GET);
+        assert_int_equal(r->scef, 0);
+        assert_string_equal(r->link, GROUP_LINK);
+        nothing_asked();
+        assert_int_equal(records(RECORD_CONFIGURATION), 2);
+    }
+    t.o.delete_removed = ENGINE_DELETE_REMOVED_YES;
+    life_restart();
+    (void)next(GET);
+    const struct request *r = next(DELETE_);
+    assert_int_equal(r->scef, 1);
+    assert_string_equal(r->link, "/as/configurations/g1");
+    answer_status(r, 204);
+    assert_string_equal(t.group, "g@x");
+    assert_int_equal(records(RECORD_CONFIGURATION), 1);
+}
+
 static void between_its_own_and_a_group(void **state)
 {
     (void)state;
@@ -464,6 +494,7 @@ int main(void)
         LIFE_TEST(out_of_the_file),
         LIFE_TEST(out_of_the_file_by_mistake),
         LIFE_TEST(goes_to_another_scef),
+        LIFE_TEST(comes_back_to_a_scef),
         LIFE_TEST(between_its_own_and_a_group),
         LIFE_TEST(foreign_is_found_and_used),
         LIFE_TEST(foreign_is_never_changed),

@@ -219,6 +219,26 @@ static void by_msisdn(void **state)
     }
 }
 
+/* Some SCEFs write domains in capitals; the part before the @ is another name then. */
+static void domain_in_capitals(void **state)
+{
+    (void)state;
+    enum error err;
+    const struct t8_identity dev0 = {.external_id = BYTES_LIT("dev0@X")};
+    begin_learning(10);
+    assert_int_equal(uplink(0, dev0, "/as/configurations/c0", request_bytes(1), &err), ENGINE_TAKEN);
+    assert_int_equal(
+        status_of(0, (struct t8_identity){.external_group_id = BYTES_LIT("g@X")}, GROUP_LINK, T8_NIDD_ACTIVE), OK);
+    learn((struct t8_identity){.external_id = BYTES_LIT("a@X")});
+    assert_bytes_str(info("a@x").id.external_id, "a@x");
+    assert_int_equal(says(a, 2, &err), ENGINE_TAKEN);
+    assert_int_equal(says((struct t8_identity){.external_id = BYTES_LIT("a@X")}, 3, &err), ENGINE_TAKEN);
+    learn((struct t8_identity){.external_id = BYTES_LIT("A@X")});
+    assert_int_equal(group_info(0).learned, 2);
+    life_restart();
+    assert_int_equal(says((struct t8_identity){.external_id = BYTES_LIT("a@X")}, 4, &err), ENGINE_TAKEN);
+}
+
 static void in_the_file_later(void **state)
 {
     (void)state;
@@ -321,6 +341,7 @@ int main(void)
         LIFE_TEST(address_cannot_be_opened),
         LIFE_TEST(not_everybody),
         LIFE_TEST(by_msisdn),
+        LIFE_TEST(domain_in_capitals),
         LIFE_TEST(in_the_file_later),
         LIFE_TEST(its_number_is_in_the_file),
         LIFE_TEST(removed_and_learned),

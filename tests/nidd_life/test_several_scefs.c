@@ -217,6 +217,37 @@ static void left_there_until_told(void **state)
     assert_string_equal(next(DELETE_)->link, "/as/configurations/a");
 }
 
+/* Back at the first SCEF, its configuration there has not been deleted: it is taken again, and not deleted any more. */
+static void comes_back(void **state)
+{
+    (void)state;
+    active_devices("/as/configurations/a", "/as/configurations/b");
+    file_no_devices();
+    file_device("a@x", 1, ENGINE_NONE);
+    life_restart();
+    answer(next(CREATE), granted(201, "/as/configurations/a1", 0));
+    assert_int_equal(records(RECORD_CONFIGURATION), 1);
+    file_no_devices();
+    file_device("a@x", 0, ENGINE_NONE);
+    life_restart();
+    const struct request *r = next(GET);
+    assert_int_equal(r->scef, 0);
+    assert_string_equal(r->link, "/as/configurations/a");
+    nothing_asked();
+    t.o.delete_removed = ENGINE_DELETE_REMOVED_ALL;
+    life_restart();
+    bool found_again = false;
+    for (unsigned deleted = 0; t.looked_at < t.asked; t.looked_at++) {
+        r = &t.requests[t.looked_at];
+        found_again |= r->what == GET && strcmp(r->link, "/as/configurations/a") == 0;
+        deleted += r->what == DELETE_; /* b@x, and what a@x had at the second SCEF */
+        if (r->what == DELETE_)
+            assert_int_equal(r->scef, 1);
+        assert_true(deleted <= 2);
+    }
+    assert_true(found_again);
+}
+
 static void its_scef_is_gone(void **state)
 {
     (void)state;
@@ -290,6 +321,7 @@ int main(void)
         LIFE_TEST(deliveries_of_the_same_name),
         LIFE_TEST(goes_to_another_scef),
         LIFE_TEST(left_there_until_told),
+        LIFE_TEST(comes_back),
         LIFE_TEST(its_scef_is_gone),
         LIFE_TEST(removed_while_its_scef_is_away),
         LIFE_TEST(record_of_before_several_scefs),

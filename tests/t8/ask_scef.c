@@ -1,9 +1,10 @@
 /* Asks a SCEF for operations by our client, one after the other, and prints what each came to: for the tests in Python,
  * which play the SCEF.
  *
- *     ask_scef --root URL [--dialect NAME] [--ca FILE] OPERATION...
+ *     ask_scef --root URL [--dialect NAME] [--ca FILE] [--follow] OPERATION...
  *
- * OPERATION: CONFIGURATION_CREATE and so on (t8/dialect.h). A line of JSON each. */
+ * OPERATION: CONFIGURATION_CREATE and so on (t8/dialect.h). A line of JSON each. With --follow later operations are
+ * about what earlier ones have made, else about made-up resources. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@ struct answered {
     bool done;
     enum t8_operation operation;
     size_t items;
+    bool follow;
+    struct scs_links links;
 };
 
 static const char *operation_name(enum t8_operation o)
@@ -29,11 +32,23 @@ static const char *operation_name(enum t8_operation o)
     return names[o];
 }
 
+static void keep_link(struct answered *a, struct bytes link)
+{
+    char *made = a->operation == T8_CONFIGURATION_CREATE  ? a->links.configuration
+                 : a->operation == T8_DELIVERY_CREATE     ? a->links.delivery
+                 : a->operation == T8_TRANSACTION_CREATE  ? a->links.transaction
+                 : a->operation == T8_SUBSCRIPTION_CREATE ? a->links.subscription
+                                                          : NULL;
+    if (made)
+        snprintf(made, T8_MAX_LINK_BYTES, "%.*s", (int)link.len, (const char *)link.data);
+}
+
 static void print(struct answered *a, int http_status, enum t8_cause cause, struct bytes link, int shows)
 {
     printf("{\"operation\":\"%s\",\"status\":%d,\"cause\":\"%s\",\"link\":\"%.*s\",\"shows\":%d,\"items\":%zu}\n",
            operation_name(a->operation), http_status, t8_cause_name(cause), (int)link.len, (const char *)link.data,
            shows, a->items);
+    keep_link(a, link);
     a->done = true;
     uv_stop(&a->loop->uv);
 }
@@ -84,7 +99,7 @@ static void ask(struct answered *a, struct scs_client *c, const char *name)
     a->done = false;
     a->items = 0;
     a->operation = operation_of(name);
-    enum error err = scs_ask(c, 1, a->operation);
+    enum error err = scs_ask(c, 1, a->operation, a->follow ? &a->links : NULL);
     if (err) {
         printf("{\"operation\":\"%s\",\"error\":\"%s\"}\n", name, error_name(err));
         return;
@@ -99,6 +114,7 @@ int main(int argc, char **argv)
         {"root", required_argument, NULL, 'r'},
         {"dialect", required_argument, NULL, 'd'},
         {"ca", required_argument, NULL, 'c'},
+        {"follow", no_argument, NULL, 'f'},
         {0},
     };
     struct loop loop;
@@ -107,6 +123,7 @@ int main(int argc, char **argv)
         .api_root = "",
         .scs_as_id = "as1",
         .http = {.connect_timeout_ms = 5000, .timeout_ms = 10000, .max_connections = 1, .max_body_bytes = 1u << 20}};
+    static struct answered a;
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (option == 'r')
             o.api_root = optarg;
@@ -114,10 +131,12 @@ int main(int argc, char **argv)
             o.dialect = t8_dialect_find(optarg);
         else if (option == 'c')
             o.http.tls.ca_file = optarg;
+        else if (option == 'f')
+            a.follow = true;
         else
             return 2;
     }
-    struct answered a = {.loop = &loop};
+    a.loop = &loop;
     const struct scs_client_sink sink = {.ctx = &a,
                                          .configuration_result = on_configuration,
                                          .configuration_found = on_found,

@@ -10,7 +10,7 @@ const struct nidd_downlink scs_delivery = {
     .requested_retransmission_ms = 1,
     .data = {(const uint8_t *)"abc", 3},
     .reliable_data_service = T8_FLAG_TRUE,
-    .rds_port = {true, 5, 7},
+    .rds_port = {true, 1, 2},
     .has_maximum_latency = true,
     .maximum_latency_s = 60,
     .has_priority = true,
@@ -18,8 +18,8 @@ const struct nidd_downlink scs_delivery = {
     .pdn_option = T8_PDN_SEND_TRIGGER,
 };
 #define DELIVERY                                                                                                       \
-    "{\"externalId\":\"" EXT "\",\"data\":\"YWJj\",\"reliableDataService\":true,\"rdsPort\":{\"portUE\":5,"            \
-    "\"portSCEF\":7},\"maximumLatency\":60,\"priority\":-1,\"pdnEstablishmentOption\":\"SEND_TRIGGER\"}"
+    "{\"externalId\":\"" EXT "\",\"data\":\"YWJj\",\"reliableDataService\":true,\"rdsPort\":{\"portUE\":1,"            \
+    "\"portSCEF\":2},\"maximumLatency\":60,\"priority\":-1,\"pdnEstablishmentOption\":\"SEND_TRIGGER\"}"
 
 static enum error configuration_create(struct scs_client *c, uint64_t ref)
 {
@@ -31,8 +31,8 @@ static enum error configuration_create(struct scs_client *c, uint64_t ref)
         .status = T8_NIDD_ACTIVE,
         .maximum_packet_size_bits = 8,
         .notification_destination = BYTES_LIT("http://as/cb"),
-        .supported_features = NIDD_FEATURE_WEBSOCKET | NIDD_FEATURE_TEST,
-        .duration_ms = AT_7_MS,
+        .supported_features = 0xff,
+        .duration_ms = IN_2096_MS,
         .pdn_option = T8_PDN_WAIT_FOR_UE,
         .reliable_data_service = T8_FLAG_TRUE,
         .rds_ports = ports,
@@ -45,11 +45,11 @@ static enum error configuration_create(struct scs_client *c, uint64_t ref)
     return scs_configuration_create_with(c, ref, &wanted);
 }
 
-static enum error configuration_patch(struct scs_client *c, uint64_t ref)
+static enum error configuration_patch(struct scs_client *c, uint64_t ref, struct bytes link)
 {
     struct t8_rds_port ports[] = {{true, 1, 2}};
     const struct nidd_configuration_patch p = {.has_duration = true, .rds_ports = ports, .rds_ports_count = 1};
-    return scs_configuration_patch(c, ref, BYTES_LIT(C7), &p);
+    return scs_configuration_patch(c, ref, link, &p);
 }
 
 static const struct device_triggering trigger = {
@@ -71,20 +71,24 @@ static const struct device_triggering trigger = {
 static const struct monitoring_subscription subscription = {
     .id = {.external_id = {(const uint8_t *)EXT, sizeof EXT - 1}},
     .self = {(const uint8_t *)"/x", 2},
-    .features = {true, MONITORING_FEATURE_PATCH},
+    .features = {true, MONITORING_FEATURE_PATCH | MONITORING_FEATURE_MODIFICATION},
     .notification_destination = {(const uint8_t *)"http://as/cb", 12},
     .type = MONITORING_PDN_CONNECTIVITY_STATUS,
-    .maximum_number_of_reports = {true, 1},
+    .maximum_number_of_reports = {true, 5},
+    .report_period_s = {true, 60},
     .report = {.present = true, .type = MONITORING_ROAMING_STATUS},
 };
 /* The event's own feature (13) is added. */
 #define SUBSCRIPTION                                                                                                   \
-    "{\"supportedFeatures\":\"8001000\",\"externalId\":\"" EXT "\"," DEST                                              \
-    ",\"monitoringType\":\"PDN_CONNECTIVITY_STATUS\",\"maximumNumberOfReports\":1}"
+    "{\"supportedFeatures\":\"8001400\",\"externalId\":\"" EXT "\"," DEST                                              \
+    ",\"monitoringType\":\"PDN_CONNECTIVITY_STATUS\",\"maximumNumberOfReports\":5,\"repPeriod\":60}"
 
-enum error scs_ask(struct scs_client *c, uint64_t ref, enum t8_operation o)
+enum error scs_ask(struct scs_client *c, uint64_t ref, enum t8_operation o, const struct scs_links *links)
 {
-    const struct bytes c7 = BYTES_LIT(C7), d9 = BYTES_LIT(D9), t1 = BYTES_LIT(T1), s1 = BYTES_LIT(S1);
+    const struct bytes c7 = bytes_of_str(links ? links->configuration : C7);
+    const struct bytes d9 = bytes_of_str(links ? links->delivery : D9);
+    const struct bytes t1 = bytes_of_str(links ? links->transaction : T1);
+    const struct bytes s1 = bytes_of_str(links ? links->subscription : S1);
     const struct nidd_managed_port managed = {.self = BYTES_LIT("/x"),
                                               .app_id = BYTES_LIT("lwm2m"),
                                               .manage_entity = NIDD_MANAGE_UE,
@@ -94,7 +98,7 @@ enum error scs_ask(struct scs_client *c, uint64_t ref, enum t8_operation o)
     const struct nidd_downlink_patch delivery_patch = {.priority = {true, 3}};
     const struct device_triggering_patch trigger_patch = {.validity_period_s = {true, 60}};
     struct monitoring_patch_item items[] = {
-        {.op = MONITORING_PATCH_REPLACE, .path = BYTES_LIT("/monitorExpireTime"), .value = BYTES_LIT("\"" AT_7 "\"")},
+        {.op = MONITORING_PATCH_ADD, .path = BYTES_LIT("/monitorExpireTime"), .value = BYTES_LIT("\"" IN_2096 "\"")},
         {.op = MONITORING_PATCH_REMOVE, .path = BYTES_LIT("/repPeriod")}};
     const struct monitoring_patch monitoring_patch = {.items = items, .items_count = 2};
     switch (o) {
@@ -105,7 +109,7 @@ enum error scs_ask(struct scs_client *c, uint64_t ref, enum t8_operation o)
     case T8_CONFIGURATION_GET:
         return scs_configuration_get(c, ref, c7);
     case T8_CONFIGURATION_PATCH:
-        return configuration_patch(c, ref);
+        return configuration_patch(c, ref, c7);
     case T8_CONFIGURATION_DELETE:
         return scs_configuration_delete(c, ref, c7);
     case T8_DELIVERY_LIST:
@@ -161,7 +165,7 @@ enum error scs_ask(struct scs_client *c, uint64_t ref, enum t8_operation o)
 const struct scs_wire scs_wires[T8_OPERATION_COUNT] = {
     [T8_CONFIGURATION_LIST] = {NIDD "/as1/configurations", NULL, ""},
     [T8_CONFIGURATION_CREATE] = {NIDD "/as1/configurations", "application/json",
-                                 "{\"supportedFeatures\":\"6\",\"externalId\":\"" EXT "\",\"duration\":\"" AT_7
+                                 "{\"supportedFeatures\":\"FF\",\"externalId\":\"" EXT "\",\"duration\":\"" IN_2096
                                  "\",\"pdnEstablishmentOption\":\"WAIT_FOR_UE\"," DEST ",\"reliableDataService\":true,"
                                  "\"rdsPorts\":[{\"portUE\":1,\"portSCEF\":2}],\"requestTestNotification\":true,"
                                  "\"websockNotifConfig\":{\"requestWebsocketUri\":true},"
@@ -192,7 +196,7 @@ const struct scs_wire scs_wires[T8_OPERATION_COUNT] = {
     [T8_SUBSCRIPTION_GET] = {MON S1, NULL, ""},
     [T8_SUBSCRIPTION_PUT] = {MON S1, "application/json", SUBSCRIPTION},
     [T8_SUBSCRIPTION_PATCH] = {MON S1, "application/json-patch+json",
-                               "[{\"op\":\"replace\",\"path\":\"/monitorExpireTime\",\"value\":\"" AT_7
+                               "[{\"op\":\"add\",\"path\":\"/monitorExpireTime\",\"value\":\"" IN_2096
                                "\"},{\"op\":\"remove\",\"path\":\"/repPeriod\"}]"},
     [T8_SUBSCRIPTION_DELETE] = {MON S1, NULL, ""},
 };

@@ -16,11 +16,19 @@
 #define MON  "/3gpp-monitoring-event/v1"
 #define DEST "\"notificationDestination\":\"http://as/cb\""
 
-#define AT_7    "2026-11-20T07:00:00Z"
-#define AT_7_MS 1795158000000
+#define AT_7       "2026-11-20T07:00:00Z"
+#define AT_7_MS    1795158000000
+#define IN_2096    "2096-02-29T00:00:00Z"
+#define IN_2096_MS 3981312000000
 
-/* Asks about the resources C7, D9, P57, T1 and S1; ref comes back with the answer. */
-[[gnu::warn_unused_result]] enum error scs_ask(struct scs_client *c, uint64_t ref, enum t8_operation o);
+/* What is asked about; NULL: C7, D9, T1 and S1. */
+struct scs_links {
+    char configuration[T8_MAX_LINK_BYTES], delivery[T8_MAX_LINK_BYTES], transaction[T8_MAX_LINK_BYTES],
+        subscription[T8_MAX_LINK_BYTES];
+};
+/* ref comes back with the answer. */
+[[gnu::warn_unused_result]] enum error scs_ask(struct scs_client *c, uint64_t ref, enum t8_operation o,
+                                               const struct scs_links *links);
 
 struct scs_wire {
     const char *path;

@@ -91,7 +91,7 @@ static void ask_once(enum t8_operation o)
     enum error err = scs_client_new(&l, &options, &sink, &c);
     if (!err) {
         size_t before = told;
-        err = scs_ask(c, 0, o);
+        err = scs_ask(c, 0, o, NULL);
         if (!err)
             harness_wait(&l, &told, before + 1);
         assert_int_equal(told, before + !err);

@@ -160,7 +160,7 @@ static void perform(struct fixture *f, enum t8_operation o)
     f->more[0] = '\0';
     f->shows = SCS_SHOWS_NOTHING;
     f->items = 0;
-    assert_int_equal(scs_ask(f->c, 42, o), OK);
+    assert_int_equal(scs_ask(f->c, 42, o, NULL), OK);
     assert_int_equal(f->count, before);
     harness_wait(&f->l, &f->count, before + 1);
     assert_int_equal(f->ref, 42);
@@ -530,8 +530,8 @@ static void dialects(void **state)
             assert_request(f.peer.requests[0], rows[i].path, t8_operation_method(rows[i].operation),
                            scs_wires[rows[i].operation].type, scs_wires[rows[i].operation].body);
         } else {
-            assert_int_equal(scs_ask(f.c, 42, rows[i].operation), ERR_NOT_OFFERED);
-            assert_int_equal(scs_ask(f.c, 42, rows[i].operation), ERR_NOT_OFFERED);
+            assert_int_equal(scs_ask(f.c, 42, rows[i].operation, NULL), ERR_NOT_OFFERED);
+            assert_int_equal(scs_ask(f.c, 42, rows[i].operation, NULL), ERR_NOT_OFFERED);
             harness_pump(&f.l, 2);
             assert_int_equal(f.count + f.peer.count, 0);
         }
