@@ -6,6 +6,8 @@
 
 #define RENEW_AGAIN_MIN_MS  1000
 #define RENEW_MARGIN_MAX_MS (24 * 3600 * UINT64_C(1000))
+/* By PATCH, then by making it anew. A SCEF that shows another URL even then writes ours in its own way. */
+#define DESTINATION_TRIES   2
 
 /* ---- renewal */
 
@@ -34,8 +36,8 @@ static void renew_later(struct engine *e, struct configuration *c)
         return;
     if (c->unchangeable)
         renew_at(e, c, c->end_ms > e->now_ms ? c->end_ms - e->now_ms : e->o.retry_max_ms);
-    else if (c->destination_differs)
-        configuration_line_up_as(e, c, CONFIGURATION_CHANGING); /* until then uplinks go elsewhere */
+    else if (c->destination_differs && c->destination_tries < DESTINATION_TRIES) /* until then uplinks go elsewhere */
+        configuration_line_up_as(e, c, c->destination_tries++ ? CONFIGURATION_REPLACING : CONFIGURATION_CHANGING);
     else if (c->end_ms)
         renew_at(e, c, c->end_checked ? configuration_own_pause(e, c) : 0);
 }
@@ -176,6 +178,8 @@ static void note(struct engine *e, struct configuration *c, const struct nidd_co
     c->supported_features = (uint16_t)(r->supported_features & s->supported_features);
     if (s->notification_destination && r->notification_destination.len)
         c->destination_differs = !bytes_equal(r->notification_destination, bytes_of_str(s->notification_destination));
+    if (!c->destination_differs)
+        c->destination_tries = 0;
 }
 
 /* Where the SCEF sends the notifications instead. One that is not shown stays: bodies are often incomplete. */

@@ -74,16 +74,17 @@ struct configuration {
     uint32_t pause_ms;    /* after the next failure */
     uint32_t packet_size_bytes; /* 0 = not told */
     uint32_t scef;
-    uint16_t refused_status;      /* FINDING: how the creation was refused */
-    uint16_t supported_features;  /* what both sides can do */
-    uint16_t tail_from, tail_len; /* of the link: what tells it from others (t8_link_tail) */
-    uint8_t state;                /* enum configuration_state */
-    uint8_t cause;                /* enum t8_cause of a refusal */
-    uint8_t link_age;             /* counts the links */
-    bool destination_differs : 1; /* the SCEF notifies somebody else */
-    bool end_checked : 1;         /* its end has passed, and yet it is there */
-    bool doubted : 1;             /* asked after for one device's sake */
-    bool unchangeable : 1;        /* neither PATCH nor DELETE: nothing can be done before its end */
+    uint16_t refused_status;       /* FINDING: how the creation was refused */
+    uint16_t supported_features;   /* what both sides can do */
+    uint16_t tail_from, tail_len;  /* of the link: what tells it from others (t8_link_tail) */
+    uint8_t state;                 /* enum configuration_state */
+    uint8_t cause;                 /* enum t8_cause of a refusal */
+    uint8_t link_age;              /* counts the links */
+    bool destination_differs : 1;  /* the SCEF notifies somebody else */
+    bool end_checked : 1;          /* its end has passed, and yet it is there */
+    bool doubted : 1;              /* asked after for one device's sake */
+    bool unchangeable : 1;         /* neither PATCH nor DELETE: nothing can be done before its end */
+    uint8_t destination_tries : 2; /* how often that was to be changed, since the SCEF has last shown ours */
 };
 
 /* A configuration that stands in a record of its own: that of a group; or one that serves nobody any more, and waits to
