@@ -23,6 +23,7 @@
     X(ERR_NOT_FOUND, "no such resource", 404, "RESOURCE_URI_STRUCTURE_NOT_FOUND", COAP_CODE_OF(4, 4))                  \
     X(ERR_METHOD, "method is not allowed here", 405, "", COAP_CODE_OF(4, 5))                                           \
     X(ERR_TOO_LARGE, "body is too large", 413, "", COAP_CODE_OF(4, 13))                                                \
+    X(ERR_NOT_OFFERED, "the peer's dialect has no such operation", 501, "", 0)                                         \
     X(ERR_MEDIA_TYPE, "media type is not supported", 415, "", COAP_CODE_OF(4, 15))                                     \
     X(ERR_NOT_COAP, "not a CoAP message", 400, "MANDATORY_IE_INCORRECT", 0)                                            \
     X(ERR_QUEUE_FULL, "queue is full", 503, "INSUFFICIENT_RESOURCES", COAP_CODE_OF(5, 3))                              \

@@ -2,8 +2,12 @@
  * when lost; each of one device, or of a group. */
 #include "nidd/internal.h"
 
+#include <stdlib.h>
+
 #define RENEW_AGAIN_MIN_MS  1000
 #define RENEW_MARGIN_MAX_MS (24 * 3600 * UINT64_C(1000))
+/* By PATCH, then by making it anew. A SCEF that shows another URL even then writes ours in its own way. */
+#define DESTINATION_TRIES   2
 
 /* ---- renewal */
 
@@ -32,8 +36,8 @@ static void renew_later(struct engine *e, struct configuration *c)
         return;
     if (c->unchangeable)
         renew_at(e, c, c->end_ms > e->now_ms ? c->end_ms - e->now_ms : e->o.retry_max_ms);
-    else if (c->destination_differs)
-        configuration_line_up_as(e, c, CONFIGURATION_CHANGING); /* until then uplinks go elsewhere */
+    else if (c->destination_differs && c->destination_tries < DESTINATION_TRIES) /* until then uplinks go elsewhere */
+        configuration_line_up_as(e, c, c->destination_tries++ ? CONFIGURATION_REPLACING : CONFIGURATION_CHANGING);
     else if (c->end_ms)
         renew_at(e, c, c->end_checked ? configuration_own_pause(e, c) : 0);
 }
@@ -66,6 +70,7 @@ void configuration_timer(struct engine *e, struct configuration *c)
 static void forget_link(struct engine *e, struct configuration *c)
 {
     timer_stop(&e->timers, &c->timer);
+    configuration_websocket_end(e, c);
     (void)configuration_set_link(c, NULL);
     c->link_age++;
     c->packet_size_bytes = 0;
@@ -173,6 +178,23 @@ static void note(struct engine *e, struct configuration *c, const struct nidd_co
     c->supported_features = (uint16_t)(r->supported_features & s->supported_features);
     if (s->notification_destination && r->notification_destination.len)
         c->destination_differs = !bytes_equal(r->notification_destination, bytes_of_str(s->notification_destination));
+    if (!c->destination_differs)
+        c->destination_tries = 0;
+}
+
+/* Where the SCEF sends the notifications instead. One that is not shown stays: bodies are often incomplete. */
+static void websocket_note(struct engine *e, struct configuration *c, struct bytes uri)
+{
+    bool same = c->websocket_uri && bytes_equal(bytes_of_str(c->websocket_uri), uri);
+    if (uri.len == 0 || same || !e->ports.websocket_begin)
+        return;
+    char *copy = bytes_dup_str(uri);
+    if (!copy || !e->ports.websocket_begin(e->ports.ctx, c->scef, uri)) {
+        free(copy);
+        return;
+    }
+    configuration_websocket_end(e, c);
+    c->websocket_uri = copy;
 }
 
 static void active(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r,
@@ -193,6 +215,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     if (changed)
         configuration_put(e, c);
     note(e, c, r);
+    websocket_note(e, c, r->websocket_uri);
     configuration_set_state(e, c, CONFIGURATION_ACTIVE);
     c->cause = T8_CAUSE_NONE;
     if (!c->end_checked) /* else it is on its last legs, and asked after more and more seldom */
@@ -418,8 +441,11 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     struct configuration *c = d && d->routed ? d->configuration : of_group(e, s->id.external_group_id);
     if (!c || c->scef != scef)
         return ERR_UNKNOWN_DEVICE;
-    if (!c->link || !configuration_has_link(c, s->nidd_configuration))
-        return ERR_UNKNOWN_CONFIGURATION;
+    if (!c->link || !configuration_has_link(c, s->nidd_configuration)) {
+        /* That it has ended may be told twice, if our answer was lost. */
+        bool ended = s->status == T8_NIDD_TERMINATED || s->status == T8_NIDD_TERMINATED_UE_NOT_AUTHORIZED;
+        return ended ? OK : ERR_UNKNOWN_CONFIGURATION;
+    }
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;
     if (d && c->group) {

@@ -18,6 +18,15 @@ struct configuration *configuration_new(struct engine *e, uint32_t scef)
     return c;
 }
 
+void configuration_websocket_end(struct engine *e, struct configuration *c)
+{
+    if (!c->websocket_uri)
+        return;
+    e->ports.websocket_end(e->ports.ctx, c->scef, bytes_of_str(c->websocket_uri));
+    free(c->websocket_uri);
+    c->websocket_uri = NULL;
+}
+
 void configuration_free(struct engine *e, struct configuration *c)
 {
     if (!c)
@@ -25,6 +34,7 @@ void configuration_free(struct engine *e, struct configuration *c)
     configuration_set_state(e, c, CONFIGURATION_NONE);
     timer_stop(&e->timers, &c->timer);
     list_remove(&c->node);
+    configuration_websocket_end(e, c);
     free(c->link);
     slab_delete(&e->configurations, c->h);
 }

@@ -65,6 +65,7 @@ enum configuration_state {
 struct configuration {
     handle h; /* the reference of its requests */
     char *link;
+    char *websocket_uri;  /* in use; NULL: none */
     struct list node;     /* in its SCEF's line, or among those to be found */
     struct timer timer;   /* ACTIVE: its renewal; WAITING, REFUSED: the next try */
     struct device *users; /* by next_user; a group's from the start on, and then only those in the configuration file */
@@ -73,16 +74,17 @@ struct configuration {
     uint32_t pause_ms;    /* after the next failure */
     uint32_t packet_size_bytes; /* 0 = not told */
     uint32_t scef;
-    uint16_t refused_status;      /* FINDING: how the creation was refused */
-    uint16_t supported_features;  /* what both sides can do */
-    uint16_t tail_from, tail_len; /* of the link: what tells it from others (t8_link_tail) */
-    uint8_t state;                /* enum configuration_state */
-    uint8_t cause;                /* enum t8_cause of a refusal */
-    uint8_t link_age;             /* counts the links */
-    bool destination_differs : 1; /* the SCEF notifies somebody else */
-    bool end_checked : 1;         /* its end has passed, and yet it is there */
-    bool doubted : 1;             /* asked after for one device's sake */
-    bool unchangeable : 1;        /* neither PATCH nor DELETE: nothing can be done before its end */
+    uint16_t refused_status;       /* FINDING: how the creation was refused */
+    uint16_t supported_features;   /* what both sides can do */
+    uint16_t tail_from, tail_len;  /* of the link: what tells it from others (t8_link_tail) */
+    uint8_t state;                 /* enum configuration_state */
+    uint8_t cause;                 /* enum t8_cause of a refusal */
+    uint8_t link_age;              /* counts the links */
+    bool destination_differs : 1;  /* the SCEF notifies somebody else */
+    bool end_checked : 1;          /* its end has passed, and yet it is there */
+    bool doubted : 1;              /* asked after for one device's sake */
+    bool unchangeable : 1;         /* neither PATCH nor DELETE: nothing can be done before its end */
+    uint8_t destination_tries : 2; /* how often that was to be changed, since the SCEF has last shown ours */
 };
 
 /* A configuration that stands in a record of its own: that of a group; or one that serves nobody any more, and waits to
@@ -419,6 +421,9 @@ void exchange_free(struct engine *e, struct exchange *x);
 /* x has its Message IDs: repetitions of its message will be found from now on. */
 void exchange_seen(struct exchange *x);
 struct exchange *exchange_by_device_mid(struct device *d, const struct coap_view *v);
+/* A Message ID that is free towards the server: the device's own, where it may be. So a server recognises a repetition
+ * even when we cannot any more, after a restart (RFC 7252 clause 4.5). NULL: a message of ours. */
+uint16_t exchange_leg_mid(struct device *d, uint32_t server, const struct coap_view *from_device);
 struct exchange *exchange_by_leg_mid(struct device *d, uint32_t server, uint16_t leg_mid);
 struct exchange *exchange_by_token(struct device *d, uint32_t server, struct bytes token); /* an open request */
 struct exchange *exchange_down(struct device *d, uint32_t server, const struct coap_view *v);
@@ -492,9 +497,10 @@ void configuration_moved(struct engine *e, struct configuration *c, struct bytes
 void configuration_timer(struct engine *e, struct configuration *c);
 
 /* ---- configuration_object.c */
-struct configuration *configuration_new(struct engine *e, uint32_t scef); /* NULL: no memory */
-void configuration_free(struct engine *e, struct configuration *c);       /* NULL is fine; no record is touched */
-void configuration_put(struct engine *e, struct configuration *c);        /* the record that it stands in */
+struct configuration *configuration_new(struct engine *e, uint32_t scef);    /* NULL: no memory */
+void configuration_free(struct engine *e, struct configuration *c);          /* NULL is fine; no record is touched */
+void configuration_websocket_end(struct engine *e, struct configuration *c); /* it is used no more, if it was */
+void configuration_put(struct engine *e, struct configuration *c);           /* the record that it stands in */
 /* The link is its own from now on; NULL: it has none. False, and the old one stays: it is longer than records hold. */
 bool configuration_set_link(struct configuration *c, char *link);
 bool configuration_has_link(const struct configuration *c, struct bytes link); /* in whatever form; c->link is there */

@@ -23,7 +23,8 @@ static void livez(struct admin_request *r)
     http_reply(r->x, &(struct http_reply){.status = 200, .content_type = "text/plain", .body = BYTES_LIT("ok\n")});
 }
 
-/* Has every device's configuration been asked for at least once? Those seen to be are not looked at again. */
+/* Has every device's configuration been asked for at least once? Those seen to be are not looked at again, and those of
+ * a SCEF that does not answer are not waited for: the others are to be served meanwhile. */
 static bool all_attempted(struct adapter *a)
 {
     struct engine_device_info d;
@@ -32,13 +33,27 @@ static bool all_attempted(struct adapter *a)
         if (!engine_device_next(a->engine, &cursor, &d))
             return true;
         const char *state = d.configuration_state;
-        if (strcmp(state, "none") == 0 || strcmp(state, "creating") == 0 || strcmp(state, "checking") == 0)
+        bool untried = strcmp(state, "none") == 0 || strcmp(state, "creating") == 0 || strcmp(state, "checking") == 0;
+        if (untried && a->scefs[d.scef].answered)
             return false;
         a->ready_cursor = cursor;
     }
 }
 
-/* Ready: what arrives can be worked on. The state of single devices and servers is for the metrics. */
+/* Has any SCEF with devices answered? */
+static bool any_answered(const struct adapter *a)
+{
+    struct engine_scef_info s;
+    bool any_devices = false;
+    for (uint32_t i = 0; engine_scef_info_get(a->engine, i, &s); i++) {
+        if (s.devices && a->scefs[i].answered)
+            return true;
+        any_devices |= s.devices > 0;
+    }
+    return !any_devices;
+}
+
+/* Ready: what arrives can be worked on. The state of single devices, SCEFs and servers is for the metrics. */
 static void readyz(struct admin_request *r)
 {
     struct adapter *a = r->a;
@@ -46,7 +61,7 @@ static void readyz(struct admin_request *r)
     struct engine_totals totals;
     engine_totals_get(a->engine, &totals);
     const char *store = a->store_failed ? "store: the last commit failed" : NULL;
-    const char *scef = !a->ready && totals.devices && !a->scef_answered ? "scef: no answer yet" : NULL;
+    const char *scef = !a->ready && !any_answered(a) ? "scef: no answer yet" : NULL;
     const char *devices =
         !a->ready && !all_attempted(a) ? "configurations: not every device's was asked for yet" : NULL;
     const char *stopping = a->stop_at_ms ? "stopping" : NULL;
@@ -81,6 +96,41 @@ static uint64_t resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void websocket_metrics_refresh(struct metrics *m, const char *name, const struct websocket_client *c)
+{
+    struct websocket_client_state w;
+    websocket_client_state_get(c, &w);
+    metric_scef_set(m, METRIC_WEBSOCKETS, name, "used", w.uris);
+    metric_scef_set(m, METRIC_WEBSOCKETS, name, "open", w.open);
+    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "taken", w.received);
+    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "duplicate", w.duplicates);
+    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "malformed", w.malformed);
+    metric_set(m, METRIC_WEBSOCKETS_LOST, name, w.lost);
+}
+
+static void scef_metrics_refresh(const struct adapter_scef *s)
+{
+    struct metrics *m = &s->a->metrics;
+    const char *name = s->config->name;
+    struct engine_scef_info e = {.name = NULL};
+    struct scs_client_state c;
+    (void)engine_scef_info_get(s->a->engine, s->index, &e);
+    scs_client_state_get(s->client, &c);
+    metric_set(m, METRIC_CONFIGURATIONS_ACTIVE, name, e.active_configurations);
+    metric_set(m, METRIC_SCEF_REQUESTS, name, s->requests_in_flight);
+    metric_set(m, METRIC_SCEF_BREAKER, name, (uint64_t)c.breaker);
+    metric_set(m, METRIC_SCEF_BREAKER_OPENS, name, c.breaker_opens);
+    metric_scef_set(m, METRIC_SCEF_HELD_BACK, name, "breaker", c.held_by_breaker);
+    metric_scef_set(m, METRIC_SCEF_HELD_BACK, name, "overload", c.held_by_overload);
+    metric_set(m, METRIC_SCEF_OVERLOAD, name, c.overload_metric);
+    metric_scef_set(m, METRIC_SCEF_REDIRECTS, name, "followed", c.redirects_followed);
+    metric_scef_set(m, METRIC_SCEF_REDIRECTS, name, "refused", c.redirects_refused);
+    if (s->config->test_notification)
+        metric_set(m, METRIC_TEST_NOTIFICATIONS, name, s->tests_seen);
+    if (s->websockets)
+        websocket_metrics_refresh(m, name, s->websockets);
+}
+
 /* What others count or hold is fetched when it is asked for. */
 static void metrics_refresh(struct adapter *a)
 {
@@ -89,21 +139,12 @@ static void metrics_refresh(struct adapter *a)
     const struct leg_udp_counters *legs = leg_udp_counters_get(a->legs);
     engine_totals_get(a->engine, &t);
     metric_set(m, METRIC_DEVICES, NULL, t.devices);
-    metric_set(m, METRIC_CONFIGURATIONS_ACTIVE, NULL, t.active_configurations);
     metric_set(m, METRIC_QUEUED_MESSAGES, NULL, t.queued_messages);
     metric_set(m, METRIC_QUEUED_BYTES, NULL, t.queued_bytes);
     metric_set(m, METRIC_SPOOLED_MESSAGES, NULL, t.spooled_messages);
     metric_set(m, METRIC_EXCHANGES, NULL, t.exchanges);
-    metric_set(m, METRIC_SCEF_REQUESTS, NULL, a->requests_in_flight);
-    struct scs_client_state scef;
-    scs_client_state_get(a->scs, &scef);
-    metric_set(m, METRIC_SCEF_BREAKER, NULL, (uint64_t)scef.breaker);
-    metric_set(m, METRIC_SCEF_BREAKER_OPENS, NULL, scef.breaker_opens);
-    metric_set(m, METRIC_SCEF_HELD_BACK, "breaker", scef.held_by_breaker);
-    metric_set(m, METRIC_SCEF_HELD_BACK, "overload", scef.held_by_overload);
-    metric_set(m, METRIC_SCEF_OVERLOAD, NULL, scef.overload_metric);
-    metric_set(m, METRIC_SCEF_REDIRECTS, "followed", scef.redirects_followed);
-    metric_set(m, METRIC_SCEF_REDIRECTS, "refused", scef.redirects_refused);
+    for (uint32_t i = 0; i < a->config->scef_count; i++)
+        scef_metrics_refresh(&a->scefs[i]);
     for (uint32_t i = 0; i < a->config->server_count; i++)
         metric_set(m, METRIC_SERVER_UP, a->config->servers[i].name, engine_server_up(a->engine, i));
     metric_set(m, METRIC_LEG_IN, NULL, legs->datagrams_in);
@@ -142,6 +183,8 @@ static const struct admin_route {
     {"GET", "/livez", livez},
     {"GET", "/readyz", readyz},
     {"GET", "/metrics", metrics},
+    {"GET", "/v1/scefs", admin_scefs},
+    {"GET", "/v1/groups", admin_groups},
     {"GET", "/v1/devices", admin_devices},
     {"GET", "/v1/devices/{}", admin_device},
     {"GET", "/v1/devices/{}/queue", admin_queue},

@@ -1,6 +1,7 @@
 /* The admin API: health, metrics, and what the adapter knows of devices and their queues. Reads only.
  *
- *   GET /livez /readyz /metrics /v1/devices /v1/devices/{id} /v1/devices/{id}/queue /v1/devices/{id}/queue/{seq}
+ *   GET /livez /readyz /metrics /v1/scefs /v1/groups
+ *   GET /v1/devices /v1/devices/{id} /v1/devices/{id}/queue /v1/devices/{id}/queue/{seq}
  *
  * Lists come in pages: ?limit=100&cursor=...; "next" is the cursor of the next page, null at the end. Errors are
  * application/problem+json. */

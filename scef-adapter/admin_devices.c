@@ -43,7 +43,15 @@ static void device_json(struct adapter *a, struct buf *b, const struct engine_de
         json_out_text(b, "external_id", d->id.external_id);
     if (d->id.msisdn.len)
         json_out_text(b, "msisdn", d->id.msisdn);
+    struct engine_group_info g;
+    bool grouped = d->group != ENGINE_NONE && engine_group_info_get(a->engine, d->group, &g);
+    json_out_str(b, "scef", d->scef < a->config->scef_count ? a->config->scefs[d->scef].name : NULL);
     json_out_str(b, "server", engine_server_name(a->engine, d->server));
+    if (grouped)
+        json_out_text(b, "group", g.external_group_id);
+    else
+        json_out_null(b, "group");
+    json_out_bool(b, "learned", d->learned);
     json_out_number(b, "leg", d->leg);
     json_out_str(b, "configuration", d->configuration_state);
     json_out_text(b, "configuration_link", d->configuration_link);

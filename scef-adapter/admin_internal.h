@@ -24,4 +24,8 @@ void admin_device(struct admin_request *r);
 void admin_queue(struct admin_request *r);
 void admin_queue_message(struct admin_request *r);
 
+/* admin_scefs.c */
+void admin_scefs(struct admin_request *r);
+void admin_groups(struct admin_request *r);
+
 #endif

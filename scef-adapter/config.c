@@ -31,15 +31,17 @@ static void *memory(void *ctx, void *ptr, size_t size)
 
 static const cyaml_config_t cyaml_quiet = {.mem_fn = memory, .log_level = CYAML_LOG_ERROR, .flags = CYAML_CFG_NO_ALIAS};
 
-static enum error values_load(struct bytes text, struct config **out, struct config_report *r)
+static enum error values_load(struct bytes text, bool mapping, struct config **out, struct config_report *r)
 {
     char first[160] = "";
     cyaml_config_t cyaml = cyaml_quiet;
     cyaml.log_fn = keep_first;
     cyaml.log_ctx = first;
     cyaml_data_t *data = NULL;
-    cyaml_err_t rc = cyaml_load_data(text.data, text.len, &cyaml, config_schema(), &data, NULL);
+    cyaml_err_t rc = cyaml_load_data(text.data, text.len, &cyaml, config_schema(mapping), &data, NULL);
     *out = data;
+    if (*out && mapping)
+        (*out)->scef_count = (*out)->scefs ? 1 : 0;
     if (rc == CYAML_ERR_OOM)
         return ERR_NO_MEMORY;
     if (rc != CYAML_OK || !data)
@@ -47,26 +49,51 @@ static enum error values_load(struct bytes text, struct config **out, struct con
     return OK;
 }
 
+static const struct config_section *section_of(const struct config_key *k)
+{
+    const struct config_section *s = config_sections;
+    size_t n = strcspn(k->section, ".");
+    while (strlen(s->name) != n || strncmp(s->name, k->section, n) != 0)
+        s++;
+    return s;
+}
+
+/* What no entry of the list has written. */
+static enum error list_default(struct config *c, const struct config_section *s, uint32_t key,
+                               const struct config_places *places)
+{
+    char *list;
+    uint32_t count;
+    memcpy(&list, (char *)c + s->list_offset, sizeof(list));
+    memcpy(&count, (char *)c + s->count_offset, sizeof(count));
+    enum error err = OK;
+    for (uint32_t i = 0; i < count && config_keys[key].fallback && !err; i++)
+        if (!config_is_written(places, i, key))
+            err = config_default(&config_keys[key], list + (size_t)i * s->entry_size);
+    return err;
+}
+
 static enum error defaults_fill(struct config *c, const struct config_places *places)
 {
     struct config engine = {.server_count = 0}; /* what no key can set stays the engine's own */
     engine_options_default(&engine.engine);
-    for (uint32_t i = 0; i < config_key_count; i++) {
+    enum error err = OK;
+    for (uint32_t i = 0; i < config_key_count && !err; i++) {
         const struct config_key *k = &config_keys[i];
-        const bool written = config_is_written(places, i);
-        if (strcmp(k->section, "relay") == 0) {
-            if (!written)
+        const struct config_section *s = section_of(k);
+        if (s->list) {
+            err = list_default(c, s, i, places);
+        } else if (strcmp(k->section, "relay") == 0) {
+            if (!config_is_written(places, 0, i))
                 continue;
             config_number_scale(k, c);
             config_number_copy(k, c, &engine);
-        } else if (!written) {
-            enum error err = config_default(k, c);
-            if (err)
-                return err;
+        } else if (!config_is_written(places, 0, i)) {
+            err = config_default(k, c);
         }
     }
     c->engine = engine.engine;
-    return OK;
+    return err;
 }
 
 /* ---- what no key can be asked alone ---- */
@@ -82,27 +109,14 @@ void config_check_fault(const struct config_check *k, const char *section, size_
     const struct config_section *s = config_sections;
     while (strcmp(s->name, section) != 0)
         s++;
-    config_key_path(s, entry, key, path);
+    config_key_path(s, k->places->mapping, entry, key, path);
     config_fault(k->r, config_line_of(k->places, section, entry, key), path, expected, "%s", text);
 }
 
-/* What the SCEF is told ends with the path token; what is shown does not. */
-static enum error callback_url_complete(struct config *c)
+void config_url_trim(char *url)
 {
-    char *told = NULL;
-    c->callback_shown_url = strdup(c->callback.url);
-    if (!c->callback_shown_url)
-        return ERR_NO_MEMORY;
-    if (!c->callback.path_token)
-        return OK;
-    size_t len = strlen(c->callback.url);
-    while (len && c->callback.url[len - 1] == '/')
-        len--;
-    if (asprintf(&told, "%.*s/%s", (int)len, c->callback.url, c->callback.path_token) < 0)
-        return ERR_NO_MEMORY;
-    free(c->callback.url);
-    c->callback.url = told;
-    return OK;
+    for (size_t len = strlen(url); len && url[len - 1] == '/'; len--)
+        url[len - 1] = '\0';
 }
 
 static enum error check_listeners(const struct config_check *k)
@@ -113,18 +127,26 @@ static enum error check_listeners(const struct config_check *k)
     if (c->callback_listen.port && strcmp(c->callback.listen, c->admin.listen) == 0)
         config_check_fault(k, "admin", 0, "listen", "another port than callback.listen", "'%s' is callback.listen too",
                            c->admin.listen);
-    if (c->callback.url)
-        return callback_url_complete(c);
-    const char *host = c->callback_listen.host;
-    if (c->callback_listen.port == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
-        config_check_fault(k, "callback", 0, "url", "the URL by which the SCEF reaches us",
-                           "is missing, and cannot follow from listen %s", c->callback.listen);
-    const char *scheme = c->callback.certificate_file ? "https" : "http";
-    if (asprintf(&c->callback.url, "%s://%s/t8/nidd", scheme, c->callback.listen) < 0) {
-        c->callback.url = NULL;
-        return ERR_NO_MEMORY;
+    if (!c->callback.url && c->slice_urls) {
+        c->callback.url = strdup(c->slice_urls[c->slices.index]);
+        return c->callback.url ? OK : ERR_NO_MEMORY;
     }
-    return callback_url_complete(c);
+    if (!c->callback.url) {
+        const char *host = c->callback_listen.host;
+        if (c->callback_listen.port == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
+            config_check_fault(k, "callback", 0, "url", "the URL by which the SCEF reaches us",
+                               "is missing, and cannot follow from listen %s", c->callback.listen);
+        const char *scheme = c->callback.certificate_file ? "https" : "http";
+        if (asprintf(&c->callback.url, "%s://%s/t8", scheme, c->callback.listen) < 0) {
+            c->callback.url = NULL;
+            return ERR_NO_MEMORY;
+        }
+    }
+    config_url_trim(c->callback.url);
+    if (c->slice_urls && strcmp(c->callback.url, c->slice_urls[c->slices.index]) != 0)
+        config_check_fault(k, "callback", 0, "url", "what slices.urls says of this slice, or none here",
+                           "is not '%.100s'", c->slice_urls[c->slices.index]);
+    return OK;
 }
 
 static enum error check_servers(const struct config_check *k)
@@ -162,11 +184,14 @@ static void check_legs(const struct config_check *k)
     struct config *c = k->c;
     (void)config_prefix_parse(c->server_leg.prefix, &c->prefix);
     (void)config_port_range_parse(c->server_leg.port_range, &c->port_first, &c->port_last);
-    if (c->device_count <= leg_room(c))
+    uint64_t learned = 0;
+    for (uint32_t i = 0; i < c->group_count; i++)
+        learned += c->groups[i].learn ? c->groups[i].learn_max : 0;
+    if (c->device_count + learned <= leg_room(c))
         return;
     config_check_fault(k, "server_leg", 0, c->server_leg.mode == CONFIG_LEG_PORTS ? "port_range" : "prefix",
-                       "at least as many addresses as devices", "has room for %llu devices, there are %zu",
-                       (unsigned long long)leg_room(c), c->device_count);
+                       "at least as many addresses as devices", "has room for %llu devices, there are %zu%s",
+                       (unsigned long long)leg_room(c), c->device_count, learned ? " and those to be learned" : "");
 }
 
 static void check_relay(const struct config_check *k)
@@ -178,27 +203,20 @@ static void check_relay(const struct config_check *k)
                            (unsigned long long)(o->retry_min_ms / 1000));
 }
 
-static enum error check_scef(const struct config_check *k)
-{
-    struct config *c = k->c;
-    if (c->scef.breaker_pause_max_ms < c->scef.breaker_pause_min_ms)
-        config_check_fault(k, "scef", 0, "breaker_pause_max_ms", "at least breaker_pause_min_ms", "%u is less than %u",
-                           c->scef.breaker_pause_max_ms, c->scef.breaker_pause_min_ms);
-    if (!c->scef.allowed_hosts)
-        return OK;
-    c->scef_allowed_hosts = config_hosts_split(c->scef.allowed_hosts, &c->scef_allowed_host_count);
-    return c->scef_allowed_hosts ? OK : ERR_NO_MEMORY;
-}
-
+/* Each part may refer to those before it. */
 static enum error check_all(const struct config_check *k)
 {
-    enum error err = check_listeners(k);
+    enum error err = config_slices_check(k);
     if (!err)
-        err = check_scef(k);
+        err = check_listeners(k);
+    if (!err)
+        err = config_scefs_check(k);
     if (!err)
         err = check_servers(k);
     if (!err)
         err = config_security_check(k);
+    if (!err)
+        config_groups_check(k);
     if (!err)
         err = config_devices_collect(k->c, k->places, k->file, k->alone, k->r);
     if (!err) {
@@ -215,7 +233,7 @@ enum error config_parse(struct bytes text, const char *name, bool alone, struct 
     struct config *c = NULL;
     enum error err = config_walk(text, &places, &r);
     if (!err && !r.count)
-        err = values_load(text, &c, &r);
+        err = values_load(text, places.mapping, &c, &r);
     if (!err && !r.count && c)
         err = defaults_fill(c, &places);
     if (!err && !r.count && c)
@@ -272,8 +290,9 @@ void config_free(struct config *c)
     if (!c)
         return;
     config_devices_release(c);
-    free(c->scef_allowed_hosts);
+    for (uint32_t i = 0; i < c->scef_count; i++)
+        free(c->scefs[i].allowed_host_list);
+    free(c->slice_urls);
     free(c->server_endpoints);
-    free(c->callback_shown_url);
-    (void)cyaml_free(&cyaml_quiet, config_schema(), c, 0);
+    (void)cyaml_free(&cyaml_quiet, config_schema(false), c, 0);
 }

@@ -14,10 +14,14 @@
 #define CONFIG_MAX_LINE_BYTES 4096       /* of devices_file */
 #define CONFIG_MAX_DEVICES    (1u << 24)
 #define CONFIG_MAX_SERVERS    256
+#define CONFIG_MAX_SCEFS      32
+#define CONFIG_MAX_GROUPS     256
+#define CONFIG_MAX_SLICES     256
 #define CONFIG_MAX_FAULTS     20 /* told at once */
 
 enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY };
 enum config_oauth_credentials { CONFIG_OAUTH_BASIC, CONFIG_OAUTH_BODY };
+enum config_notifications { CONFIG_NOTIFICATIONS_CALLBACK, CONFIG_NOTIFICATIONS_WEBSOCKET };
 enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
 
 /* "127.0.0.1:8081", "[::1]:8081"; of a server also a name instead of the address. */
@@ -38,37 +42,62 @@ struct config_server {
     char *uri;
 };
 
+struct config_scef {
+    char *name;
+    char *api_root, *scs_as_id, *dialect, *api_name;
+    uint32_t request_timeout_ms, connect_timeout_ms, max_connections;
+    char *ca_file, *certificate_file, *key_file; /* files here and of the callback: resolved */
+    struct {
+        char *token_url, *client_id, *secret_file, *scope; /* token_url NULL: no OAuth2 */
+        enum config_oauth_credentials credentials;
+    } oauth;
+    uint32_t configuration_duration_s; /* 0 = for ever */
+    bool test_notification;
+    enum config_notifications notifications;
+    uint32_t websocket_ping_ms, websocket_duplicates_ms;
+    enum engine_delete_removed delete_removed;
+    uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;
+    char *allowed_hosts; /* as written; NULL: none */
+
+    char **allowed_host_list; /* allowed_host_count of them, in one piece of memory */
+    size_t allowed_host_count;
+};
+
+/* An External Group Identifier with one NIDD configuration for all its devices. */
+struct config_group {
+    char *external_group_id;
+    char *scef_name, *server_name; /* as written; NULL: the first */
+    bool learn;
+    uint32_t learn_max;
+
+    uint32_t scef, server; /* indices */
+    bool foreign;          /* another slice owns its configuration */
+};
+
 /* As written in `devices`. */
 struct config_device_entry {
     char *external_id;
     char *msisdn;
+    char *scef;
     char *server;
+    char *group;
 };
 
+#define CONFIG_NO_GROUP UINT32_MAX
 /* A device of `devices` or of devices_file, checked. */
 struct config_device {
-    const char *external_id; /* NULL: known by its MSISDN only */
-    const char *msisdn;      /* NULL: none */
-    uint32_t server;         /* index */
+    const char *external_id;      /* NULL: known by its MSISDN only */
+    const char *msisdn;           /* NULL: none */
+    uint32_t scef, server, group; /* indices */
     uint32_t line;
+    uint32_t entry; /* in `devices` */
 };
 
 struct config {
+    struct config_scef *scefs;
+    uint32_t scef_count;
     struct {
-        char *api_root, *scs_as_id, *api_name;
-        uint32_t request_timeout_ms, connect_timeout_ms, max_connections;
-        char *ca_file, *certificate_file, *key_file; /* files of this and the next section: resolved */
-        struct {
-            char *token_url, *client_id, *secret_file, *scope; /* token_url NULL: no OAuth2 */
-            enum config_oauth_credentials credentials;
-        } oauth;
-        uint32_t configuration_duration_s; /* 0 = for ever */
-        enum engine_delete_removed delete_removed;
-        uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;
-        char *allowed_hosts; /* as written; NULL: none */
-    } scef;
-    struct {
-        char *listen, *url; /* the URL ends with path_token: not for a log */
+        char *listen, *url; /* the URL is the base of all callbacks, without a slash at its end */
         char *certificate_file, *key_file, *client_ca_file, *path_token;
     } callback;
     struct {
@@ -89,14 +118,18 @@ struct config {
     struct config_device_entry *device_entries;
     uint32_t device_entry_count;
     char *devices_file;
+    struct config_group *groups;
+    uint32_t group_count;
+    struct {
+        uint32_t index, count;
+        char *urls; /* as written; NULL: none */
+    } slices;
     struct engine_options engine;
     enum log_level log_level;
 
     /* What follows from the above. */
-    char **scef_allowed_hosts; /* scef_allowed_host_count of them, in one piece of memory */
-    size_t scef_allowed_host_count;
+    char **slice_urls; /* slices.count of them as callback.url, in one piece of memory; NULL: one slice */
     struct config_endpoint callback_listen, admin_listen;
-    char *callback_shown_url; /* without path_token */
     struct config_prefix prefix;
     uint16_t port_first, port_last;
     struct config_endpoint *server_endpoints; /* server_count of them */

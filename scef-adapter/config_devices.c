@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "scef-adapter/slice.h"
 
 /* Identities are many and short: they share blocks. */
 #define TEXT_BLOCK_BYTES (256u << 10)
@@ -70,32 +71,56 @@ static void source_fault(struct source *s, const char *key, const char *expected
     config_fault(&s->report, source_line(s, key), path, expected, "%s", wrong);
 }
 
-static bool server_find(const struct config *c, const char *name, uint32_t *out)
+/* As they were read; NULL where there was none. */
+struct names {
+    const char *external_id, *msisdn, *scef, *server, *group;
+};
+
+/* false, and told, when a name is unknown or two contradict each other. */
+static bool references_find(struct source *s, const struct names *n, struct config_device *d)
 {
-    for (uint32_t i = 0; i < c->server_count; i++) {
-        if (c->servers[i].name && strcmp(c->servers[i].name, name) == 0) {
-            *out = i;
-            return true;
-        }
+    const struct config *c = s->c;
+    char wrong[160];
+    d->group = CONFIG_NO_GROUP;
+    if (n->group && !config_group_find(c, n->group, &d->group)) {
+        snprintf(wrong, sizeof(wrong), "'%.60s' is no group's", n->group);
+        source_fault(s, "group", "the external_group_id of a group in groups", wrong);
+        return false;
     }
-    return false;
+    const struct config_group *g = n->group ? &c->groups[d->group] : NULL;
+    d->scef = g ? g->scef : 0;
+    d->server = g ? g->server : 0;
+    if (n->server && !config_server_find(c, n->server, &d->server)) {
+        snprintf(wrong, sizeof(wrong), "'%.63s' is no server's name", n->server);
+        source_fault(s, "server", "the name of a server in servers", wrong);
+        return false;
+    }
+    if (n->scef && !config_scef_find(c, n->scef, &d->scef)) {
+        snprintf(wrong, sizeof(wrong), "'%.63s' is no SCEF's name", n->scef);
+        source_fault(s, "scef", "the name of a SCEF in scef", wrong);
+        return false;
+    }
+    if (g && d->scef != g->scef) {
+        snprintf(wrong, sizeof(wrong), "'%.63s' is not the SCEF of its group", n->scef);
+        source_fault(s, "scef", "the group's SCEF, or none here", wrong);
+        return false;
+    }
+    return true;
 }
 
 /* One device; its values were checked one by one. */
-static enum error device_add(struct source *s, const char *external_id, const char *msisdn, const char *server)
+static enum error device_add(struct source *s, const struct names *n)
 {
     struct config *c = s->c;
-    struct config_device d = {.line = (uint32_t)s->line};
-    if (!external_id && !msisdn) {
+    struct config_device d = {.line = (uint32_t)s->line, .entry = (uint32_t)s->entry};
+    if (!n->external_id && !n->msisdn) {
         source_fault(s, "external_id", "external_id, msisdn, or both", "is missing");
         return OK;
     }
-    if (server && !server_find(c, server, &d.server)) {
-        char wrong[120];
-        snprintf(wrong, sizeof(wrong), "'%.63s' is no server's name", server);
-        source_fault(s, "server", "the name of a server in servers", wrong);
+    if (!references_find(s, n, &d))
         return OK;
-    }
+    if (slice_of(bytes_of_str(n->external_id ? n->external_id : n->msisdn), c->slices.count) != c->slices.index)
+        return OK; /* another process serves it */
     if (c->device_count == CONFIG_MAX_DEVICES) {
         source_fault(s, "external_id", "at most 16777216 devices", "is one device too many");
         return ERR_CONFIG;
@@ -108,9 +133,9 @@ static enum error device_add(struct source *s, const char *external_id, const ch
         c->devices = devices;
         c->device_capacity = capacity;
     }
-    d.external_id = external_id ? text_add(c, external_id) : NULL;
-    d.msisdn = msisdn ? text_add(c, msisdn) : NULL;
-    if ((external_id && !d.external_id) || (msisdn && !d.msisdn))
+    d.external_id = n->external_id ? text_add(c, n->external_id) : NULL;
+    d.msisdn = n->msisdn ? text_add(c, n->msisdn) : NULL;
+    if ((n->external_id && !d.external_id) || (n->msisdn && !d.msisdn))
         return ERR_NO_MEMORY;
     c->devices[c->device_count++] = d;
     return OK;
@@ -119,22 +144,26 @@ static enum error device_add(struct source *s, const char *external_id, const ch
 static enum error entries_collect(struct source *s)
 {
     struct config *c = s->c;
-    for (uint32_t i = 0; i < c->device_entry_count && s->report.count <= CONFIG_MAX_FAULTS; i++) {
+    /* Lines in one pass, not by a search for each. */
+    uint32_t *lines = calloc(c->device_entry_count ? c->device_entry_count : 1, sizeof(*lines));
+    if (!lines)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < s->places->count; i++) {
+        const struct config_place *p = &s->places->items[i];
+        if (p->key == CONFIG_PLACE_SECTION && p->entry < c->device_entry_count &&
+            strcmp(config_sections[p->section].name, "devices") == 0)
+            lines[p->entry] = p->line;
+    }
+    enum error err = OK;
+    for (uint32_t i = 0; i < c->device_entry_count && s->report.count <= CONFIG_MAX_FAULTS && !err; i++) {
         const struct config_device_entry *e = &c->device_entries[i];
         s->entry = i;
+        s->line = lines[i];
         snprintf(s->path, sizeof(s->path), "devices[%u].", i);
-        enum error err = device_add(s, e->external_id, e->msisdn, e->server);
-        if (err)
-            return err == ERR_CONFIG ? OK : err;
+        err = device_add(s, &(struct names){e->external_id, e->msisdn, e->scef, e->server, e->group});
     }
-    /* Lines in one pass, not by a search for each. */
-    for (size_t i = 0; i < s->places->count && s->report.count == s->faults_before; i++) {
-        const struct config_place *p = &s->places->items[i];
-        if (p->key == CONFIG_PLACE_SECTION && p->entry < c->device_count &&
-            strcmp(config_sections[p->section].name, "devices") == 0)
-            c->devices[p->entry].line = p->line;
-    }
-    return OK;
+    free(lines);
+    return err == ERR_CONFIG ? OK : err;
 }
 
 /* ---- devices_file ---- */
@@ -151,15 +180,18 @@ static enum error object_read(struct source *s, json_t *object)
     struct member members[] = {
         {"external_id", config_check_external_id, "an External Identifier like dev1@example.org", NULL},
         {"msisdn", config_check_msisdn, "5 to 15 digits, in quotes", NULL},
+        {"scef", config_check_name, "the name of a SCEF in scef", NULL},
         {"server", config_check_name, "the name of a server in servers", NULL},
+        {"group", config_check_external_id, "the external_group_id of a group in groups", NULL},
     };
+    const size_t count = sizeof(members) / sizeof(members[0]);
     const char *key;
     json_t *value;
     unsigned before = s->report.count;
     json_object_foreach(object, key, value)
     {
         struct member *m = NULL;
-        for (size_t i = 0; i < 3; i++)
+        for (size_t i = 0; i < count; i++)
             if (strcmp(members[i].key, key) == 0)
                 m = &members[i];
         char wrong[160] = "";
@@ -176,11 +208,12 @@ static enum error object_read(struct source *s, json_t *object)
         char name[64];
         snprintf(name, sizeof(name), "%.60s", key);
         if (wrong[0])
-            source_fault(s, name, m ? m->expected : "external_id, msisdn or server", wrong);
+            source_fault(s, name, m ? m->expected : "external_id, msisdn, scef, server or group", wrong);
     }
     if (s->report.count != before)
         return OK;
-    return device_add(s, members[0].value, members[1].value, members[2].value);
+    return device_add(
+        s, &(struct names){members[0].value, members[1].value, members[2].value, members[3].value, members[4].value});
 }
 
 static enum error line_read(struct source *s, const char *line, size_t len)
@@ -280,7 +313,7 @@ static enum error once(struct uniqueness *u, struct config_device *d, const char
     size_t i = (size_t)(d - devices);
     char path[160] = "";
     if (i < u->in_yaml)
-        snprintf(path, sizeof(path), "devices[%zu].", i);
+        snprintf(path, sizeof(path), "devices[%u].", d->entry);
     strcat(path, u->member);
     u->s->report.file = i < u->in_yaml ? u->file : u->devices_file;
     config_fault(&u->s->report, d->line, path, "each device once", "'%.60s' is there already (%s line %u)", id,

@@ -13,12 +13,17 @@
 #define A_FILE(what)         TEXT(NULL, "a PEM file " what ", relative to this file")
 #define WORD(list)           .type = CONFIG_WORD, .words = (list), .word_count = sizeof(list) / sizeof((list)[0])
 
+#define CONFIG_SCEF_NAME "letters, digits, '-', '_' and '.', not dots alone; at most 63"
+
 #define DAYS (24 * 3600)
 #define YEAR (365 * DAYS)
 
 static const cyaml_strval_t store_kinds[] = {{"embedded", CONFIG_STORE_EMBEDDED}, {"memory", CONFIG_STORE_MEMORY}};
 static const cyaml_strval_t leg_modes[] = {{"prefix", CONFIG_LEG_PREFIX}, {"ports", CONFIG_LEG_PORTS}};
 static const cyaml_strval_t oauth_credentials[] = {{"basic", CONFIG_OAUTH_BASIC}, {"body", CONFIG_OAUTH_BODY}};
+static const cyaml_strval_t notification_ways[] = {{"callback", CONFIG_NOTIFICATIONS_CALLBACK},
+                                                   {"websocket", CONFIG_NOTIFICATIONS_WEBSOCKET}};
+static const cyaml_strval_t flags[] = {{"true", true}, {"false", false}};
 static const cyaml_strval_t delete_removed_words[] = {
     {"true", ENGINE_DELETE_REMOVED_YES}, {"false", ENGINE_DELETE_REMOVED_NO}, {"all", ENGINE_DELETE_REMOVED_ALL}};
 static const cyaml_strval_t log_levels[] = {
@@ -26,7 +31,15 @@ static const cyaml_strval_t log_levels[] = {
 
 const struct config_section config_sections[] = {
     {.name = ""},
-    {.name = "scef", .mandatory = true, .help = "The SCEF or NEF whose T8 NIDD API (TS 29.122) is used."},
+    {.name = "scef",
+     .list = true,
+     .or_mapping = true,
+     .mandatory = true,
+     .list_offset = offsetof(struct config, scefs),
+     .count_offset = offsetof(struct config, scef_count),
+     .entry_size = sizeof(struct config_scef),
+     .max_entries = CONFIG_MAX_SCEFS,
+     .help = "The SCEF or NEF whose T8 NIDD API (TS 29.122) is used; several: a list of such mappings."},
     {.name = "scef.oauth", .help = "OAuth2 client credentials (RFC 6749): requests then carry a bearer token."},
     {.name = "callback", .help = "Where the SCEF delivers its notifications."},
     {.name = "admin", .help = "Health, metrics and the API of scefctl. It asks for no password: keep it local."},
@@ -47,6 +60,14 @@ const struct config_section config_sections[] = {
      .entry_size = sizeof(struct config_device_entry),
      .max_entries = CONFIG_MAX_DEVICES,
      .help = "The devices, each by its External Identifier or its MSISDN."},
+    {.name = "groups",
+     .list = true,
+     .list_offset = offsetof(struct config, groups),
+     .count_offset = offsetof(struct config, group_count),
+     .entry_size = sizeof(struct config_group),
+     .max_entries = CONFIG_MAX_GROUPS,
+     .help = "Groups of devices that the SCEF knows, with one NIDD configuration for all devices of each."},
+    {.name = "slices", .help = "Several processes share the devices; by default one process serves them all."},
     {.name = "relay", .help = "How messages are held, repeated and given up."},
     {.name = "log", .help = "The log goes to standard error."},
 };
@@ -54,59 +75,76 @@ const size_t config_section_count = sizeof(config_sections) / sizeof(config_sect
 
 const struct config_key config_keys[] = {
     /* scef */
-    {"scef", "api_root", AT(scef.api_root), TEXT(config_check_http_url, "a URL like http://127.0.0.1:8080"),
+    {"scef", "api_root", IN(config_scef, api_root), TEXT(config_check_http_url, "a URL like http://127.0.0.1:8080"),
      .mandatory = true, .example = "http://127.0.0.1:8080", .help = "apiRoot of the SCEF; may hold a path"},
-    {"scef", "scs_as_id", AT(scef.scs_as_id),
+    {"scef", "scs_as_id", IN(config_scef, scs_as_id),
      TEXT(config_check_path_segment, "the scsAsId that the SCEF's operator gave"), .mandatory = true, .example = "as1",
      .help = "who we are to the SCEF"},
-    {"scef", "api_name", AT(scef.api_name), TEXT(config_check_path_segment, "a path segment like 3gpp-nidd"),
-     .fallback = "3gpp-nidd", .help = "apiName in the URL"},
-    {"scef", "request_timeout_ms", AT(scef.request_timeout_ms), NUMBER(100, 600000), .fallback = "30000",
+    {"scef", "name", IN(config_scef, name), TEXT(config_check_scef_name, CONFIG_SCEF_NAME), .fallback = "scef",
+     .help = "by which devices, metrics and the paths of callbacks know it; mandatory where there are several"},
+    {"scef", "dialect", IN(config_scef, dialect),
+     TEXT(config_check_dialect, "one of: 3gpp, oracle-8.3, oracle-8.4, mts, in"), .fallback = "3gpp",
+     .help = "how this SCEF differs from TS 29.122"},
+    {"scef", "api_name", IN(config_scef, api_name), TEXT(config_check_path_segment, "a path segment like 3gpp-nidd"),
+     .help = "apiName in the URL; without it the dialect's, 3gpp-nidd as a rule"},
+    {"scef", "request_timeout_ms", IN(config_scef, request_timeout_ms), NUMBER(100, 600000), .fallback = "30000",
      .help = "longest wait for an answer; a delivery is answered when the device was reached or not"},
-    {"scef", "connect_timeout_ms", AT(scef.connect_timeout_ms), NUMBER(100, 60000), .fallback = "3000",
+    {"scef", "connect_timeout_ms", IN(config_scef, connect_timeout_ms), NUMBER(100, 60000), .fallback = "3000",
      .help = "longest wait for a connection"},
-    {"scef", "max_connections", AT(scef.max_connections), NUMBER(1, 4096), .fallback = "64",
+    {"scef", "max_connections", IN(config_scef, max_connections), NUMBER(1, 4096), .fallback = "64",
      .help = "connections to the SCEF; further requests wait"},
-    {"scef", "ca_file", AT(scef.ca_file), A_FILE("of CA certificates"),
+    {"scef", "ca_file", IN(config_scef, ca_file), A_FILE("of CA certificates"),
      .help = "https: these CAs and no others are trusted; without it those of the system"},
-    {"scef", "certificate_file", AT(scef.certificate_file), A_FILE("with our certificate and those in between"),
+    {"scef", "certificate_file", IN(config_scef, certificate_file), A_FILE("with our certificate and those in between"),
      .help = "https: who we are, for a SCEF that asks (mutual TLS)"},
-    {"scef", "key_file", AT(scef.key_file), A_FILE("with the key of certificate_file, without a passphrase"),
+    {"scef", "key_file", IN(config_scef, key_file), A_FILE("with the key of certificate_file, without a passphrase"),
      .help = "https: its key"},
-    {"scef.oauth", "token_url", AT(scef.oauth.token_url),
+    {"scef.oauth", "token_url", IN(config_scef, oauth.token_url),
      TEXT(config_check_http_url, "a URL like https://127.0.0.1:8443/oauth2/token"), .mandatory = true,
      .example = "https://127.0.0.1:8443/oauth2/token", .help = "the token endpoint; TLS as for the SCEF"},
-    {"scef.oauth", "client_id", AT(scef.oauth.client_id), TEXT(NULL, "the client_id that the SCEF's operator gave"),
-     .mandatory = true, .example = "as1", .help = "who we are to the token endpoint"},
-    {"scef.oauth", "secret_file", AT(scef.oauth.secret_file), TEXT(NULL, "a file, relative to this file"),
+    {"scef.oauth", "client_id", IN(config_scef, oauth.client_id),
+     TEXT(NULL, "the client_id that the SCEF's operator gave"), .mandatory = true, .example = "as1",
+     .help = "who we are to the token endpoint"},
+    {"scef.oauth", "secret_file", IN(config_scef, oauth.secret_file), TEXT(NULL, "a file, relative to this file"),
      .mandatory = true, .example = "scef-secret.txt",
      .help = "its first line is the client secret; read for each token"},
-    {"scef.oauth", "scope", AT(scef.oauth.scope), TEXT(NULL, "the scopes to ask for, with blanks in between"),
+    {"scef.oauth", "scope", IN(config_scef, oauth.scope), TEXT(NULL, "the scopes to ask for, with blanks in between"),
      .help = "without it the endpoint decides"},
-    {"scef.oauth", "credentials", AT(scef.oauth.credentials), WORD(oauth_credentials), .fallback = "basic",
+    {"scef.oauth", "credentials", IN(config_scef, oauth.credentials), WORD(oauth_credentials), .fallback = "basic",
      .help = "how client_id and secret travel: as HTTP Basic, or in the body as CAPIF (TS 29.222) wants them"},
-    {"scef", "configuration_duration_s", AT(scef.configuration_duration_s), NUMBER(0, YEAR * 10), .fallback = "0",
+    {"scef", "configuration_duration_s", IN(config_scef, configuration_duration_s), NUMBER(0, YEAR * 10),
+     .fallback = "0",
      .help = "lifetime asked for NIDD configurations, renewed before it ends; 0 = for ever. The SCEF may grant less"},
-    {"scef", "delete_removed", AT(scef.delete_removed), WORD(delete_removed_words), .fallback = "true",
+    {"scef", "test_notification", IN(config_scef, test_notification), WORD(flags), .fallback = "false",
+     .help = "asks the SCEF for a test notification with each new configuration, and warns when none comes"},
+    {"scef", "notifications", IN(config_scef, notifications), WORD(notification_ways), .fallback = "callback",
+     .help = "websocket: each new NIDD configuration asks for a WebSocket, which we open and get its notifications by; "
+             "a SCEF that has none uses callback.url all the same"},
+    {"scef", "websocket_ping_s", IN(config_scef, websocket_ping_ms), SECONDS(0, 3600), .fallback = "30",
+     .help = "a WebSocket whose other end answers no PING is opened anew; 0 = none are sent"},
+    {"scef", "websocket_duplicates_s", IN(config_scef, websocket_duplicates_ms), SECONDS(0, 86400), .fallback = "600",
+     .help = "so long a notification that comes again under its number is recognised"},
+    {"scef", "delete_removed", IN(config_scef, delete_removed), WORD(delete_removed_words), .fallback = "true",
      .help = "what becomes of devices that were taken out of this file, at the start: true = their stored messages are "
              "cancelled and their NIDD configurations deleted, unless more devices are gone than left; all = in any "
              "case; false = nothing"},
-    {"scef", "allowed_hosts", AT(scef.allowed_hosts),
+    {"scef", "allowed_hosts", IN(config_scef, allowed_hosts),
      TEXT(config_check_hosts, "HOST or HOST:PORT, several separated by blanks"),
      .help = "where else redirects (307, 308) and links of the SCEF may lead; without it only to api_root's own host"},
-    {"scef", "breaker_failures", AT(scef.breaker_failures), NUMBER(0, 10000), .fallback = "5",
+    {"scef", "breaker_failures", IN(config_scef, breaker_failures), NUMBER(0, 10000), .fallback = "5",
      .help = "so many failures in a row (no answer, or 5xx that tells nothing of a UE), and the SCEF is left alone for "
              "a while; 0 = never"},
-    {"scef", "breaker_pause_min_ms", AT(scef.breaker_pause_min_ms), NUMBER(10, 3600000), .fallback = "1000",
+    {"scef", "breaker_pause_min_ms", IN(config_scef, breaker_pause_min_ms), NUMBER(10, 3600000), .fallback = "1000",
      .help = "first such pause, after which one request tries; doubles"},
-    {"scef", "breaker_pause_max_ms", AT(scef.breaker_pause_max_ms), NUMBER(10, 3600000), .fallback = "60000",
+    {"scef", "breaker_pause_max_ms", IN(config_scef, breaker_pause_max_ms), NUMBER(10, 3600000), .fallback = "60000",
      .help = "longest such pause; Retry-After lengthens one up to this"},
 
     /* callback */
     {"callback", "listen", AT(callback.listen), TEXT(config_check_listen, "ADDRESS:PORT like 127.0.0.1:8081"),
      .fallback = "127.0.0.1:8081", .help = "where we listen"},
-    {"callback", "url", AT(callback.url), TEXT(config_check_http_url, "a URL like http://127.0.0.1:8081/t8/nidd"),
-     .help = "what the SCEF is told; without it http://LISTEN/t8/nidd, https:// with certificate_file"},
+    {"callback", "url", AT(callback.url), TEXT(config_check_http_url, "a URL like http://127.0.0.1:8081/t8"),
+     .help = "the base of what a SCEF is told, which is URL/nidd/SCEF/SLICE[/PATH_TOKEN] and the like; without it "
+             "http://LISTEN/t8, https:// with certificate_file"},
     {"callback", "certificate_file", AT(callback.certificate_file), A_FILE("with our certificate and those in between"),
      .help = "speaks https, and nothing else; read at the start"},
     {"callback", "key_file", AT(callback.key_file), A_FILE("with the key of certificate_file, without a passphrase"),
@@ -144,7 +182,7 @@ const struct config_key config_keys[] = {
      TEXT(config_check_port_range, "FIRST-LAST like 20000-29999"), .fallback = "20000-29999",
      .help = "mode ports: the source ports; as many devices are possible"},
 
-    /* servers, devices */
+    /* servers, devices, groups, slices */
     {"servers", "name", IN(config_server, name),
      TEXT(config_check_name, "letters, digits, '-', '_' and '.'; at most 63"), .mandatory = true, .example = "main",
      .help = "by which devices, metrics and the store know it"},
@@ -156,7 +194,31 @@ const struct config_key config_keys[] = {
     {"devices", "msisdn", IN(config_device_entry, msisdn), TEXT(config_check_msisdn, "5 to 15 digits, in quotes"),
      .help = "instead of external_id, or with it: then notifications may name either"},
     {"devices", "server", IN(config_device_entry, server), TEXT(config_check_name, "the name of a server in servers"),
-     .help = "without it the first server"},
+     .help = "without it its group's server, else the first"},
+    {"devices", "scef", IN(config_device_entry, scef), TEXT(config_check_name, "the name of a SCEF in scef"),
+     .help = "without it its group's SCEF, else the first"},
+    {"devices", "group", IN(config_device_entry, group),
+     TEXT(config_check_external_id, "the external_group_id of a group in groups"),
+     .help = "the group whose NIDD configuration it uses; without it it gets one of its own"},
+    {"groups", "external_group_id", IN(config_group, external_group_id),
+     TEXT(config_check_external_id, "an External Group Identifier like meters@example.org"), .mandatory = true,
+     .example = "meters@example.org", .help = "External Group Identifier (TS 23.003 clause 19.7.3)"},
+    {"groups", "scef", IN(config_group, scef_name), TEXT(config_check_name, "the name of a SCEF in scef"),
+     .help = "without it the first SCEF"},
+    {"groups", "server", IN(config_group, server_name), TEXT(config_check_name, "the name of a server in servers"),
+     .help = "the server of its devices; without it the first"},
+    {"groups", "learn", IN(config_group, learn), WORD(flags), .fallback = "false",
+     .help = "true: a device of the group that is not listed is taken in with its first message, and kept"},
+    {"groups", "learn_max", IN(config_group, learn_max), NUMBER(1, CONFIG_MAX_DEVICES), .fallback = "1000",
+     .help = "so many such devices at most"},
+    {"slices", "index", AT(slices.index), NUMBER(0, CONFIG_MAX_SLICES - 1), .fallback = "0",
+     .help = "which slice this process serves: the devices of which CRC-32C(external_id, or msisdn without one) "
+             "modulo count is this"},
+    {"slices", "count", AT(slices.count), NUMBER(1, CONFIG_MAX_SLICES), .fallback = "1",
+     .help = "how many slices there are, each with a process, a store and a server_leg of its own"},
+    {"slices", "urls", AT(slices.urls),
+     TEXT(config_check_http_urls, "URLs like http://127.0.0.1:8081/t8, separated by blanks"),
+     .help = "callback.url of every process, in the order of the slices"},
     {"", "devices_file", AT(devices_file), TEXT(NULL, "a file of JSON lines, relative to this file"),
      .help = "further devices, one per line: {\"external_id\": \"dev2@example.org\", \"server\": \"main\"}"},
 

@@ -7,11 +7,12 @@
 #include "scef-adapter/config.h"
 
 /* A section is a mapping, a list of mappings, or (the first one, without a name) the top level itself. One in another,
- * of which it tells more, is named "OUTER.INNER" and stands behind it in the table; it is optional. */
+ * of which it tells more, is named "OUTER.INNER" and stands behind it in the table; it is optional. A list with
+ * `or_mapping` may also be written as the mapping of its only entry. */
 struct config_section {
     const char *name;
     const char *help;
-    bool list;
+    bool list, or_mapping;
     bool mandatory;
     /* Lists only: where they go in struct config. */
     uint32_t list_offset, count_offset, entry_size, max_entries;
@@ -44,17 +45,18 @@ const char *config_section_in(const struct config_section *inner, const struct c
 
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
-#define CONFIG_KEYS_MAX     64
-#define CONFIG_SECTIONS_MAX 12
+#define CONFIG_KEYS_MAX     96
+#define CONFIG_SECTIONS_MAX 16
 
-/* "relay.nstart", "servers[2].uri", "devices_file". */
-void config_key_path(const struct config_section *s, size_t entry, const char *key, char out[160]);
+/* "relay.nstart", "servers[2].uri", "scef[1].oauth.scope", "devices_file". `mapping`: a list with or_mapping was
+ * written as one. */
+void config_key_path(const struct config_section *s, bool mapping, size_t entry, const char *key, char out[160]);
 /* What is allowed, as the end of a fault: "a whole number from 1 to 10", "one of: embedded, memory". */
 void config_key_expected(const struct config_key *k, char out[200]);
-/* The schema for libcyaml; made once. */
-const cyaml_schema_value_t *config_schema(void);
-/* Puts the table's default of k, if there is one, into c; text is allocated. */
-[[gnu::warn_unused_result]] enum error config_default(const struct config_key *k, struct config *c);
+/* The schema for libcyaml, of lists with or_mapping as lists or as mappings; made once each. */
+const cyaml_schema_value_t *config_schema(bool mapping);
+/* Puts the table's default of k, if there is one, into c, or an entry of its list; text is allocated. */
+[[gnu::warn_unused_result]] enum error config_default(const struct config_key *k, void *in);
 /* A number that was read becomes what is stored; a number is copied. */
 void config_number_scale(const struct config_key *k, struct config *c);
 void config_number_copy(const struct config_key *k, const struct config *from, struct config *to);
@@ -80,18 +82,23 @@ struct config_place {
 struct config_places {
     struct config_place *items;
     size_t count, capacity;
+    bool mapping; /* scef was written as a mapping */
 };
 /* Reads the YAML, checks it against the table and notes the places. Faults are told; OK also then. */
 [[gnu::warn_unused_result]] enum error config_walk(struct bytes text, struct config_places *places,
                                                    struct config_report *r);
 /* The line of a key, else of its entry, else of its section, else 1. */
 size_t config_line_of(const struct config_places *p, const char *section, size_t entry, const char *key);
-bool config_is_written(const struct config_places *p, uint32_t key);
+/* entry: 0 where there is no list. */
+bool config_is_written(const struct config_places *p, size_t entry, uint32_t key);
 
 /* ---- checks of single values (config_values.c): NULL, or what is wrong */
 const char *config_check_listen(const char *text);
 const char *config_check_http_url(const char *text);
+const char *config_check_http_urls(const char *text);
 const char *config_check_hosts(const char *text);
+const char *config_check_dialect(const char *text);
+const char *config_check_scef_name(const char *text);
 const char *config_check_server_uri(const char *text);
 const char *config_check_prefix(const char *text);
 const char *config_check_address(const char *text);
@@ -101,8 +108,8 @@ const char *config_check_path_segment(const char *text);
 const char *config_check_external_id(const char *text);
 const char *config_check_msisdn(const char *text);
 
-/* The hosts of a list, in one piece of memory to be freed; NULL: no memory. */
-char **config_hosts_split(const char *text, size_t *count);
+/* The hosts or URLs of a list, in one piece of memory to be freed; NULL: no memory. */
+char **config_words_split(const char *text, size_t *count);
 bool config_endpoint_parse(const char *text, struct config_endpoint *out);
 bool config_server_uri_parse(const char *text, struct config_endpoint *out);
 bool config_prefix_parse(const char *text, struct config_prefix *out);
@@ -120,11 +127,21 @@ struct config_check {
 };
 [[gnu::format(printf, 6, 7)]] void config_check_fault(const struct config_check *k, const char *section, size_t entry,
                                                       const char *key, const char *expected, const char *wrong, ...);
+/* Removes the slashes at the end. */
+void config_url_trim(char *url);
 /* A relative name counts from the configuration's folder; allocated, NULL when memory is short. */
 char *config_path_resolve(const char *config_path, const char *name);
 
 /* ---- certificates, keys, secrets (config_security.c) */
 [[gnu::warn_unused_result]] enum error config_security_check(const struct config_check *k);
+
+/* ---- SCEFs, groups, slices (config_scefs.c), before the devices, which refer to them */
+[[gnu::warn_unused_result]] enum error config_scefs_check(const struct config_check *k);
+void config_groups_check(const struct config_check *k);
+[[gnu::warn_unused_result]] enum error config_slices_check(const struct config_check *k);
+bool config_server_find(const struct config *c, const char *name, uint32_t *out);
+bool config_scef_find(const struct config *c, const char *name, uint32_t *out);
+bool config_group_find(const struct config *c, const char *external_group_id, uint32_t *out);
 
 /* ---- devices (config_devices.c) */
 [[gnu::warn_unused_result]] enum error config_devices_collect(struct config *c, const struct config_places *places,

@@ -6,14 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-void config_key_path(const struct config_section *s, size_t entry, const char *key, char out[160])
+/* The section that is `s`, or holds it. */
+static const struct config_section *outermost(const struct config_section *s)
 {
-    if (!key || !s->name[0])
-        snprintf(out, 160, "%s", key ? key : s->name);
-    else if (s->list)
-        snprintf(out, 160, "%s[%zu].%s", s->name, entry, key);
-    else
-        snprintf(out, 160, "%s.%s", s->name, key);
+    while (strchr(s->name, '.'))
+        s--;
+    return s;
+}
+
+void config_key_path(const struct config_section *s, bool mapping, size_t entry, const char *key, char out[160])
+{
+    const struct config_section *outer = outermost(s);
+    char number[24] = "";
+    if (outer->list && !(outer->or_mapping && mapping))
+        snprintf(number, sizeof(number), "[%zu]", entry);
+    snprintf(out, 160, "%s%s%s%s%s", outer->name, number, s->name + strlen(outer->name), key && s->name[0] ? "." : "",
+             key ? key : "");
 }
 
 void config_key_expected(const struct config_key *k, char out[200])
@@ -69,14 +77,24 @@ static cyaml_schema_field_t schema_field(const struct config_key *k)
     return f;
 }
 
-/* Offsets in the table count from struct config, so a section's mapping begins where struct config does. */
-static cyaml_schema_field_t section_field(const struct config_section *s, const char *name,
+/* Offsets in the table count from struct config, or from the list's entry, so a section's mapping begins where that
+ * does. */
+static cyaml_schema_field_t section_field(const struct config_section *s, const char *name, bool mapping,
                                           const cyaml_schema_field_t *fields, cyaml_schema_value_t *entry)
 {
+    const struct config_section *outer = outermost(s);
     cyaml_schema_field_t f = {.key = name, .value = {.flags = CYAML_FLAG_OPTIONAL}};
     if (!s->list) {
         f.value.type = CYAML_MAPPING;
-        f.value.data_size = sizeof(struct config);
+        f.value.data_size = outer->list ? outer->entry_size : sizeof(struct config);
+        f.value.mapping.fields = fields;
+        return f;
+    }
+    if (s->or_mapping && mapping) { /* whoever loads it sets the count, to 1 */
+        f.data_offset = s->list_offset;
+        f.value.type = CYAML_MAPPING;
+        f.value.flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER;
+        f.value.data_size = s->entry_size;
         f.value.mapping.fields = fields;
         return f;
     }
@@ -92,33 +110,44 @@ static cyaml_schema_field_t section_field(const struct config_section *s, const 
     return f;
 }
 
-const cyaml_schema_value_t *config_schema(void)
-{
+/* What libcyaml keeps pointers into. */
+struct schema {
     /* Each section's fields in a row, and a field without a key as their end. */
-    static cyaml_schema_field_t fields[CONFIG_KEYS_MAX + 2 * CONFIG_SECTIONS_MAX];
-    static const cyaml_schema_field_t *first[CONFIG_SECTIONS_MAX];
-    static cyaml_schema_value_t entries[CONFIG_SECTIONS_MAX];
-    static cyaml_schema_value_t root;
-    if (root.data_size)
-        return &root;
+    cyaml_schema_field_t fields[CONFIG_KEYS_MAX + 2 * CONFIG_SECTIONS_MAX];
+    const cyaml_schema_field_t *first[CONFIG_SECTIONS_MAX];
+    cyaml_schema_value_t entries[CONFIG_SECTIONS_MAX];
+    cyaml_schema_value_t root;
+};
+
+static void schema_make(struct schema *m, bool mapping)
+{
     size_t used = 0;
     for (size_t i = config_section_count; i-- > 0; used++) { /* what is inside stands behind */
         const struct config_section *s = &config_sections[i];
-        first[i] = &fields[used];
+        m->first[i] = &m->fields[used];
         for (size_t k = 0; k < config_key_count; k++)
             if (strcmp(config_keys[k].section, s->name) == 0)
-                fields[used++] = schema_field(&config_keys[k]);
+                m->fields[used++] = schema_field(&config_keys[k]);
         for (size_t inner = i + 1; inner < config_section_count; inner++) {
             const char *name = config_section_in(&config_sections[inner], s);
             if (name)
-                fields[used++] = section_field(&config_sections[inner], name, first[inner], &entries[inner]);
+                m->fields[used++] =
+                    section_field(&config_sections[inner], name, mapping, m->first[inner], &m->entries[inner]);
         }
     }
-    root = (cyaml_schema_value_t){.type = CYAML_MAPPING,
-                                  .flags = CYAML_FLAG_POINTER,
-                                  .data_size = sizeof(struct config),
-                                  .mapping.fields = first[0]};
-    return &root;
+    m->root = (cyaml_schema_value_t){.type = CYAML_MAPPING,
+                                     .flags = CYAML_FLAG_POINTER,
+                                     .data_size = sizeof(struct config),
+                                     .mapping.fields = m->first[0]};
+}
+
+const cyaml_schema_value_t *config_schema(bool mapping)
+{
+    static struct schema made[2];
+    struct schema *m = &made[mapping];
+    if (!m->root.data_size)
+        schema_make(m, mapping);
+    return &m->root;
 }
 
 /* ---- defaults ---- */
@@ -126,10 +155,14 @@ const cyaml_schema_value_t *config_schema(void)
 static uint64_t stored_number(const struct config_key *k, const void *in)
 {
     const char *at = (const char *)in + k->offset;
+    uint8_t v8;
     uint16_t v16;
     uint32_t v32;
     uint64_t v64;
     switch (k->size) {
+    case sizeof v8:
+        memcpy(&v8, at, sizeof v8);
+        return v8;
     case sizeof v16:
         memcpy(&v16, at, sizeof v16);
         return v16;
@@ -145,9 +178,13 @@ static uint64_t stored_number(const struct config_key *k, const void *in)
 static void store_number(const struct config_key *k, void *in, uint64_t v)
 {
     char *at = (char *)in + k->offset;
+    uint8_t v8 = (uint8_t)v;
     uint16_t v16 = (uint16_t)v;
     uint32_t v32 = (uint32_t)v;
     switch (k->size) {
+    case sizeof v8:
+        memcpy(at, &v8, sizeof v8);
+        break;
     case sizeof v16:
         memcpy(at, &v16, sizeof v16);
         break;
@@ -160,21 +197,21 @@ static void store_number(const struct config_key *k, void *in, uint64_t v)
     }
 }
 
-enum error config_default(const struct config_key *k, struct config *c)
+enum error config_default(const struct config_key *k, void *in)
 {
     if (!k->fallback)
         return OK; /* the engine's, which is in place, or none */
     if (k->type == CONFIG_NUMBER) {
-        store_number(k, c, strtoull(k->fallback, NULL, 10));
+        store_number(k, in, strtoull(k->fallback, NULL, 10));
     } else if (k->type == CONFIG_WORD) {
         for (uint32_t i = 0; i < k->word_count; i++)
             if (strcmp(k->words[i].str, k->fallback) == 0)
-                store_number(k, c, (uint64_t)k->words[i].val);
+                store_number(k, in, (uint64_t)k->words[i].val);
     } else {
         char *copy = strdup(k->fallback);
         if (!copy)
             return ERR_NO_MEMORY;
-        memcpy((char *)c + k->offset, &copy, sizeof(copy));
+        memcpy((char *)in + k->offset, &copy, sizeof(copy));
     }
     return OK;
 }
@@ -258,7 +295,7 @@ void config_help(struct buf *out)
             continue;
         if (s->name[0])
             buf_addf(out, "\n# %s%s\n%s:\n", s->mandatory ? "Mandatory. " : "", s->help, s->name);
-        if (s->list) {
+        if (s->list && !s->or_mapping) {
             help_list_entry(s, out);
             continue;
         }

@@ -10,7 +10,9 @@
 
 /* The keys of one TLS end. */
 struct end {
-    const char *section, *ca_key;
+    const char *section;
+    size_t entry;
+    const char *ca_key;
     char **ca, **certificate, **key;
 };
 
@@ -37,7 +39,8 @@ static enum error end_check(const struct config_check *k, const struct end *e)
         return err;
     if (!*e->certificate != !*e->key) {
         const char *there = *e->key ? "key_file" : "certificate_file";
-        config_check_fault(k, e->section, 0, there, "certificate_file and key_file, or neither", "is there alone");
+        config_check_fault(k, e->section, e->entry, there, "certificate_file and key_file, or neither",
+                           "is there alone");
         return OK;
     }
     if (k->alone)
@@ -47,7 +50,7 @@ static enum error end_check(const struct config_check *k, const struct end *e)
     char wrong[TLS_WRONG_BYTES];
     err = tls_files_check(&(struct tls_files){*e->ca, *e->certificate, *e->key}, &which, wrong);
     if (err == ERR_CONFIG) {
-        config_check_fault(k, e->section, 0, keys[which],
+        config_check_fault(k, e->section, e->entry, keys[which],
                            which == TLS_KEY_FILE ? "a PEM file with the key of certificate_file, without a passphrase"
                                                  : "a readable PEM file with certificates, relative to this file",
                            "%s", wrong);
@@ -61,36 +64,44 @@ static bool plain(const char *url)
     return !url || strncmp(url, "http://", 7) == 0;
 }
 
-static enum error oauth_check(const struct config_check *k)
+static enum error oauth_check(const struct config_check *k, uint32_t i)
 {
-    struct config *c = k->c;
-    enum error err = resolve(k, &c->scef.oauth.secret_file);
-    if (err || !c->scef.oauth.secret_file || k->alone)
+    char **file = &k->c->scefs[i].oauth.secret_file;
+    enum error err = resolve(k, file);
+    if (err || !*file || k->alone)
         return err;
     struct buf secret = {0};
-    err = secret_file_read(c->scef.oauth.secret_file, &secret);
+    err = secret_file_read(*file, &secret);
     secret_free(&secret);
     if (err != ERR_CONFIG)
         return err;
-    config_check_fault(k, "scef.oauth", 0, "secret_file", "a readable file whose first line is the secret",
-                       "%.120s: %s", c->scef.oauth.secret_file, errno ? strerror(errno) : "is empty");
+    config_check_fault(k, "scef.oauth", i, "secret_file", "a readable file whose first line is the secret",
+                       "%.120s: %s", *file, errno ? strerror(errno) : "is empty");
     return OK;
+}
+
+static enum error scef_check(const struct config_check *k, uint32_t i)
+{
+    struct config_scef *s = &k->c->scefs[i];
+    const struct end end = {"scef", i, "ca_file", &s->ca_file, &s->certificate_file, &s->key_file};
+    if (plain(s->api_root) && plain(s->oauth.token_url) && (s->ca_file || s->certificate_file))
+        config_check_fault(k, "scef", i, s->ca_file ? "ca_file" : "certificate_file",
+                           "an api_root with https://, or neither", "has no effect, since api_root is http://");
+    enum error err = end_check(k, &end);
+    return err ? err : oauth_check(k, i);
 }
 
 enum error config_security_check(const struct config_check *k)
 {
     struct config *c = k->c;
-    const struct end scef = {"scef", "ca_file", &c->scef.ca_file, &c->scef.certificate_file, &c->scef.key_file};
-    const struct end callback = {"callback", "client_ca_file", &c->callback.client_ca_file,
-                                 &c->callback.certificate_file, &c->callback.key_file};
-    if (plain(c->scef.api_root) && plain(c->scef.oauth.token_url) && (c->scef.ca_file || c->scef.certificate_file))
-        config_check_fault(k, "scef", 0, c->scef.ca_file ? "ca_file" : "certificate_file",
-                           "an api_root with https://, or neither", "has no effect, since api_root is http://");
+    const struct end callback = {
+        "callback",           0, "client_ca_file", &c->callback.client_ca_file, &c->callback.certificate_file,
+        &c->callback.key_file};
     if (c->callback.client_ca_file && !c->callback.certificate_file)
         config_check_fault(k, "callback", 0, "client_ca_file", "certificate_file and key_file too",
                            "has no effect without certificate_file");
-    enum error err = end_check(k, &scef);
-    if (!err)
-        err = end_check(k, &callback);
-    return err ? err : oauth_check(k);
+    enum error err = OK;
+    for (uint32_t i = 0; i < c->scef_count && !err; i++)
+        err = scef_check(k, i);
+    return err ? err : end_check(k, &callback);
 }

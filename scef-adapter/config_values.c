@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "t8/dialect.h"
+
 static bool is_alnum(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -88,51 +90,68 @@ const char *config_check_listen(const char *text)
     return config_endpoint_parse(text, &e) ? NULL : "is no numeric address with a port";
 }
 
-const char *config_check_http_url(const char *text)
+static const char *http_url_check(const char *text, size_t len)
 {
     size_t scheme = strncmp(text, "http://", 7) == 0 ? 7 : strncmp(text, "https://", 8) == 0 ? 8 : 0;
-    if (!scheme)
+    if (!scheme || len < scheme)
         return "does not begin with http:// or https://";
     struct config_endpoint e = {.port = 80};
     bool has_port;
-    const char *rest = text + scheme;
-    if (!authority_parse(rest, strcspn(rest, "/"), &e, &has_port) || e.port == 0)
+    const char *host = text + scheme, *end = text + len;
+    const char *path = memchr(host, '/', len - scheme);
+    if (!authority_parse(host, (size_t)((path ? path : end) - host), &e, &has_port) || e.port == 0)
         return "has no proper host and port";
-    for (const char *p = rest; *p; p++)
+    for (const char *p = host; p < end; p++)
         if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || *p == '?' || *p == '#' || *p == '"')
             return "holds a character that a URL without query cannot hold";
     return NULL;
 }
 
-#define HOST_SEPARATORS " ,\t"
+const char *config_check_http_url(const char *text)
+{
+    return http_url_check(text, strlen(text));
+}
+
+#define SEPARATORS " ,\t"
+
+/* The next word of a list; its length is 0 at the end. */
+static const char *word_next(const char *text, size_t *len)
+{
+    text += strspn(text, SEPARATORS);
+    *len = strcspn(text, SEPARATORS);
+    return text;
+}
+
+const char *config_check_http_urls(const char *text)
+{
+    for (size_t len; (text = word_next(text, &len), len); text += len)
+        if (http_url_check(text, len))
+            return "is not a list of URLs without query";
+    return NULL;
+}
 
 const char *config_check_hosts(const char *text)
 {
     struct config_endpoint e;
     bool has_port;
-    for (;;) {
-        text += strspn(text, HOST_SEPARATORS);
-        size_t len = strcspn(text, HOST_SEPARATORS);
-        if (len == 0)
-            return NULL;
+    for (size_t len; (text = word_next(text, &len), len); text += len)
         if (!authority_parse(text, len, &e, &has_port))
             return "is not a list of hosts";
-        text += len;
-    }
+    return NULL;
 }
 
-char **config_hosts_split(const char *text, size_t *count)
+char **config_words_split(const char *text, size_t *count)
 {
     size_t len = strlen(text), most = len / 2 + 1; /* each takes a character and a separator at least */
-    char **hosts = malloc(most * sizeof(*hosts) + len + 1);
-    if (!hosts)
+    char **words = malloc(most * sizeof(*words) + len + 1);
+    if (!words)
         return NULL;
-    char *copy = (char *)(hosts + most), *rest = NULL;
+    char *copy = (char *)(words + most), *rest = NULL;
     memcpy(copy, text, len + 1);
     *count = 0;
-    for (char *host = strtok_r(copy, HOST_SEPARATORS, &rest); host; host = strtok_r(NULL, HOST_SEPARATORS, &rest))
-        hosts[(*count)++] = host;
-    return hosts;
+    for (char *word = strtok_r(copy, SEPARATORS, &rest); word; word = strtok_r(NULL, SEPARATORS, &rest))
+        words[(*count)++] = word;
+    return words;
 }
 
 bool config_server_uri_parse(const char *text, struct config_endpoint *out)
@@ -216,6 +235,18 @@ const char *config_check_name(const char *text)
         if (!name_char(text[i]))
             return "holds a character that a name cannot hold";
     return NULL;
+}
+
+/* It becomes a part of a path, where dots alone would be taken for the folder itself (RFC 3986 clause 5.2.4). */
+const char *config_check_scef_name(const char *text)
+{
+    const char *wrong = config_check_name(text);
+    return wrong ? wrong : strspn(text, ".") == strlen(text) ? "is made of dots alone" : NULL;
+}
+
+const char *config_check_dialect(const char *text)
+{
+    return t8_dialect_find(text) ? NULL : "is not known";
 }
 
 const char *config_check_path_segment(const char *text)

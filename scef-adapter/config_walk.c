@@ -9,7 +9,8 @@
 #include <string.h>
 #include <yaml.h>
 
-#define NESTING_MAX 32
+#define NESTING_MAX      32
+#define FAULT_KEYS_BYTES 600 /* the names of all keys of a section */
 
 struct walk {
     yaml_parser_t parser;
@@ -206,17 +207,17 @@ static const struct config_key *key_find(const struct config_section *s, const c
 
 static void fault_unknown(struct walk *w, const struct config_section *s)
 {
-    char expected[400];
+    char expected[FAULT_KEYS_BYTES];
     int n = snprintf(expected, sizeof(expected), "one of:");
     const char *comma = "";
-    for (size_t i = 1; i < config_section_count && n < 400; i++) {
+    for (size_t i = 1; i < config_section_count && n < FAULT_KEYS_BYTES; i++) {
         const char *name = config_section_in(&config_sections[i], s);
         if (!name)
             continue;
         n += snprintf(expected + n, sizeof(expected) - (size_t)n, "%s %s", comma, name);
         comma = ",";
     }
-    for (size_t i = 0; i < config_key_count && n < 400; i++) {
+    for (size_t i = 0; i < config_key_count && n < FAULT_KEYS_BYTES; i++) {
         if (!of_section(&config_keys[i], s))
             continue;
         n += snprintf(expected + n, sizeof(expected) - (size_t)n, "%s %s", comma, config_keys[i].key);
@@ -225,7 +226,7 @@ static void fault_unknown(struct walk *w, const struct config_section *s)
     config_fault(w->r, line_now(w), w->path, expected, "is no key that is known");
 }
 
-static bool section_value(struct walk *w, uint32_t section);
+static bool section_value(struct walk *w, uint32_t section, size_t entry);
 
 /* The content of a mapping whose start is the current event: a section's, a list entry's, or the top level. */
 static bool mapping(struct walk *w, uint32_t section, size_t entry)
@@ -236,7 +237,7 @@ static bool mapping(struct walk *w, uint32_t section, size_t entry)
     size_t start = line_now(w);
     while (next(w) && w->event.type != YAML_MAPPING_END_EVENT) {
         if (w->event.type != YAML_SCALAR_EVENT) {
-            config_key_path(s, entry, NULL, w->path);
+            config_key_path(s, w->places->mapping, entry, NULL, w->path);
             config_fault(w->r, line_now(w), top ? "yaml" : w->path, "the name of a key", "the key is %s",
                          event_noun(w->event.type));
             w->broken = true; /* what follows would be guesswork */
@@ -244,7 +245,7 @@ static bool mapping(struct walk *w, uint32_t section, size_t entry)
         }
         char name[64];
         snprintf(name, sizeof(name), "%.60s", (const char *)w->event.data.scalar.value);
-        config_key_path(s, entry, name, w->path);
+        config_key_path(s, w->places->mapping, entry, name, w->path);
         const struct config_key *k = key_find(s, name);
         uint32_t sub = 0;
         for (uint32_t i = 1; !k && i < config_section_count; i++) {
@@ -262,9 +263,9 @@ static bool mapping(struct walk *w, uint32_t section, size_t entry)
             if (k)
                 place_add(w, section, entry, (uint32_t)(k - config_keys));
             else
-                place_add(w, sub, CONFIG_PLACE_SECTION, CONFIG_PLACE_SECTION);
+                place_add(w, sub, s->list ? entry : CONFIG_PLACE_SECTION, CONFIG_PLACE_SECTION);
         }
-        if (!next(w) || !(k ? value(w, k) : sub ? section_value(w, sub) : skip(w)))
+        if (!next(w) || !(k ? value(w, k) : sub ? section_value(w, sub, entry) : skip(w)))
             return false;
     }
     if (w->broken)
@@ -273,13 +274,14 @@ static bool mapping(struct walk *w, uint32_t section, size_t entry)
     for (size_t i = 0; i < config_key_count; i++) {
         if (!of_section(&config_keys[i], s) || !config_keys[i].mandatory || seen_key[i])
             continue;
-        config_key_path(s, entry, config_keys[i].key, path);
+        config_key_path(s, w->places->mapping, entry, config_keys[i].key, path);
         config_key_expected(&config_keys[i], expected);
         config_fault(w->r, start, path, expected, "is missing");
     }
     for (size_t i = 1; top && i < config_section_count; i++)
         if (config_sections[i].mandatory && !seen_section[i])
-            config_fault(w->r, start, config_sections[i].name, config_sections[i].list ? "a list" : "a mapping",
+            config_fault(w->r, start, config_sections[i].name,
+                         config_sections[i].list && !config_sections[i].or_mapping ? "a list" : "a mapping",
                          "is missing");
     return true;
 }
@@ -310,13 +312,24 @@ static bool list(struct walk *w, uint32_t section)
     return !w->broken;
 }
 
-static bool section_value(struct walk *w, uint32_t section)
+/* `entry`: of the list that the section stands in. */
+static bool section_value(struct walk *w, uint32_t section, size_t entry)
 {
     const struct config_section *s = &config_sections[section];
-    if (w->event.type == (s->list ? YAML_SEQUENCE_START_EVENT : YAML_MAPPING_START_EVENT))
-        return s->list ? list(w, section) : mapping(w, section, 0);
+    const bool is_mapping = w->event.type == YAML_MAPPING_START_EVENT;
+    if (s->list && w->event.type == YAML_SEQUENCE_START_EVENT)
+        return list(w, section);
+    if (s->or_mapping && is_mapping) {
+        w->places->mapping = true;
+        place_add(w, section, 0, CONFIG_PLACE_SECTION);
+    }
+    if (is_mapping && (!s->list || s->or_mapping))
+        return mapping(w, section, entry);
+    static const char *const expected[] = {"a mapping", "a list", "a mapping, or a list of mappings"};
     bool empty = w->event.type == YAML_SCALAR_EVENT && w->event.data.scalar.length == 0;
-    config_fault(w->r, line_now(w), s->name, s->list ? "a list" : "a mapping", "is %s",
+    char path[160];
+    config_key_path(s, w->places->mapping, entry, NULL, path);
+    config_fault(w->r, line_now(w), s->list ? s->name : path, expected[s->list + s->or_mapping], "is %s",
                  empty ? "empty" : event_noun(w->event.type));
     return skip(w);
 }
@@ -360,13 +373,10 @@ size_t config_line_of(const struct config_places *p, const char *section, size_t
     size_t line = 1, best = 0;
     for (size_t i = 0; i < p->count; i++) {
         const struct config_place *at = &p->items[i];
-        const struct config_section *s = &config_sections[at->section];
-        if (strcmp(s->name, section) != 0)
+        if (strcmp(config_sections[at->section].name, section) != 0)
             continue;
         /* 1 the section, 2 the entry, 3 the key */
-        size_t rank = 1;
-        if (s->list && at->entry == entry)
-            rank = at->key == CONFIG_PLACE_SECTION ? 2 : 0;
+        size_t rank = at->entry == CONFIG_PLACE_SECTION ? 1 : at->entry == entry ? 2 : 0;
         if (at->key != CONFIG_PLACE_SECTION)
             rank = at->entry == entry && key && strcmp(config_keys[at->key].key, key) == 0 ? 3 : 0;
         if (rank > best) {
@@ -377,10 +387,10 @@ size_t config_line_of(const struct config_places *p, const char *section, size_t
     return line;
 }
 
-bool config_is_written(const struct config_places *p, uint32_t key)
+bool config_is_written(const struct config_places *p, size_t entry, uint32_t key)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (p->items[i].key == key)
+        if (p->items[i].key == key && p->items[i].entry == entry)
             return true;
     return false;
 }

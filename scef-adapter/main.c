@@ -130,8 +130,9 @@ static int run(struct config *c, const char *trace)
     if (err) {
         fprintf(stderr, "scef-adapter: cannot start: %.*s\n", (int)why.len, why.len ? (const char *)why.data : "");
     } else {
-        log_write(LOG_INFO, "started", LOG_S("version", SCEF_VERSION), LOG_S("scef", c->scef.api_root),
-                  LOG_S("callback", c->callback_shown_url), LOG_I("callback_port", adapter_callback_port(p.adapter)),
+        log_write(LOG_INFO, "started", LOG_S("version", SCEF_VERSION), LOG_S("scef", c->scefs[0].api_root),
+                  LOG_I("scefs", c->scef_count), LOG_S("callback", c->callback.url),
+                  LOG_I("callback_port", adapter_callback_port(p.adapter)),
                   LOG_I("admin_port", adapter_admin_port(p.adapter)));
         uv_run(&p.loop.uv, UV_RUN_DEFAULT);
         adapter_free(p.adapter);

@@ -5,7 +5,7 @@
 
 #include "scef-adapter/scefctl.h"
 
-#define COLUMNS_MAX 10
+#define COLUMNS_MAX 12
 #define ROWS_MAX    1000 /* laid out together */
 #define CELL_BYTES  64
 
@@ -131,13 +131,46 @@ static int object_show(struct ctl *c, const char *path)
     return CTL_OK;
 }
 
+int ctl_scef_ls(struct ctl *c, char **args)
+{
+    static const struct column columns[] = {{"SCEF", "name"},
+                                            {"DIALECT", "dialect"},
+                                            {"BREAKER", "breaker"},
+                                            {"IN FLIGHT", "requests_in_flight"},
+                                            {"DEVICES", "devices"},
+                                            {"CONFIGURATIONS", "configurations_active"},
+                                            {"IN LINE", "configurations_in_line"},
+                                            {"TEST NOTIFICATION", "test_notification"},
+                                            {"API ROOT", "api_root"}};
+    struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
+    (void)args;
+    return table_end(&t, ctl_each(c, "/v1/scefs", "scefs", table_row, &t));
+}
+
+int ctl_group_ls(struct ctl *c, char **args)
+{
+    static const struct column columns[] = {{"GROUP", "external_group_id"}, {"SCEF", "scef"},
+                                            {"SERVER", "server"},           {"CONFIGURATION", "configuration"},
+                                            {"FOREIGN", "foreign"},         {"DEVICES", "devices"},
+                                            {"LEARNED", "learned"},         {"LEARN MAX", "learn_max"}};
+    struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
+    (void)args;
+    return table_end(&t, ctl_each(c, "/v1/groups", "groups", table_row, &t));
+}
+
 int ctl_device_ls(struct ctl *c, char **args)
 {
-    static const struct column columns[] = {{"DEVICE", "external_id"},          {"SERVER", "server"},
-                                            {"CONFIGURATION", "configuration"}, {"REACHABLE", "reachable"},
-                                            {"QUEUE", "queue_messages"},        {"SPOOL", "spooled_messages"},
-                                            {"UPLINKS", "uplink_count"},        {"DOWNLINKS", "downlink_count"},
-                                            {"LAST UPLINK", "last_uplink"}};
+    static const struct column columns[] = {{"DEVICE", "external_id"},
+                                            {"SERVER", "server"},
+                                            {"CONFIGURATION", "configuration"},
+                                            {"REACHABLE", "reachable"},
+                                            {"QUEUE", "queue_messages"},
+                                            {"SPOOL", "spooled_messages"},
+                                            {"UPLINKS", "uplink_count"},
+                                            {"DOWNLINKS", "downlink_count"},
+                                            {"LAST UPLINK", "last_uplink"},
+                                            {"SCEF", "scef"},
+                                            {"GROUP", "group"}};
     struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
     (void)args;
     return table_end(&t, ctl_each(c, "/v1/devices", "devices", table_row, &t));

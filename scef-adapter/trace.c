@@ -116,13 +116,18 @@ static void message_format(struct buf *out, const struct engine_event *e)
         json_out_hex(out, "token", v.token);
 }
 
-void trace_format(struct buf *out, uint64_t now_ms, const struct engine_event *e, const char *server_name)
+void trace_format(struct buf *out, uint64_t now_ms, const struct engine_event *e, const char *scef_name,
+                  const char *server_name)
 {
     json_out_open(out, NULL, '{');
     json_out_number(out, "ts_ms", now_ms);
     json_out_str(out, "event", trace_event_name(e->kind));
     if (e->device_id.len)
         json_out_text(out, "ext_id", e->device_id);
+    if (e->group_id.len)
+        json_out_text(out, "group", e->group_id);
+    if (scef_name)
+        json_out_str(out, "scef", scef_name);
     if (server_name)
         json_out_str(out, "server", server_name);
     if (e->message.len)
@@ -147,10 +152,11 @@ void trace_format(struct buf *out, uint64_t now_ms, const struct engine_event *e
     buf_add_u8(out, '\n');
 }
 
-void trace_event(struct trace *t, uint64_t now_ms, const struct engine_event *e, const char *server_name)
+void trace_event(struct trace *t, uint64_t now_ms, const struct engine_event *e, const char *scef_name,
+                 const char *server_name)
 {
     t->lines++;
-    trace_format(&t->waiting, now_ms, e, server_name);
+    trace_format(&t->waiting, now_ms, e, scef_name, server_name);
     if (t->waiting.len > WAITING_MAX_BYTES)
         waiting_write(t);
 }

@@ -16,12 +16,14 @@ struct trace;
 [[gnu::warn_unused_result]] enum error trace_open(const char *path, struct trace **out);
 void trace_close(struct trace *t); /* writes what waits; NULL is fine */
 /* Kept until the flush. */
-void trace_event(struct trace *t, uint64_t now_ms, const struct engine_event *e, const char *server_name);
+void trace_event(struct trace *t, uint64_t now_ms, const struct engine_event *e, const char *scef_name,
+                 const char *server_name);
 /* Returns how many lines could not be written, and were given up. */
 uint64_t trace_flush(struct trace *t);
 
 const char *trace_event_name(enum engine_event_kind kind);
 /* The line for e, with its newline. */
-void trace_format(struct buf *out, uint64_t now_ms, const struct engine_event *e, const char *server_name);
+void trace_format(struct buf *out, uint64_t now_ms, const struct engine_event *e, const char *scef_name,
+                  const char *server_name);
 
 #endif

@@ -19,7 +19,6 @@
 #define ADMIN_CONNECTIONS    64
 #define ADMIN_BODY_BYTES     4096
 #define IDLE_TIMEOUT_S       60
-#define TOKEN_TIMEOUT_MS     10000 /* of the token endpoint: requests wait meanwhile */
 
 /* ---- the turn's end ---- */
 
@@ -34,6 +33,9 @@ static void store_settle(struct adapter *a)
 static void alarm_renew(struct adapter *a)
 {
     uint64_t now_ms = loop_now_ms(a->loop), at = engine_next_wake(a->engine);
+    uint64_t test_ms = adapter_tests_check(a);
+    if (test_ms < at)
+        at = test_ms;
     if (a->store_open || a->failed_count)
         at = now_ms;
     if (a->stop_at_ms && !a->stopped && at > now_ms + STOP_LINGER_MS)
@@ -49,8 +51,8 @@ static void alarm_renew(struct adapter *a)
 
 static bool idle(const struct adapter *a)
 {
-    return a->requests_in_flight == 0 && a->failed_count == 0 && !a->store_open && a->ticket_done >= a->ticket_given &&
-           a->answers.live == (a->spare_answer ? 1 : 0);
+    return adapter_requests_in_flight(a) == 0 && a->failed_count == 0 && !a->store_open &&
+           a->ticket_done >= a->ticket_given && a->answers.live == (a->spare_answer ? 1 : 0);
 }
 
 static void stop_proceed(struct adapter *a)
@@ -64,7 +66,7 @@ static void stop_proceed(struct adapter *a)
     if (!done && now_ms < a->stop_at_ms)
         return;
     if (!done)
-        log_write(LOG_WARN, "stop_cut_short", LOG_I("requests", a->requests_in_flight));
+        log_write(LOG_WARN, "stop_cut_short", LOG_I("requests", adapter_requests_in_flight(a)));
     a->stopped = true;
     a->o.stopped(a->o.ctx);
 }
@@ -114,57 +116,45 @@ static enum error store_open(struct adapter *a, struct buf *why)
     return err;
 }
 
+static enum error engine_scefs_add(struct adapter *a)
+{
+    const struct config *c = a->config;
+    enum error err = OK;
+    for (uint32_t i = 0; i < c->scef_count && !err; i++) {
+        struct engine_scef_options o = {.name = c->scefs[i].name,
+                                        .configuration_duration_ms =
+                                            c->scefs[i].configuration_duration_s * UINT64_C(1000),
+                                        .supported_features = a->scefs[i].features,
+                                        .notification_destination = a->scefs[i].destination};
+        err = engine_scef_add(a->engine, &o);
+    }
+    for (uint32_t i = 0; i < c->group_count && !err; i++) {
+        const struct config_group *g = &c->groups[i];
+        struct engine_group_options o = {.external_group_id = bytes_of_str(g->external_group_id),
+                                         .scef = g->scef,
+                                         .server = g->server,
+                                         .learn = g->learn,
+                                         .learn_max = g->learn_max,
+                                         .foreign = g->foreign};
+        err = engine_group_add(a->engine, &o);
+    }
+    return err;
+}
+
 static enum error engine_open(struct adapter *a, struct buf *why)
 {
     struct engine_options o = a->config->engine;
     struct engine_ports ports;
     if (getrandom(&o.seed, sizeof(o.seed), 0) != sizeof(o.seed))
         o.seed = uv_hrtime();
-    o.delete_removed = a->config->scef.delete_removed;
+    o.delete_removed = a->config->scefs[0].delete_removed; /* of all, as was checked */
     adapter_ports(a, &ports);
     enum error err = engine_new(&o, &ports, adapter_now(a), &a->engine);
     for (uint32_t i = 0; !err && i < a->config->server_count; i++)
         err = engine_server_add(a->engine, a->config->servers[i].name);
-    const struct engine_scef_options scef = {.name = "scef",
-                                             .configuration_duration_ms =
-                                                 a->config->scef.configuration_duration_s * UINT64_C(1000),
-                                             .notification_destination = a->config->callback.url};
     if (!err)
-        err = engine_scef_add(a->engine, &scef);
+        err = engine_scefs_add(a);
     return told(why, err, "engine", NULL);
-}
-
-static enum error scs_open(struct adapter *a, struct buf *why)
-{
-    const struct config *c = a->config;
-    struct scs_client_options o = {.api_root = c->scef.api_root,
-                                   .api_name = c->scef.api_name,
-                                   .scs_as_id = c->scef.scs_as_id,
-                                   .http = {.connect_timeout_ms = c->scef.connect_timeout_ms,
-                                            .timeout_ms = c->scef.request_timeout_ms,
-                                            .max_connections = c->scef.max_connections,
-                                            .max_body_bytes = T8_MAX_BODY_BYTES},
-                                   .breaker = {.failures = c->scef.breaker_failures,
-                                               .pause_min_ms = c->scef.breaker_pause_min_ms,
-                                               .pause_max_ms = c->scef.breaker_pause_max_ms},
-                                   .allowed_hosts = (const char *const *)c->scef_allowed_hosts,
-                                   .allowed_host_count = c->scef_allowed_host_count,
-                                   .configuration_duration_ms = c->scef.configuration_duration_s * UINT64_C(1000)};
-    struct oauth_options oauth = {.token_url = c->scef.oauth.token_url,
-                                  .client_id = c->scef.oauth.client_id,
-                                  .secret_file = c->scef.oauth.secret_file,
-                                  .scope = c->scef.oauth.scope,
-                                  .credentials_in_body = c->scef.oauth.credentials == CONFIG_OAUTH_BODY};
-    o.http.tls = (struct tls_files){c->scef.ca_file, c->scef.certificate_file, c->scef.key_file};
-    oauth.http = o.http;
-    if (oauth.http.timeout_ms > TOKEN_TIMEOUT_MS)
-        oauth.http.timeout_ms = TOKEN_TIMEOUT_MS;
-    if (oauth.token_url)
-        o.oauth = &oauth;
-    if (getrandom(&o.breaker.seed, sizeof(o.breaker.seed), 0) != sizeof(o.breaker.seed))
-        o.breaker.seed = uv_hrtime();
-    struct scs_client_sink sink = adapter_scs_sink(a);
-    return told(why, scs_client_new(a->loop, &o, &sink, &a->scs), "scef", NULL);
 }
 
 static enum error legs_open(struct adapter *a, struct buf *why)
@@ -190,7 +180,8 @@ static enum error devices_add(struct adapter *a, struct buf *why)
         struct engine_device_options o = {
             .id = {.external_id = bytes_of_str(d->external_id), .msisdn = bytes_of_str(d->msisdn)},
             .server = d->server,
-            .group = ENGINE_NONE};
+            .scef = d->scef,
+            .group = d->group};
         enum error err = engine_device_add(a->engine, &o);
         if (err) {
             buf_addf(why, "device %s (line %u): %s", d->external_id ? d->external_id : d->msisdn, d->line,
@@ -253,18 +244,26 @@ static enum error listen_on(struct adapter *a, const char *key, const struct con
     return err;
 }
 
+static void file_exposed_tell(const char *file)
+{
+    if (file && secret_file_exposed(file))
+        log_write(LOG_WARN, "secret_exposed", LOG_S("file", file),
+                  LOG_S("hint", "every user of this host can read it: chmod o= FILE"));
+}
+
 static void exposed_secrets_tell(const struct config *c)
 {
-    const char *const files[] = {c->scef.key_file, c->scef.oauth.secret_file, c->callback.key_file};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (files[i] && secret_file_exposed(files[i]))
-            log_write(LOG_WARN, "secret_exposed", LOG_S("file", files[i]),
-                      LOG_S("hint", "every user of this host can read it: chmod o= FILE"));
-    const char *const urls[] = {c->scef.api_root, c->scef.oauth.token_url};
-    for (size_t i = 0; c->scef.oauth.token_url && i < sizeof urls / sizeof *urls; i++)
-        if (strncmp(urls[i], "http:", 5) == 0)
-            log_write(LOG_WARN, "secret_in_clear", LOG_S("url", urls[i]),
-                      LOG_S("hint", "secret and tokens can be read on the way: use https://"));
+    file_exposed_tell(c->callback.key_file);
+    for (uint32_t i = 0; i < c->scef_count; i++) {
+        const struct config_scef *s = &c->scefs[i];
+        const char *const urls[] = {s->api_root, s->oauth.token_url};
+        file_exposed_tell(s->key_file);
+        file_exposed_tell(s->oauth.secret_file);
+        for (size_t u = 0; s->oauth.token_url && u < sizeof urls / sizeof *urls; u++)
+            if (strncmp(urls[u], "http:", 5) == 0)
+                log_write(LOG_WARN, "secret_in_clear", LOG_S("url", urls[u]),
+                          LOG_S("hint", "secret and tokens can be read on the way: use https://"));
+    }
 }
 
 static enum error adapter_start(struct adapter *a, struct buf *why)
@@ -280,18 +279,19 @@ static enum error adapter_start(struct adapter *a, struct buf *why)
     if (!err)
         err = store_open(a, why);
     if (!err)
+        err = told(why, adapter_scefs_open(a), "scef", NULL);
+    if (!err)
         err = engine_open(a, why);
     if (!err)
         err = told(why, adapter_restore(a), "store", NULL);
-    if (!err)
-        err = scs_open(a, why);
     if (!err)
         err = legs_open(a, why);
     if (!err)
         err = devices_add(a, why);
     if (!err)
         err = device_legs_open(a, why);
-    adapter_callbacks_prepare(a);
+    if (!err)
+        adapter_callbacks_prepare(a);
     if (!err)
         err = listen_on(a, "callback", &c->callback_listen, CALLBACK_CONNECTIONS, T8_MAX_BODY_BYTES, &callback_tls,
                         adapter_callback, &a->callback_server, why);
@@ -345,6 +345,7 @@ void adapter_stop(struct adapter *a)
         return;
     a->stop_at_ms = adapter_now(a) + STOP_MAX_MS;
     http_server_drain(a->callback_server);
+    adapter_websockets_drain(a);
     engine_drain(a->engine);
 }
 
@@ -355,8 +356,8 @@ void adapter_free(struct adapter *a)
     if (a->legs && a->engine)
         leg_udp_flush(a->legs);
     a->closing = true;
-    scs_client_free(a->scs); /* ends its requests, which tells the engine */
-    store_close(a->store);   /* commits the open batch, which tells the engine */
+    adapter_scefs_end(a);
+    store_close(a->store); /* commits the open batch, which tells the engine */
     adapter_answers_end(a);
     http_server_free(a->callback_server);
     http_server_free(a->admin_server);
@@ -364,6 +365,7 @@ void adapter_free(struct adapter *a)
     loop_turn_end_stop(&a->turn_end);
     loop_alarm_close(&a->alarm);
     engine_free(a->engine);
+    adapter_scefs_free(a);
     trace_close(a->trace);
     metrics_free(&a->metrics);
     slab_free(&a->answers);

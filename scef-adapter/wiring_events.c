@@ -1,7 +1,7 @@
 /* What the engine tells becomes numbers, trace lines and, where it is worth a line, log. */
 #include "scef-adapter/wiring_internal.h"
 
-static void count(struct adapter *a, const struct engine_event *e, const char *server)
+static void count(struct adapter *a, const struct engine_event *e, const char *scef, const char *server)
 {
     struct metrics *m = &a->metrics;
     switch (e->kind) {
@@ -15,11 +15,11 @@ static void count(struct adapter *a, const struct engine_event *e, const char *s
         metric_add(m, METRIC_SERVER_MESSAGES_IN, server ? server : "none", 1);
         break;
     case ENGINE_SUBMIT_RESULT:
-        metric_add(m, METRIC_SUBMITS, metric_status_label(e->http_status), 1);
+        metric_scef_add(m, METRIC_SUBMITS, scef, metric_status_label(e->http_status), 1);
         break;
     case ENGINE_DELIVERY_STATUS: {
         const char *name = t8_delivery_status_name(e->delivery_status);
-        metric_add(m, METRIC_DELIVERY_STATUSES, name[0] ? name : "other", 1);
+        metric_scef_add(m, METRIC_DELIVERY_STATUSES, scef, name[0] ? name : "other", 1);
         break;
     }
     case ENGINE_ACCEPTED:
@@ -37,9 +37,11 @@ static void count(struct adapter *a, const struct engine_event *e, const char *s
     case ENGINE_SPOOLED:
         metric_add(m, METRIC_SPOOLED, NULL, 1);
         break;
+    case ENGINE_LEARNED:
+        metric_add(m, METRIC_LEARNED, NULL, 1);
+        break;
     case ENGINE_SUBMIT:
     case ENGINE_SERVER_STATE:
-    case ENGINE_LEARNED:
     case ENGINE_CONFIGURATION:
         break;
     }
@@ -54,6 +56,8 @@ static enum log_level level_of(const struct engine_event *e)
         return e->http_status == 0 || e->http_status >= 400 ? LOG_WARN : LOG_INFO;
     case ENGINE_DROPPED:
         return LOG_WARN;
+    case ENGINE_LEARNED:
+        return LOG_INFO;
     case ENGINE_FINAL:
         return e->final == FINAL_ANSWERED || e->final == FINAL_DELIVERED ? LOG_DEBUG : LOG_INFO;
     case ENGINE_SUBMIT_RESULT:
@@ -81,17 +85,22 @@ static bool affordable(struct adapter *a, const struct engine_event *e, uint64_t
     return false;
 }
 
-static void write_log(struct adapter *a, const struct engine_event *e, const char *server, uint64_t now_ms)
+static void write_log(struct adapter *a, const struct engine_event *e, const char *scef, const char *server,
+                      uint64_t now_ms)
 {
     enum log_level level = level_of(e);
     if (!log_wanted(level) || !affordable(a, e, now_ms))
         return;
     const bool answered = e->kind == ENGINE_SUBMIT_RESULT || e->kind == ENGINE_CONFIGURATION;
     const char *cause = t8_cause_name(e->cause);
-    struct log_field fields[10] = {{.key = NULL}};
+    struct log_field fields[12] = {{.key = NULL}};
     size_t n = 0;
     if (e->device_id.len)
         fields[n++] = (struct log_field)LOG_B("ext_id", e->device_id);
+    if (e->group_id.len)
+        fields[n++] = (struct log_field)LOG_B("group", e->group_id);
+    if (scef)
+        fields[n++] = (struct log_field)LOG_S("scef", scef);
     if (server)
         fields[n++] = (struct log_field)LOG_S("server", server);
     if (e->seq)
@@ -114,10 +123,13 @@ static void write_log(struct adapter *a, const struct engine_event *e, const cha
 void adapter_event(void *ctx, const struct engine_event *e)
 {
     struct adapter *a = ctx;
-    /* The configuration's name of the server lives as long as the metrics that keep it as a label. */
+    /* The configuration's names of server and SCEF live as long as the metrics that keep it as a label. */
     const char *server = e->server < a->config->server_count ? a->config->servers[e->server].name : NULL;
-    count(a, e, server);
+    const char *scef = e->scef < a->config->scef_count ? a->config->scefs[e->scef].name : NULL;
+    if (e->kind == ENGINE_DELIVERY_STATUS && !e->seq)
+        a->status_unmatched = true;
+    count(a, e, scef ? scef : "none", server);
     if (a->trace)
-        trace_event(a->trace, a->now_ms, e, server);
-    write_log(a, e, server, a->now_ms);
+        trace_event(a->trace, a->now_ms, e, scef, server);
+    write_log(a, e, scef, server, a->now_ms);
 }

@@ -5,6 +5,7 @@
 #include "base/slab.h"
 #include "buffering/store.h"
 #include "nidd/engine.h"
+#include "scef-adapter/callback_path.h"
 #include "scef-adapter/later_free.h"
 #include "scef-adapter/leg_udp.h"
 #include "scef-adapter/metrics.h"
@@ -13,20 +14,40 @@
 #include "t8/http_server.h"
 #include "t8/scs_callbacks.h"
 #include "t8/scs_client.h"
+#include "t8/websocket_client.h"
 
-/* A request to the SCEF that could not even begin. The engine gets its result as an input of its own at the turn's end,
+/* One SCEF: what is kept apart from the others. */
+struct adapter_scef {
+    struct adapter *a;
+    uint32_t index;
+    const struct config_scef *config;
+    struct scs_client *client;
+    struct websocket_client *websockets; /* NULL: notifications come by callback only */
+    struct scs_callbacks_sink sink;
+    char *destination; /* notificationDestination of our NIDD configurations */
+    uint64_t features; /* of the NIDD API, that we ask for */
+    uint64_t requests_in_flight;
+    bool answered; /* it has answered anything since the start */
+    bool test_missed;
+    uint64_t tests_seen;  /* test notifications */
+    uint64_t test_due_ms; /* by then one must have come; 0 = none is awaited */
+};
+
+/* A request to a SCEF that could not even begin. The engine gets its result as an input of its own at the turn's end,
  * never from inside the port. */
 enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION, FAILED_LIST };
 struct failed_request {
+    struct adapter_scef *scef;
     enum failed_kind kind;
     uint64_t ref;
+    int http_status;        /* 0 = no answer */
     bool held_back;         /* by the circuit breaker or overload control: nothing left us */
     uint32_t retry_after_s; /* then */
 };
 
 /* An uplink notification that is answered when the store has it. Its handle is the engine's reference. */
 struct held_answer {
-    struct http_exchange *exchange;
+    struct scs_sender from;
 };
 
 /* So many lines of one kind of event per second; the others are counted and told with the next one. */
@@ -45,13 +66,12 @@ struct adapter {
     struct config *config;
     struct engine *engine;
     struct store *store;
-    struct scs_client *scs;
+    struct adapter_scef *scefs; /* config->scef_count of them */
     struct leg_udp *legs;
     struct http_server *callback_server;
     struct http_server *admin_server;
-    struct scs_callbacks_sink callback_sink;
-    const char *callback_path; /* of callback.url */
-    size_t callback_path_len;  /* without the path token */
+    struct callback_target callback; /* the one that is being handled */
+    struct http_exchange *callback_exchange;
     struct trace *trace;
     struct metrics metrics;
     struct event_log event_log;
@@ -67,13 +87,12 @@ struct adapter {
     struct failed_request *failed;
     size_t failed_count, failed_capacity;
 
-    uint64_t requests_in_flight;
     uint64_t ticket_given, ticket_done;
     bool store_open;   /* the open batch holds something */
     bool store_failed; /* the last batch did */
     bool in_uplink;    /* the engine is at an uplink: what it sends must be in the socket before the SCEF is answered */
     bool running;      /* inputs may be given to the engine */
-    bool scef_answered;
+    bool status_unmatched; /* the engine knows no delivery that the status is about */
     bool ready;
     uint32_t ready_cursor;
     uint64_t stop_at_ms; /* 0 = not stopping; the latest end */
@@ -92,12 +111,28 @@ static inline uint64_t adapter_now(struct adapter *a)
 /* wiring_ports.c */
 void adapter_ports(struct adapter *a, struct engine_ports *out);
 struct store_sink adapter_store_sink(struct adapter *a);
-struct scs_client_sink adapter_scs_sink(struct adapter *a);
 struct leg_udp_sink adapter_leg_sink(struct adapter *a);
+
+/* wiring_scef.c */
+[[gnu::warn_unused_result]] enum error adapter_scefs_open(struct adapter *a);
+void adapter_scefs_end(struct adapter *a);  /* requests under way end now, which tells the engine */
+void adapter_scefs_free(struct adapter *a); /* after that */
+void adapter_scef_ports(struct engine_ports *out);
+uint64_t adapter_requests_in_flight(const struct adapter *a);
+void adapter_failed_deliver(struct adapter *a);
+void adapter_test_expect(struct adapter_scef *s); /* a configuration was made */
+uint64_t adapter_tests_check(struct adapter *a);  /* warns of what has not come; when to check again */
+
+/* wiring_callbacks.c */
 void adapter_callback(void *ctx, struct http_exchange *x); /* http_handler_fn */
 void adapter_callbacks_prepare(struct adapter *a);
-void adapter_failed_deliver(struct adapter *a);
-void adapter_answers_end(struct adapter *a); /* 503 to all that wait */
+void adapter_uplink_answer(void *ctx, uint64_t ref, enum error err); /* a port of the engine */
+void adapter_answers_end(struct adapter *a);                         /* 503 to all that wait */
+
+/* wiring_websocket.c */
+[[gnu::warn_unused_result]] enum error adapter_websockets_open(struct adapter_scef *s);
+void adapter_websocket_ports(struct engine_ports *out);
+void adapter_websockets_drain(struct adapter *a);
 
 /* wiring_events.c */
 void adapter_event(void *ctx, const struct engine_event *e);

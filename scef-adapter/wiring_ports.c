@@ -1,162 +1,5 @@
-/* The engine's ports, and the results that come back as its inputs. */
-#include <stdlib.h>
-#include <string.h>
-
+/* The engine's ports to the server legs and the store. */
 #include "scef-adapter/wiring_internal.h"
-
-/* ---- requests to the SCEF ---- */
-
-static void failed_add(struct adapter *a, enum error err, enum failed_kind kind, uint64_t ref)
-{
-    if (a->failed_count == a->failed_capacity) {
-        size_t capacity = a->failed_capacity ? a->failed_capacity * 2 : 16;
-        struct failed_request *failed = realloc(a->failed, capacity * sizeof(*failed));
-        if (!failed) {
-            log_write(LOG_ERROR, "request_lost", LOG_S("reason", error_text(ERR_NO_MEMORY)));
-            return;
-        }
-        a->failed = failed;
-        a->failed_capacity = capacity;
-    }
-    bool held_back = err == ERR_UNREACHABLE;
-    a->failed[a->failed_count++] =
-        (struct failed_request){kind, ref, held_back, held_back ? scs_client_wait_s(a->scs) : 0};
-}
-
-static void begun(struct adapter *a, enum error err, enum failed_kind kind, uint64_t ref)
-{
-    if (err)
-        failed_add(a, err, kind, ref);
-    else
-        a->requests_in_flight++;
-}
-
-/* While stopping nothing new begins: what is queued is in the store, and the next start goes on with it. */
-static bool no_new_requests(const struct adapter *a)
-{
-    return a->closing || a->stop_at_ms;
-}
-
-static void port_downlink_submit(void *ctx, uint64_t ref, const struct engine_submit *s)
-{
-    struct adapter *a = ctx;
-    if (!no_new_requests(a))
-        begun(a, scs_downlink_submit(a->scs, ref, s->configuration_link, s->id, s->data, s->maximum_latency_s),
-              FAILED_SUBMIT, ref);
-}
-
-static void port_configuration_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
-{
-    (void)scef;
-    struct adapter *a = ctx;
-    if (!no_new_requests(a))
-        begun(a, scs_configuration_create(a->scs, ref, id, a->config->callback.url), FAILED_CONFIGURATION, ref);
-}
-
-static void port_configuration_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
-{
-    (void)scef;
-    struct adapter *a = ctx;
-    if (!no_new_requests(a))
-        begun(a, scs_configuration_get(a->scs, ref, link), FAILED_CONFIGURATION, ref);
-}
-
-static void port_configuration_patch(void *ctx, uint32_t scef, uint64_t ref, struct bytes link,
-                                     const struct nidd_configuration_patch *p)
-{
-    (void)scef;
-    struct adapter *a = ctx;
-    if (!no_new_requests(a))
-        begun(a, scs_configuration_patch(a->scs, ref, link, p), FAILED_CONFIGURATION, ref);
-}
-
-static void port_configuration_delete(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
-{
-    (void)scef;
-    struct adapter *a = ctx;
-    if (!no_new_requests(a))
-        begun(a, scs_configuration_delete(a->scs, ref, link), FAILED_CONFIGURATION, ref);
-}
-
-static void port_configuration_list(void *ctx, uint32_t scef)
-{
-    (void)scef;
-    struct adapter *a = ctx;
-    if (!no_new_requests(a))
-        begun(a, scs_configuration_list(a->scs, 0), FAILED_LIST, 0);
-}
-
-static void submit_result(void *ctx, uint64_t ref, const struct nidd_submit_result *r)
-{
-    struct adapter *a = ctx;
-    a->requests_in_flight--;
-    a->scef_answered |= r->http_status != 0;
-    engine_submit_result(a->engine, adapter_now(a), ref, r);
-}
-
-static void configuration_result(void *ctx, uint64_t ref, const struct nidd_configuration_result *r)
-{
-    struct adapter *a = ctx;
-    a->requests_in_flight--;
-    a->scef_answered |= r->http_status != 0;
-    metric_add(&a->metrics, METRIC_CONFIGURATIONS, metric_status_label(r->http_status), 1);
-    engine_configuration_result(a->engine, adapter_now(a), ref, r);
-}
-
-static void configuration_found(void *ctx, uint64_t ref, const struct nidd_configuration_found *f)
-{
-    struct adapter *a = ctx;
-    (void)ref;
-    engine_configuration_found(a->engine, adapter_now(a), 0, f);
-}
-
-static void configuration_listed(void *ctx, uint64_t ref, const struct nidd_configuration_result *r)
-{
-    struct adapter *a = ctx;
-    (void)ref;
-    a->requests_in_flight--;
-    a->scef_answered |= r->http_status != 0;
-    metric_add(&a->metrics, METRIC_CONFIGURATIONS, metric_status_label(r->http_status), 1);
-    engine_configuration_listed(a->engine, adapter_now(a), 0, r);
-}
-
-struct scs_client_sink adapter_scs_sink(struct adapter *a)
-{
-    return (struct scs_client_sink){.ctx = a,
-                                    .configuration_result = configuration_result,
-                                    .submit_result = submit_result,
-                                    .configuration_found = configuration_found,
-                                    .configuration_listed = configuration_listed};
-}
-
-void adapter_failed_deliver(struct adapter *a)
-{
-    /* The engine may ask again at once, and fail again: those wait for the next turn. */
-    struct failed_request *failed = a->failed;
-    size_t count = a->failed_count;
-    a->failed = NULL;
-    a->failed_count = a->failed_capacity = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct failed_request *f = &failed[i];
-        const struct nidd_configuration_result none = {.http_status = 0, .retry_after_s = f->retry_after_s};
-        a->requests_in_flight++; /* the result takes it back */
-        switch (f->kind) {
-        case FAILED_SUBMIT:
-            submit_result(a, f->ref,
-                          &(struct nidd_submit_result){.outcome = NIDD_SUBMIT_NO_ANSWER,
-                                                       .not_sent = f->held_back,
-                                                       .retry_after_s = f->retry_after_s});
-            break;
-        case FAILED_CONFIGURATION:
-            configuration_result(a, f->ref, &none);
-            break;
-        case FAILED_LIST:
-            configuration_listed(a, f->ref, &none);
-            break;
-        }
-    }
-    free(failed);
-}
 
 /* ---- server legs ---- */
 
@@ -167,6 +10,13 @@ static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, con
 {
     struct adapter *a = ctx;
     return a->closing ? ERR_DRAINING : leg_udp_send(a->legs, leg, server, header, rest, a->in_uplink);
+}
+
+/* The address of a device that is being learned. */
+static enum error port_device_added(void *ctx, uint32_t leg)
+{
+    struct adapter *a = ctx;
+    return a->closing ? ERR_DRAINING : leg_udp_open(a->legs, leg);
 }
 
 static void datagram(void *ctx, uint32_t leg, uint32_t server, struct bytes message)
@@ -225,144 +75,14 @@ struct store_sink adapter_store_sink(struct adapter *a)
     return (struct store_sink){a, committed};
 }
 
-/* ---- callbacks of the SCEF ---- */
-
-static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
-{
-    struct adapter *a = ctx;
-    struct held_answer *answer = slab_get(&a->answers, ref);
-    if (!answer)
-        return;
-    struct http_exchange *x = answer->exchange;
-    slab_delete(&a->answers, ref);
-    if (a->spare_answer == ref)
-        a->spare_answer = 0;
-    scs_callbacks_answer(x, err);
-}
-
-void adapter_answers_end(struct adapter *a)
-{
-    uint32_t cursor = 0;
-    handle h;
-    for (struct held_answer *answer; (answer = slab_next(&a->answers, &cursor, &h));)
-        if (h != a->spare_answer)
-            scs_callbacks_answer(answer->exchange, ERR_DRAINING);
-    slab_free(&a->answers);
-    slab_init(&a->answers, sizeof(struct held_answer));
-    a->spare_answer = 0;
-}
-
-static enum scs_verdict uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
-{
-    struct adapter *a = ctx;
-    handle ref = a->spare_answer;
-    struct held_answer *answer = ref ? slab_get(&a->answers, ref) : slab_new(&a->answers, &ref);
-    if (!answer) {
-        *err = ERR_NO_MEMORY;
-        return SCS_REFUSED;
-    }
-    a->spare_answer = ref;
-    answer->exchange = x;
-    a->in_uplink = true;
-    enum engine_verdict verdict = engine_uplink(a->engine, adapter_now(a), 0, ref, u, err);
-    a->in_uplink = false;
-    switch (verdict) {
-    case ENGINE_TAKEN:
-        metric_add(&a->metrics, METRIC_UPLINKS, "taken", 1);
-        return SCS_ACCEPTED;
-    case ENGINE_LATER:
-        metric_add(&a->metrics, METRIC_UPLINKS, "stored", 1);
-        a->spare_answer = 0;
-        return SCS_LATER;
-    default:
-        metric_add(&a->metrics, METRIC_UPLINKS, "refused", 1);
-        return SCS_REFUSED;
-    }
-}
-
-static enum scs_verdict delivery_status(void *ctx, const struct nidd_delivery_status *s, enum error *err)
-{
-    struct adapter *a = ctx;
-    *err = engine_delivery_status(a->engine, adapter_now(a), 0, s);
-    return *err ? SCS_REFUSED : SCS_ACCEPTED;
-}
-
-static enum scs_verdict configuration_status(void *ctx, const struct nidd_configuration_status *s, enum error *err)
-{
-    struct adapter *a = ctx;
-    *err = engine_configuration_status(a->engine, adapter_now(a), 0, s);
-    return *err ? SCS_REFUSED : SCS_ACCEPTED;
-}
-
-static void counted(void *ctx, enum error err)
-{
-    struct adapter *a = ctx;
-    metric_add(&a->metrics, METRIC_CALLBACKS, err ? error_name(err) : "ok", 1);
-}
-
-void adapter_callbacks_prepare(struct adapter *a)
-{
-    a->callback_sink = (struct scs_callbacks_sink){a, uplink, delivery_status, configuration_status, counted};
-    const char *authority = strstr(a->config->callback.url, "://") + 3;
-    const char *path = strchr(authority, '/');
-    a->callback_path = path ? path : "/";
-    a->callback_path_len = strlen(a->callback_path);
-    if (a->config->callback.path_token) /* "/TOKEN" is checked by itself */
-        a->callback_path_len -= strlen(a->config->callback.path_token) + 1;
-}
-
-/* The last part of the path, in a time that does not tell how much of it was right. On a match *len is cut before it.
- */
-static bool path_token_matches(const char *token, const char *path, size_t *len)
-{
-    const size_t n = strlen(token);
-    if (*len < n + 1 || path[*len - n - 1] != '/')
-        return false;
-    const char *given = path + *len - n;
-    unsigned char difference = 0;
-    for (size_t i = 0; i < n; i++)
-        difference |= (unsigned char)((unsigned char)token[i] ^ (unsigned char)given[i]);
-    *len -= n + 1;
-    return difference == 0;
-}
-
-/* A gateway in between may have put a prefix before our path, or taken one off. */
-static bool path_matches(const struct adapter *a, const char *asked)
-{
-    const char *told = a->callback_path, *token = a->config->callback.path_token;
-    size_t t = a->callback_path_len, n = strlen(asked);
-    if (token && !path_token_matches(token, asked, &n))
-        return false;
-    const char *longer = t > n ? told : asked, *shorter = t > n ? asked : told;
-    size_t shorter_len = t > n ? n : t, longer_len = t > n ? t : n;
-    return shorter_len > 1 ? memcmp(longer + longer_len - shorter_len, shorter, shorter_len) == 0 : t <= 1 || token;
-}
-
-void adapter_callback(void *ctx, struct http_exchange *x)
-{
-    struct adapter *a = ctx;
-    if (a->stop_at_ms) {
-        http_reply_error(x, ERR_DRAINING, NULL, NULL);
-    } else if (!path_matches(a, http_exchange_request(x)->path)) {
-        counted(a, ERR_NOT_FOUND);
-        http_reply_error(x, ERR_NOT_FOUND, "the path is not that of callback.url", NULL);
-    } else {
-        scs_callbacks_handle(&a->callback_sink, x);
-    }
-}
-
 void adapter_ports(struct adapter *a, struct engine_ports *out)
 {
     *out = (struct engine_ports){.ctx = a,
                                  .server_send = port_server_send,
-                                 .downlink_submit = port_downlink_submit,
-                                 .configuration_create = port_configuration_create,
-                                 .configuration_get = port_configuration_get,
-                                 .configuration_patch = port_configuration_patch,
-                                 .configuration_delete = port_configuration_delete,
-                                 .configuration_list = port_configuration_list,
                                  .store_put = port_store_put,
                                  .store_delete = port_store_delete,
-                                 .uplink_answer = port_uplink_answer,
-                                 .event = adapter_event};
+                                 .uplink_answer = adapter_uplink_answer,
+                                 .event = adapter_event,
+                                 .device_added = port_device_added};
+    adapter_scef_ports(out);
 }

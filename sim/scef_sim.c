@@ -23,15 +23,9 @@ static const char usage[] =
     "  --version        print the version\n"
     "  --help           print this\n"
     "\n"
-    "Beside T8 it answers, at the same address:\n"
-    "  GET  /sim/v1/ues, /sim/v1/ues/ID      UEs: reachability and counters\n"
-    "  POST /sim/v1/ues/ID/wake              the UE shows up\n"
-    "  POST /sim/v1/ues/ID/pdn?connected=0   its PDN connection ends (1: begins)\n"
-    "  GET  /sim/v1/scef                     totals\n"
-    "  POST /sim/v1/scef/restart?forget=1    the SCEF loses its buffer; forget=1: its configurations too\n"
-    "  GET  /sim/v1/oauth                    tokens given, refused, and T8 requests without a valid one\n"
-    "  POST /sim/v1/oauth/revoke             no token is valid any more\n"
-    "  POST /oauth2/token                    a token, when oauth is configured (RFC 6749 clause 4.4)\n"
+    "Beside T8 (NIDD, device triggering, monitoring events) it answers, at the same address:\n"
+    "  POST /oauth2/token\n         a token, when oauth is configured (RFC 6749 clause 4.4)\n";
+static const char usage_end[] =
     "\n"
     "SIGTERM ends it. Exit status: 0, 1 it could not start, 2 wrong configuration or arguments.\n";
 
@@ -63,6 +57,8 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
             return EXIT_SUCCESS;
         case 'h':
             fputs(usage, stdout);
+            sim_control_help(stdout);
+            fputs(usage_end, stdout);
             return EXIT_SUCCESS;
         default:
             return EXIT_CONFIG;

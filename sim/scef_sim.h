@@ -2,9 +2,12 @@
  *
  *   scef_sim.c           the program
  *   scef_sim_run.c       models, UEs and time
- *   scef_sim_t8.c        the NIDD API and its callbacks
+ *   scef_sim_t8.c        every HTTP request, and where links lead
+ *   scef_sim_nidd.c, scef_sim_triggering.c, scef_sim_monitoring.c    the three APIs of T8, one to one with their models
+ *   scef_sim_callbacks.c notifications to the AS
+ *   scef_sim_websocket.c the other way for them
  *   scef_sim_oauth.c     access tokens (RFC 6749 clause 4.4)
- *   scef_sim_control.c   /sim/v1, for tests and demos
+ *   scef_sim_control.c, scef_sim_control_ue.c    /sim/v1, for tests and demos
  *   scef_sim_trace.c     evidence as JSON lines
  *
  * Ports of the models never call an input. What they bring is noted (todo) and done when the input has returned:
@@ -18,18 +21,34 @@
 #include "sim/air_udp.h"
 #include "sim/lwm2m_device.h"
 #include "sim/scef_model.h"
+#include "sim/scef_monitoring.h"
 #include "sim/scef_sim_config.h"
 #include "sim/scef_sim_trace.h"
+#include "sim/scef_triggering.h"
 #include "t8/http_client.h"
-#include "t8/scef_server.h"
+#include "t8/scef_monitoring_server.h"
+#include "t8/scef_nidd_server.h"
+#include "t8/scef_triggering_server.h"
+#include "t8/websocket_server.h"
 
 struct sim_ue {
     struct scef_sim *sim;
     uint32_t index;
     const struct sim_ue_config *config;
-    struct lwm2m_device *device; /* built-in client; else NULL */
-    struct air_udp *air;         /* else NULL */
-    struct timer wake;           /* of the device */
+    struct lwm2m_device *device;  /* built-in client; else NULL */
+    struct air_udp *air;          /* else NULL */
+    struct timer wake;            /* of the device */
+    struct sim_trigger *triggers; /* that reached it, the latest first */
+    size_t trigger_count;
+};
+/* A device trigger that reached a UE. */
+#define SIM_TRIGGERS_KEPT 100
+struct sim_trigger {
+    struct sim_trigger *next;
+    uint64_t at_ms;
+    uint16_t application_port;
+    size_t len;
+    uint8_t payload[];
 };
 
 /* The latest tokens; one that is pushed out is valid no more. */
@@ -50,14 +69,17 @@ struct scef_sim {
     struct loop_signals signals;
     struct http_server *server;
     struct http_client *client;
-    struct scef_server_sink t8;
+    struct websocket_server *websockets;
+    char *websocket_root; /* of every websocketUri, without '/' at the end */
+    struct scef_server t8;
     struct sim_oauth oauth;
     struct scef_model *model;
+    struct scef_triggering *triggering;
+    struct scef_monitoring *monitoring;
     struct timer_wheel wheel;                /* of the devices */
     struct sim_ue *ues;                      /* as many as the configuration has, same order */
     struct sim_todo *todo_first, *todo_last; /* NULL: nothing */
     struct list posts;                       /* callbacks under way */
-    const struct http_exchange *at_hand;     /* the T8 request that has not reached the model yet */
     struct sim_trace trace;
     bool stopping;
 };
@@ -72,14 +94,50 @@ uint64_t sim_now_ms(const struct scef_sim *s);
 void sim_settle(struct scef_sim *s);
 /* A callback's fate, told to the model when the present input has returned. */
 void sim_notification_result_later(struct scef_sim *s, uint64_t ref, int http_status);
+/* Ports of the model about UEs. */
+void sim_ue_deliver(void *ctx, uint32_t ue, struct bytes data, struct t8_rds_port port);
+void sim_ue_trigger(void *ctx, uint32_t ue, uint16_t application_port, struct bytes payload);
+void sim_nas_event(void *ctx, uint32_t ue, bool mo, struct bytes data, const char *what);
 struct sim_ue *sim_ue_find(struct scef_sim *s, struct bytes id);
 const char *sim_ue_name(const struct sim_ue_config *c); /* External Identifier, else MSISDN */
 
 /* scef_sim_t8.c */
 void sim_t8_init(struct scef_sim *s);
 void sim_http_handle(void *ctx, struct http_exchange *x); /* every request */
-void sim_t8_ports(struct scef_ports *ports);              /* sets those that T8 serves */
-void sim_t8_stop(struct scef_sim *s);
+/* What a model says to a request, as the answer to it; the resource is the caller's. */
+void sim_reply(struct scef_reply *a, struct scef_answer m);
+void sim_trace_request(struct scef_sim *s, const struct http_exchange *x, int status, const char *cause);
+/* Appends scheme, host and port as the AS knows us; nothing when they are not known. */
+void sim_origin(const struct scef_sim *s, struct buf *out);
+/* What links to the resources of an API begin with, before "/{scsAsId}"; the caller frees it; NULL: no memory. */
+char *sim_link_root(const struct scef_sim *s, enum t8_api api);
+
+/* scef_sim_nidd.c */
+extern const struct scef_nidd_sink sim_nidd_sink;
+/* Port `downlink_answer` of the model. */
+void sim_downlink_answer(void *ctx, uint64_t request_ref, const struct scef_answer *m, const struct nidd_downlink *d);
+[[gnu::warn_unused_result]] enum error sim_nidd_start(struct scef_sim *s); /* with the ports of all models */
+
+/* scef_sim_triggering.c, scef_sim_monitoring.c: beside the model */
+extern const struct scef_triggering_sink sim_triggering_sink;
+extern const struct scef_monitoring_sink sim_monitoring_sink;
+[[gnu::warn_unused_result]] enum error sim_triggering_start(struct scef_sim *s);
+[[gnu::warn_unused_result]] enum error sim_monitoring_start(struct scef_sim *s);
+
+/* scef_sim_callbacks.c: port `notify` of the model. */
+void sim_notify(void *ctx, uint64_t ref, const struct scef_notification *n);
+void sim_callbacks_stop(struct scef_sim *s);
+
+/* scef_sim_websocket.c */
+#define SIM_WEBSOCKET_PATH "/ws"
+[[gnu::warn_unused_result]] enum error sim_websocket_start(struct scef_sim *s); /* before the models */
+void sim_websocket_stop(struct scef_sim *s);                                    /* before the HTTP server */
+/* As websocket_server_notify. `uri` is what a model has made. */
+[[gnu::warn_unused_result]] enum error sim_websocket_notify(struct scef_sim *s, const char *uri, struct bytes body,
+                                                            http_answer_fn fn, void *ctx, uint64_t ref);
+/* What the model is told instead of an acknowledgement: one that never came is no reason to send it anew, under another
+ * number. */
+int sim_websocket_status(enum error err);
 
 /* scef_sim_oauth.c */
 #define SIM_TOKEN_PATH "/oauth2/token"
@@ -91,5 +149,6 @@ void sim_oauth_revoke(struct scef_sim *s); /* every token */
 /* scef_sim_control.c */
 #define SIM_CONTROL_ROOT "/sim/v1"
 void sim_control_handle(struct scef_sim *s, struct http_exchange *x);
+void sim_control_help(FILE *out); /* what can be asked */
 
 #endif

@@ -1,223 +1,15 @@
 #include "sim/scef_sim_config_internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FILE_BYTES_MAX (16u << 20)
-#define TOP            SIZE_MAX
-
-/* ---- values */
-
-static bool port_parse(const char *text, uint16_t *out)
-{
-    char *end;
-    unsigned long v = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != 0 || v > UINT16_MAX)
-        return false;
-    *out = (uint16_t)v;
-    return true;
-}
-
-bool sim_address_parse(const char *text, struct sim_address *out)
-{
-    bool v6 = text[0] == '[';
-    const char *host = v6 ? text + 1 : text;
-    size_t len = strcspn(host, v6 ? "]" : ":");
-    const char *rest = host + len;
-    if (v6 && *rest == ']')
-        rest++;
-    struct in6_addr any;
-    if (len >= sizeof out->host || *rest != ':')
-        return false;
-    memcpy(out->host, host, len);
-    out->host[len] = 0;
-    return inet_pton(v6 ? AF_INET6 : AF_INET, out->host, &any) == 1 && port_parse(rest + 1, &out->port);
-}
-
-static uint64_t number(struct sim_report *r, size_t entry, const char *key, const int64_t *given, uint64_t otherwise,
-                       uint64_t least, uint64_t most)
-{
-    if (given == NULL)
-        return otherwise;
-    if (*given < 0 || (uint64_t)*given < least || (uint64_t)*given > most) {
-        sim_fault(r, sim_line_of_key(r, entry, key), key, "%" PRId64 " is not in %" PRIu64 " to %" PRIu64, *given,
-                  least, most);
-        return otherwise;
-    }
-    return (uint64_t)*given;
-}
-
-static double share(struct sim_report *r, size_t entry, const char *key, const double *given)
-{
-    if (given == NULL)
-        return 0;
-    if (!(*given >= 0 && *given <= 1)) /* NaN too */
-        sim_fault(r, sim_line_of_key(r, entry, key), key, "%g is not in 0 to 1", *given);
-    return *given;
-}
-
-/* ---- identities */
-
-static bool has_number(const char *pattern)
-{
-    return pattern == NULL || strstr(pattern, "%d") != NULL;
-}
-
-/* The pattern with every %d replaced; NULL for NULL, and when memory is short (*failed). */
-static char *expand(const char *pattern, size_t n, bool *failed)
-{
-    struct buf b = {0};
-    if (pattern == NULL)
-        return NULL;
-    for (const char *p = pattern; *p != 0; p++) {
-        if (p[0] == '%' && p[1] == 'd') {
-            buf_addf(&b, "%zu", n);
-            p++;
-        } else {
-            buf_add_u8(&b, (uint8_t)*p);
-        }
-    }
-    buf_add_u8(&b, 0);
-    *failed |= b.failed;
-    if (b.failed)
-        buf_free(&b);
-    return (char *)b.data;
-}
-
-/* local@domain, printable (TS 23.003 clause 19.7.2). */
-static bool external_id_ok(const char *id)
-{
-    const char *at = strchr(id, '@');
-    if (at == NULL || at == id || at[1] == 0 || strchr(at + 1, '@') != NULL)
-        return false;
-    for (; *id != 0; id++)
-        if ((unsigned char)*id <= ' ' || *id == 0x7f)
-            return false;
-    return true;
-}
-
-static bool msisdn_ok(const char *msisdn)
-{
-    size_t len = strlen(msisdn);
-    return len >= 1 && len <= 15 && strspn(msisdn, "0123456789") == len;
-}
-
-static void identity_check(struct sim_report *r, size_t entry, const struct sim_ue_config *ue)
-{
-    if (ue->external_id == NULL && ue->msisdn == NULL)
-        sim_fault(r, ue->line, "external_id", "is missing, and so is msisdn");
-    if (ue->external_id != NULL && !external_id_ok(ue->external_id))
-        sim_fault(r, sim_line_of_key(r, entry, "external_id"), "external_id", "'%s' is not local@domain",
-                  ue->external_id);
-    if (ue->msisdn != NULL && !msisdn_ok(ue->msisdn))
-        sim_fault(r, sim_line_of_key(r, entry, "msisdn"), "msisdn", "'%s' is not 1 to 15 digits", ue->msisdn);
-}
-
-/* ---- one entry */
-
-static void air_read(struct sim_report *r, size_t entry, const struct sim_raw_ue *raw, struct sim_ue_config *ue)
-{
-    if (ue->client == SIM_CLIENT_BUILTIN) {
-        if (raw->air != NULL)
-            sim_fault(r, sim_line_of_key(r, entry, "air"), "air", "is only for client: air");
-        return;
-    }
-    if (raw->air == NULL)
-        sim_fault(r, ue->line, "air", "is missing; client: air needs an address");
-    else if (!sim_address_parse(raw->air, &ue->air) || ue->air.port == 0)
-        sim_fault(r, sim_line_of_key(r, entry, "air"), "air", "'%s' is not ADDRESS:PORT", raw->air);
-    else if (ue->air.port + (uint64_t)ue->count - 1 > UINT16_MAX)
-        sim_fault(r, sim_line_of_key(r, entry, "air"), "air", "there are no %u ports from %u on", ue->count,
-                  ue->air.port);
-}
-
-static void delay_read(struct sim_report *r, size_t entry, const struct sim_raw_ue *raw, struct sim_ue_config *ue)
-{
-    if (raw->delay_ms == NULL)
-        return;
-    int64_t least = raw->delay_ms[0], most = raw->delay_ms[1];
-    if (least < 0 || least > most || most > 86400000)
-        sim_fault(r, sim_line_of_key(r, entry, "delay_ms"), "delay_ms",
-                  "[%" PRId64 ", %" PRId64 "] is not [least, most]", least, most);
-    else
-        memcpy(ue->delay_ms, (uint32_t[]){(uint32_t)least, (uint32_t)most}, sizeof ue->delay_ms);
-}
-
-/* What all of an entry's UEs have in common. */
-static struct sim_ue_config ue_read(struct sim_report *r, size_t entry, const struct sim_raw_ue *raw)
-{
-    struct sim_ue_config ue = {.line = sim_line_of_ue(r, entry)};
-    if (raw->client != NULL)
-        ue.client = (enum sim_client) * raw->client;
-#define X(key, otherwise, least, most, ...) ue.key = (uint32_t)number(r, entry, #key, raw->key, otherwise, least, most);
-    SIM_UE_NUMBERS(X)
-#undef X
-#define X(key, otherwise, ...) ue.key = raw->key != NULL ? *raw->key != 0 : otherwise;
-    SIM_UE_FLAGS(X)
-#undef X
-#define X(key, ...) ue.key = share(r, entry, #key, raw->key);
-    SIM_UE_SHARES(X)
-#undef X
-    delay_read(r, entry, raw, &ue);
-    air_read(r, entry, raw, &ue);
-    const char *keys[] = {"external_id", "msisdn", "endpoint"};
-    const char *patterns[] = {raw->external_id, raw->msisdn, raw->endpoint};
-    for (size_t i = 0; ue.count > 1 && i < 3; i++)
-        if (!has_number(patterns[i]))
-            sim_fault(r, sim_line_of_key(r, entry, keys[i]), keys[i], "needs %%d when there are several");
-    return ue;
-}
-
-static void ue_free(struct sim_ue_config *ue)
-{
-    free(ue->external_id);
-    free(ue->msisdn);
-    free(ue->endpoint);
-}
-
-/* The n-th of an entry's UEs, n from 1. */
-static enum error ue_expand(const struct sim_raw_ue *raw, const struct sim_ue_config *common, size_t n,
-                            struct sim_ue_config *out)
-{
-    bool failed = false;
-    *out = *common;
-    out->external_id = expand(raw->external_id, n, &failed);
-    out->msisdn = expand(raw->msisdn, n, &failed);
-    out->endpoint = expand(raw->endpoint, n, &failed);
-    if (out->endpoint == NULL && !failed) {
-        struct buf b = {0};
-        buf_addf(&b, "urn:nai:%s", out->external_id != NULL ? out->external_id : out->msisdn);
-        buf_add_u8(&b, 0);
-        failed = b.failed;
-        out->endpoint = (char *)b.data;
-    }
-    out->air.port = (uint16_t)(common->air.port + n - 1);
-    out->start_delay_ms = (uint32_t)(common->start_delay_ms + common->start_step_ms * (n - 1));
-    return failed ? ERR_NO_MEMORY : OK;
-}
-
-static enum error ues_add(struct sim_config *c, struct sim_report *r, size_t entry, const struct sim_raw_ue *raw)
-{
-    struct sim_ue_config common = ue_read(r, entry, raw);
-    struct sim_ue_config *grown = reallocarray(c->ues, c->ue_count + common.count, sizeof *grown);
-    if (grown == NULL)
-        return ERR_NO_MEMORY;
-    c->ues = grown;
-    for (size_t n = 1; n <= common.count; n++) {
-        struct sim_ue_config *ue = &c->ues[c->ue_count++];
-        if (ue_expand(raw, &common, n, ue) != OK)
-            return ERR_NO_MEMORY;
-        if (n == 1)
-            identity_check(r, entry, ue);
-    }
-    return OK;
-}
 
 /* ---- security */
 
+/* A file's name is relative to the configuration. */
 static char *path_resolve(const char *config, const char *name)
 {
     struct buf b = {0};
@@ -291,19 +83,96 @@ static void tls_free(struct tls_files *f)
 
 /* ---- the whole */
 
-static enum error config_read(struct sim_config *c, struct sim_report *r, const struct sim_raw *raw)
+/* Who may ask, and for what. */
+static enum error as_read(struct sim_config *c, struct sim_report *r, const struct sim_raw *raw)
+{
+    struct sim_place at = {.report = r, .entry = SIM_TOP};
+    if (raw->features != NULL) {
+        at.mapping = "features";
+        c->features[T8_API_NIDD] = sim_features(at, "nidd", raw->features->nidd);
+        c->features[T8_API_TRIGGERING] = sim_features(at, "triggering", raw->features->triggering);
+        c->features[T8_API_MONITORING] = sim_features(at, "monitoring", raw->features->monitoring);
+    }
+    if (raw->scs_as_count == 0)
+        return OK;
+    c->scs_as = calloc(raw->scs_as_count, sizeof *c->scs_as);
+    if (c->scs_as == NULL)
+        return ERR_NO_MEMORY;
+    c->scs_as_count = raw->scs_as_count;
+    for (size_t i = 0; i < raw->scs_as_count; i++)
+        c->scs_as[i] = (struct scef_as){.id = raw->scs_as[i].id,
+                                        .configuration_trigger_url = raw->scs_as[i].configuration_trigger_url};
+    return OK;
+}
+
+static void triggering_read(struct sim_config *c, struct sim_report *r, const struct sim_raw_triggering *given)
+{
+    static const struct sim_raw_triggering nothing;
+    const struct sim_raw_triggering *raw = given != NULL ? given : &nothing;
+    struct sim_place at = {.report = r, .entry = SIM_TOP, .mapping = "triggering"};
+#define X(key, otherwise, least, most, ...)                                                                            \
+    c->triggering.key = (uint32_t)sim_number(at, #key, raw->key, otherwise, least, most);
+    SIM_TRIGGERING_NUMBERS(X)
+#undef X
+#define X(key, ...) c->triggering.key = sim_share(at, #key, raw->key);
+    SIM_TRIGGERING_SHARES(X)
+#undef X
+#define X(key, window, ...)                                                                                            \
+    c->triggering.key = sim_limit(at, #key, raw->key, #key "_window_s", raw->key##_window_s, window);
+    SIM_TRIGGERING_LIMITS(X)
+#undef X
+}
+
+static void monitoring_read(struct sim_config *c, struct sim_report *r, const struct sim_raw_monitoring *given)
+{
+    static const struct sim_raw_monitoring nothing;
+    const struct sim_raw_monitoring *raw = given != NULL ? given : &nothing;
+    struct sim_place at = {.report = r, .entry = SIM_TOP, .mapping = "monitoring"};
+    c->monitoring.apn = raw->apn;
+    for (unsigned i = 0; i < raw->types_count; i++)
+        c->monitoring.types |= MONITORING_TYPE_BIT((unsigned)raw->types[i]);
+#define X(key, otherwise, least, most, ...)                                                                            \
+    c->monitoring.key = (uint32_t)sim_number(at, #key, raw->key, otherwise, least, most);
+    SIM_MONITORING_NUMBERS(X)
+#undef X
+#define X(key, ...) sim_range(at, #key, raw->key, true, UINT32_MAX, c->monitoring.key);
+    SIM_MONITORING_RANGES(X)
+#undef X
+#define X(key, otherwise, ...) c->monitoring.key = raw->key != NULL ? *raw->key != 0 : otherwise;
+    SIM_MONITORING_FLAGS(X)
+#undef X
+}
+
+/* How the peer finds us, and what it finds. */
+static enum error face_read(struct sim_config *c, struct sim_report *r, const struct sim_raw *raw)
 {
     const char *listen = raw->listen != NULL ? raw->listen : "127.0.0.1:8080";
     if (!sim_address_parse(listen, &c->listen))
-        sim_fault(r, sim_line_of_key(r, TOP, "listen"), "listen", "'%s' is not ADDRESS:PORT", listen);
+        sim_fault(r, sim_line_of_key(r, SIM_TOP, "listen"), "listen", "'%s' is not ADDRESS:PORT", listen);
+    c->prefix = raw->prefix;
+    if (raw->prefix != NULL && (raw->prefix[0] != '/' || raw->prefix[strlen(raw->prefix) - 1] == '/'))
+        sim_fault(r, sim_line_of_key(r, SIM_TOP, "prefix"), "prefix", "must begin with '/', and not end with it");
+    c->dialect = t8_dialect_find(raw->dialect != NULL ? raw->dialect : "3gpp");
+    if (c->dialect == NULL)
+        sim_fault(r, sim_line_of_key(r, SIM_TOP, "dialect"), "dialect", "there is no '%s'", raw->dialect);
+    c->nef_id = raw->nef_id;
+    c->websocket_root = raw->websocket_root;
     if (raw->link_root != NULL)
         c->link_root = bytes_dup_str(bytes_of_str(raw->link_root));
-    if (raw->link_root != NULL && c->link_root == NULL)
-        return ERR_NO_MEMORY;
-    enum error err = security_read(c, r, raw);
+    return raw->link_root != NULL && c->link_root == NULL ? ERR_NO_MEMORY : OK;
+}
+
+static enum error config_read(struct sim_config *c, struct sim_report *r, const struct sim_raw *raw)
+{
+    struct sim_place at = {.report = r, .entry = SIM_TOP};
+    enum error err = face_read(c, r, raw);
+    if (err == OK)
+        err = security_read(c, r, raw);
+    if (err == OK)
+        err = as_read(c, r, raw);
     if (err != OK)
         return err;
-#define X(key, otherwise, least, most, ...) c->key = number(r, TOP, #key, raw->key, otherwise, least, most);
+#define X(key, otherwise, least, most, ...) c->key = sim_number(at, #key, raw->key, otherwise, least, most);
     SIM_NUMBERS(X)
 #undef X
 #define X(key, otherwise, ...) c->key = raw->key != NULL ? *raw->key != 0 : otherwise;
@@ -311,8 +180,12 @@ static enum error config_read(struct sim_config *c, struct sim_report *r, const 
 #undef X
     if (raw->duplicate_create != NULL)
         c->duplicate_create = (enum sim_duplicate_create) * raw->duplicate_create;
+    if (raw->pdn_option != NULL)
+        c->pdn_option = (enum t8_pdn_option) * raw->pdn_option;
+    triggering_read(c, r, raw->triggering);
+    monitoring_read(c, r, raw->monitoring);
     for (size_t i = 0; i < raw->ues_count; i++)
-        if (ues_add(c, r, i, &raw->ues[i]) != OK)
+        if (sim_ues_add(c, r, i, &raw->ues[i]) != OK)
             return ERR_NO_MEMORY;
     return OK;
 }
@@ -366,10 +239,9 @@ static enum error text_load(struct bytes text, struct sim_config *out, struct si
     enum error err = ERR_CONFIG;
     if (document_read(&parser, text, &document, r)) {
         r->document = &document;
-        struct sim_raw *raw = sim_raw_load(text, r);
-        if (raw != NULL)
-            err = config_read(out, r, raw);
-        sim_raw_free(raw);
+        out->raw = sim_raw_load(text, r);
+        if (out->raw != NULL)
+            err = config_read(out, r, out->raw);
         yaml_document_delete(&document);
     }
     yaml_parser_delete(&parser);
@@ -392,57 +264,19 @@ enum error sim_config_load(const char *file, struct sim_config *out, struct buf 
 
 void sim_config_free(struct sim_config *c)
 {
-    for (size_t i = 0; i < c->ue_count; i++)
-        ue_free(&c->ues[i]);
+    for (size_t i = 0; i < c->ue_count; i++) {
+        free(c->ues[i].external_id);
+        free(c->ues[i].msisdn);
+        free(c->ues[i].endpoint);
+    }
     free(c->ues);
+    free(c->scs_as);
     free(c->link_root);
     tls_free(&c->tls);
     tls_free(&c->callback_tls);
     free(c->oauth.client_id);
     free(c->oauth.client_secret);
+    if (c->raw != NULL)
+        sim_raw_free(c->raw);
     *c = (struct sim_config){0};
-}
-
-void sim_config_help(FILE *out)
-{
-    fputs("listen: 127.0.0.1:8080 # T8 and /sim/v1\n"
-          "# link_root: http://127.0.0.1:8080/3gpp-nidd/v1 # what links begin with\n"
-          "duplicate_create: reuse # of a configuration that is there; or conflict: 409\n",
-          out);
-#define X(key, member, meaning) fprintf(out, "#   %s: FILE # %s\n", #key, meaning);
-    fputs("# tls:\n", out);
-    SIM_TLS_FILES(X)
-    fputs("# callback_tls:\n", out);
-    SIM_CALLBACK_TLS_FILES(X)
-#undef X
-    fputs("# oauth: # T8 requests need a token, which POST /oauth2/token gives\n"
-          "#   client_id: as1\n"
-          "#   client_secret: secret\n"
-          "#   token_lifetime_s: 3600\n",
-          out);
-#define X(key, otherwise, least, most, meaning)                                                                        \
-    fprintf(out, "%s: %llu # %s\n", #key, (unsigned long long)(otherwise), meaning);
-    SIM_NUMBERS(X)
-#define Y(key, otherwise, meaning)                                                                                     \
-    fprintf(out, "%s%s: %s # %s\n", indent, #key, (otherwise) ? "true" : "false", meaning);
-    const char *indent = "";
-    SIM_FLAGS(Y)
-    fputs("ues:\n"
-          "  - external_id: dev%d@example.org # and/or msisdn\n"
-          "    # msisdn: 49170%d\n"
-          "    # endpoint: urn:nai:dev%d@example.org\n"
-          "    client: builtin # or air: a real client sends and receives the UE's messages at a UDP port\n"
-          "    # air: 127.0.0.1:7001\n"
-          "    delay_ms: [0, 0] # least and most, one way\n",
-          out);
-#undef X
-#define X(key, otherwise, least, most, meaning) fprintf(out, "    %s: %d # %s\n", #key, otherwise, meaning);
-    SIM_UE_NUMBERS(X)
-#undef X
-    indent = "    ";
-    SIM_UE_FLAGS(Y)
-#undef Y
-#define X(key, meaning) fprintf(out, "    %s: 0 # %s\n", #key, meaning);
-    SIM_UE_SHARES(X)
-#undef X
 }

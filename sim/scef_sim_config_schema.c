@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "t8/monitoring.h"
+#include "t8/nidd_rds.h"
+
 /* libcyaml does the reading; libyaml's document tells the lines where libcyaml does not: at a syntax error, a key that
  * is unknown or there twice, and afterwards. */
 
@@ -96,6 +99,21 @@ static const cyaml_strval_t flag_words[] = {
 };
 static const cyaml_strval_t client_words[] = {{"builtin", SIM_CLIENT_BUILTIN}, {"air", SIM_CLIENT_AIR}};
 static const cyaml_strval_t duplicate_words[] = {{"reuse", SIM_DUPLICATE_REUSE}, {"conflict", SIM_DUPLICATE_CONFLICT}};
+static const cyaml_strval_t pdn_option_words[] = {
+    {"WAIT_FOR_UE", T8_PDN_WAIT_FOR_UE},
+    {"INDICATE_ERROR", T8_PDN_INDICATE_ERROR},
+    {"SEND_TRIGGER", T8_PDN_SEND_TRIGGER},
+};
+static const cyaml_strval_t format_words[] = {
+    {"CBOR", NIDD_FORMAT_CBOR}, {"JSON", NIDD_FORMAT_JSON}, {"XML", NIDD_FORMAT_XML}};
+static const cyaml_strval_t event_words[] = {
+    {"LOSS_OF_CONNECTIVITY", MONITORING_LOSS_OF_CONNECTIVITY},
+    {"UE_REACHABILITY", MONITORING_UE_REACHABILITY},
+    {"ROAMING_STATUS", MONITORING_ROAMING_STATUS},
+    {"COMMUNICATION_FAILURE", MONITORING_COMMUNICATION_FAILURE},
+    {"AVAILABILITY_AFTER_DDN_FAILURE", MONITORING_AVAILABILITY_AFTER_DDN_FAILURE},
+    {"PDN_CONNECTIVITY_STATUS", MONITORING_PDN_CONNECTIVITY_STATUS},
+};
 #define COUNT_OF(a)     (sizeof(a) / sizeof *(a))
 #define OPTIONAL        (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define TEXT(type, key) CYAML_FIELD_STRING_PTR(#key, OPTIONAL, type, key, 1, 1024)
@@ -103,6 +121,11 @@ static const cyaml_strval_t duplicate_words[] = {{"reuse", SIM_DUPLICATE_REUSE},
     CYAML_FIELD_ENUM_PTR(#key, OPTIONAL | CYAML_FLAG_STRICT, type, key, words, COUNT_OF(words))
 
 static const cyaml_schema_value_t number_value = {CYAML_VALUE_INT(CYAML_FLAG_DEFAULT, int64_t)};
+static const cyaml_schema_value_t text_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 1024)};
+static const cyaml_schema_value_t format_value = {
+    CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, int, format_words, COUNT_OF(format_words))};
+static const cyaml_schema_value_t event_value = {
+    CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, int, event_words, COUNT_OF(event_words))};
 
 /* clang-format off */
 static const cyaml_schema_field_t ue_fields[] = {
@@ -111,7 +134,12 @@ static const cyaml_schema_field_t ue_fields[] = {
     TEXT(struct sim_raw_ue, endpoint),
     TEXT(struct sim_raw_ue, air),
     WORD(struct sim_raw_ue, client, client_words),
+    TEXT(struct sim_raw_ue, home_plmn),
     CYAML_FIELD_SEQUENCE("delay_ms", OPTIONAL, struct sim_raw_ue, delay_ms, &number_value, 2, 2),
+    CYAML_FIELD_SEQUENCE("scs_as_ids", OPTIONAL, struct sim_raw_ue, scs_as_ids, &text_value, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_SEQUENCE("groups", OPTIONAL, struct sim_raw_ue, groups, &text_value, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_SEQUENCE("rds_ports_used", OPTIONAL, struct sim_raw_ue, rds_ports_used, &number_value, 1, 16),
+    CYAML_FIELD_SEQUENCE("formats", OPTIONAL, struct sim_raw_ue, formats, &format_value, 1, 3),
 #define X(key, ...) CYAML_FIELD_INT_PTR(#key, OPTIONAL, struct sim_raw_ue, key),
     SIM_UE_NUMBERS(X)
 #undef X
@@ -120,6 +148,10 @@ static const cyaml_schema_field_t ue_fields[] = {
 #undef X
 #define X(key, ...) CYAML_FIELD_FLOAT_PTR(#key, OPTIONAL, struct sim_raw_ue, key),
     SIM_UE_SHARES(X)
+#undef X
+#define X(key, ...) CYAML_FIELD_INT_PTR(#key, OPTIONAL, struct sim_raw_ue, key), \
+        CYAML_FIELD_INT_PTR(#key "_window_s", OPTIONAL, struct sim_raw_ue, key##_window_s),
+    SIM_UE_LIMITS(X)
 #undef X
     CYAML_FIELD_END
 };
@@ -145,9 +177,61 @@ static const cyaml_schema_field_t oauth_fields[] = {
     CYAML_FIELD_END
 };
 
+static const cyaml_schema_field_t features_fields[] = {
+    TEXT(struct sim_raw_features, nidd),
+    TEXT(struct sim_raw_features, triggering),
+    TEXT(struct sim_raw_features, monitoring),
+    CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t as_fields[] = {
+    CYAML_FIELD_STRING_PTR("id", CYAML_FLAG_POINTER, struct sim_raw_as, id, 1, 512),
+    TEXT(struct sim_raw_as, configuration_trigger_url),
+    CYAML_FIELD_END
+};
+static const cyaml_schema_value_t as_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sim_raw_as, as_fields)};
+
+static const cyaml_schema_field_t triggering_fields[] = {
+#define X(key, ...) CYAML_FIELD_INT_PTR(#key, OPTIONAL, struct sim_raw_triggering, key),
+    SIM_TRIGGERING_NUMBERS(X)
+#undef X
+#define X(key, ...) CYAML_FIELD_FLOAT_PTR(#key, OPTIONAL, struct sim_raw_triggering, key),
+    SIM_TRIGGERING_SHARES(X)
+#undef X
+#define X(key, ...) CYAML_FIELD_INT_PTR(#key, OPTIONAL, struct sim_raw_triggering, key), \
+        CYAML_FIELD_INT_PTR(#key "_window_s", OPTIONAL, struct sim_raw_triggering, key##_window_s),
+    SIM_TRIGGERING_LIMITS(X)
+#undef X
+    CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t monitoring_fields[] = {
+    TEXT(struct sim_raw_monitoring, apn),
+    CYAML_FIELD_SEQUENCE("types", OPTIONAL, struct sim_raw_monitoring, types, &event_value, 1, CYAML_UNLIMITED),
+#define X(key, ...) CYAML_FIELD_INT_PTR(#key, OPTIONAL, struct sim_raw_monitoring, key),
+    SIM_MONITORING_NUMBERS(X)
+#undef X
+#define X(key, ...) CYAML_FIELD_SEQUENCE(#key, OPTIONAL, struct sim_raw_monitoring, key, &number_value, 2, 2),
+    SIM_MONITORING_RANGES(X)
+#undef X
+#define X(key, ...) WORD(struct sim_raw_monitoring, key, flag_words),
+    SIM_MONITORING_FLAGS(X)
+#undef X
+    CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t top_fields[] = {
     TEXT(struct sim_raw, listen),
     TEXT(struct sim_raw, link_root),
+    TEXT(struct sim_raw, prefix),
+    TEXT(struct sim_raw, dialect),
+    TEXT(struct sim_raw, nef_id),
+    TEXT(struct sim_raw, websocket_root),
+    CYAML_FIELD_MAPPING_PTR("features", OPTIONAL, struct sim_raw, features, features_fields),
+    CYAML_FIELD_SEQUENCE("scs_as", OPTIONAL, struct sim_raw, scs_as, &as_value, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_MAPPING_PTR("triggering", OPTIONAL, struct sim_raw, triggering, triggering_fields),
+    CYAML_FIELD_MAPPING_PTR("monitoring", OPTIONAL, struct sim_raw, monitoring, monitoring_fields),
+    WORD(struct sim_raw, pdn_option, pdn_option_words),
     CYAML_FIELD_MAPPING_PTR("tls", OPTIONAL, struct sim_raw, tls, tls_fields),
     CYAML_FIELD_MAPPING_PTR("callback_tls", OPTIONAL, struct sim_raw, callback_tls, callback_tls_fields),
     CYAML_FIELD_MAPPING_PTR("oauth", OPTIONAL, struct sim_raw, oauth, oauth_fields),

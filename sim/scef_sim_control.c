@@ -1,86 +1,116 @@
-#include "sim/scef_sim.h"
+#include "sim/scef_sim_control.h"
 
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* /sim/v1: what tests and demos ask of the network, outside T8. The table below is all of it. */
 
-/* `ue` is set when the route names one. Returns the answer's status; a body goes to *body. */
-typedef int (*control_fn)(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body);
-
-static bool flag_of(const struct http_exchange *x, const char *name)
+bool sim_control_flag(const struct http_exchange *x, const char *name)
 {
     const char *value = http_exchange_query(x, name);
     return value != NULL && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
 }
 
-static json_t *ue_show(const struct scef_sim *s, const struct sim_ue *u)
+struct bytes sim_control_text(const struct http_exchange *x, const char *name)
 {
-    const struct sim_ue_config *c = u->config;
-    const struct scef_counters *n = scef_counters_of(s->model, u->index);
-    json_t *o = json_pack("{s:s*, s:s*, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "external_id", c->external_id, "msisdn",
-                          c->msisdn, "client", u->device != NULL ? "builtin" : "air", "awake",
-                          (int)scef_ue_awake(s->model, u->index, sim_now_ms(s)), "mo_sent", (json_int_t)n->mo_sent,
-                          "mo_lost", (json_int_t)n->mo_lost, "mt_sent", (json_int_t)n->mt_sent, "mt_lost",
-                          (json_int_t)n->mt_lost, "mt_delivered", (json_int_t)n->mt_delivered);
-    if (o != NULL && u->device != NULL) {
-        json_object_set_new(o, "registered", json_boolean(lwm2m_device_registered(u->device)));
-        json_object_set_new(o, "executions", json_integer((json_int_t)lwm2m_device_executions(u->device)));
-        json_object_set_new(o, "repeats", json_integer((json_int_t)lwm2m_device_repeats(u->device)));
-    }
-    return o;
+    return bytes_of_str(http_exchange_query(x, name));
 }
 
-static int ues_list(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+/* ---- the SCEF */
+
+static json_t *totals_show(const struct scef_totals *n)
 {
-    json_t *list = json_array();
-    (void)x, (void)ue;
-    for (size_t i = 0; i < s->config->ue_count; i++)
-        json_array_append_new(list, ue_show(s, &s->ues[i]));
-    *body = list;
-    return 200;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "configurations", (json_int_t)n->configurations,
+                     "buffered", (json_int_t)n->buffered, "expired", (json_int_t)n->expired, "displaced",
+                     (json_int_t)n->displaced, "notifications", (json_int_t)n->notifications, "notified",
+                     (json_int_t)n->notified, "retries", (json_int_t)n->retries, "given_up", (json_int_t)n->given_up,
+                     "uplinks_dropped", (json_int_t)n->uplinks_dropped);
 }
 
-static int ue_get(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+static json_t *triggering_show(const struct scef_triggering_totals *n)
 {
-    (void)x;
-    *body = ue_show(s, ue);
-    return 200;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "transactions", (json_int_t)n->transactions,
+                     "pending", (json_int_t)n->pending, "accepted", (json_int_t)n->accepted, "recalled",
+                     (json_int_t)n->recalled, "success", (json_int_t)n->success, "failure", (json_int_t)n->failure,
+                     "unknown", (json_int_t)n->unknown, "expired", (json_int_t)n->expired, "unconfirmed",
+                     (json_int_t)n->unconfirmed);
 }
 
-static int ue_wake(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+static json_t *monitoring_show(const struct scef_monitoring_totals *n)
 {
-    (void)x, (void)body;
-    scef_ue_wake(s->model, sim_now_ms(s), ue->index);
-    return 204;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "subscriptions", (json_int_t)n->subscriptions, "reports",
+                     (json_int_t)n->reports, "notifications", (json_int_t)n->notifications, "cancelled",
+                     (json_int_t)n->cancelled, "expired", (json_int_t)n->expired);
 }
 
-static int ue_pdn(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+static json_t *websockets_show(const struct scef_sim *s)
 {
-    (void)body;
-    scef_ue_set_pdn_connected(s->model, sim_now_ms(s), ue->index, flag_of(x, "connected"));
-    return 204;
+    struct websocket_server_state n;
+    websocket_server_state_get(s->websockets, &n);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "connections", (json_int_t)n.connections, "accepted",
+                     (json_int_t)n.accepted, "refused", (json_int_t)n.refused, "sent", (json_int_t)n.sent, "sent_again",
+                     (json_int_t)n.sent_again, "acknowledged", (json_int_t)n.acknowledged);
 }
 
 static int scef_show(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
 {
-    const struct scef_totals *n = scef_totals_of(s->model);
     (void)x, (void)ue;
-    *body =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "configurations", (json_int_t)n->configurations,
-                  "buffered", (json_int_t)n->buffered, "expired", (json_int_t)n->expired, "notifications",
-                  (json_int_t)n->notifications, "notified", (json_int_t)n->notified, "retries", (json_int_t)n->retries,
-                  "given_up", (json_int_t)n->given_up, "uplinks_dropped", (json_int_t)n->uplinks_dropped);
+    *body = totals_show(scef_totals_of(s->model));
+    if (*body != NULL) {
+        json_object_set_new(*body, "triggering", triggering_show(scef_triggering_totals_of(s->triggering)));
+        json_object_set_new(*body, "websockets", websockets_show(s));
+        json_object_set_new(*body, "monitoring", monitoring_show(scef_monitoring_totals_of(s->monitoring)));
+    }
     return 200;
 }
 
 static int restart(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
 {
+    bool forget = sim_control_flag(x, "forget");
     (void)ue, (void)body;
-    scef_restart(s->model, sim_now_ms(s), flag_of(x, "forget"));
+    scef_restart(s->model, sim_now_ms(s), forget);
+    if (forget) {
+        scef_triggering_restart(s->triggering, sim_now_ms(s));
+        scef_monitoring_restart(s->monitoring, sim_now_ms(s));
+    }
     return 204;
 }
+
+static int terminate(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+{
+    (void)ue, (void)body;
+    return scef_configuration_terminate(s->model, sim_now_ms(s), sim_control_text(x, "as"), sim_control_text(x, "id"))
+               ? 204
+               : 404;
+}
+
+static int cancel(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+{
+    (void)ue, (void)body;
+    return scef_monitoring_cancel(s->monitoring, sim_now_ms(s), sim_control_text(x, "as"), sim_control_text(x, "id"))
+               ? 204
+               : 404;
+}
+
+/* {"meters@example.org": ["dev1@example.org", ..], ..} */
+static int groups_list(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+{
+    (void)x, (void)ue;
+    *body = json_object();
+    for (size_t i = 0; i < s->config->ue_count; i++) {
+        const struct sim_ue_config *c = &s->config->ues[i];
+        for (size_t g = 0; g < c->groups.count; g++) {
+            json_t *members = json_object_get(*body, c->groups.items[g]);
+            if (members == NULL) {
+                members = json_array();
+                json_object_set_new(*body, c->groups.items[g], members);
+            }
+            json_array_append_new(members, json_string(sim_ue_name(c)));
+        }
+    }
+    return 200;
+}
+
+/* ---- tokens */
 
 static int oauth_show(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
 {
@@ -101,17 +131,47 @@ static int oauth_revoke(struct scef_sim *s, const struct http_exchange *x, struc
 static const struct route {
     const char *method;
     const char *path; /* below SIM_CONTROL_ROOT; '*' is a UE */
-    control_fn fn;
+    sim_control_fn fn;
+    const char *query; /* for people */
+    const char *what;
 } routes[] = {
-    {"GET", "/ues", ues_list},               /* all UEs: reachability, counters */
-    {"GET", "/ues/*", ue_get},               /* one */
-    {"POST", "/ues/*/wake", ue_wake},        /* it shows up (TAU): what is buffered flows */
-    {"POST", "/ues/*/pdn", ue_pdn},          /* ?connected=0|1: its PDN connection */
-    {"GET", "/scef", scef_show},             /* totals */
-    {"POST", "/scef/restart", restart},      /* ?forget=1: configurations too */
-    {"GET", "/oauth", oauth_show},           /* tokens given, refused; T8 requests that had none */
-    {"POST", "/oauth/revoke", oauth_revoke}, /* no token given so far is valid any more */
+    {"GET", "/ues", sim_control_ues, "", "all UEs: state and counters"},
+    {"GET", "/ues/*", sim_control_ue, "", "one of them"},
+    {"GET", "/ues/*/triggers", sim_control_triggers, "", "device triggers that reached it, the latest first"},
+    {"POST", "/ues/*/wake", sim_control_wake, "", "it shows up (TAU): what is buffered flows"},
+    {"POST", "/ues/*/pdn", sim_control_pdn, "?connected=0|1", "its PDN connection ends or begins"},
+    {"POST", "/ues/*/coverage", sim_control_coverage, "?covered=0|1", "it leaves or finds the coverage"},
+    {"POST", "/ues/*/roam", sim_control_roam, "?plmn=262-01", "it is there now"},
+    {"POST", "/ues/*/fail", sim_control_fail, "?s1ap=N&nas=N", "its radio connection fails"},
+    {"POST", "/ues/*/rds", sim_control_rds, "?rds=0|1", "it turns out to have RDS, or not"},
+    {"POST", "/ues/*/uplink", sim_control_uplink, "?ue=N&scef=N&reliable=0|1",
+     "the body as MO data; with ports by RDS"},
+    {"POST", "/ues/*/port", sim_control_port, "?as=ID&ue=N&scef=N&app=ID",
+     "it reserves RDS ports; without app: releases"},
+    {"POST", "/ues/*/authorisation", sim_control_authorisation, "?authorised=0|1",
+     "its NIDD authorisation is revoked, or given back"},
+    {"POST", "/ues/*/configuration-trigger", sim_control_configuration_trigger, "?as=ID&url=URL",
+     "its AS is asked for a configuration; without url: as configured"},
+    {"POST", "/ues/*/monitoring/cancel", sim_control_monitoring_cancel, "", "the network watches it no more"},
+    {"GET", "/groups", groups_list, "", "members of each group"},
+    {"GET", "/scef", scef_show, "", "totals"},
+    {"POST", "/scef/restart", restart, "?forget=1", "what is buffered is lost; forget: all resources too"},
+    {"POST", "/configurations/terminate", terminate, "?as=ID&id=ID", "the operator ends a NIDD configuration"},
+    {"POST", "/subscriptions/cancel", cancel, "?as=ID&id=ID", "the network ends a subscription"},
+    {"GET", "/oauth", oauth_show, "", "tokens given, refused, and T8 requests without a valid one"},
+    {"POST", "/oauth/revoke", oauth_revoke, "", "no token is valid any more"},
 };
+
+void sim_control_help(FILE *out)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        const char *star = strchr(routes[i].path, '*');
+        size_t before = star != NULL ? (size_t)(star - routes[i].path) : strlen(routes[i].path);
+        fprintf(out, "  %-4s " SIM_CONTROL_ROOT "%.*s%s%s%s\n         %s\n", routes[i].method, (int)before,
+                routes[i].path, star != NULL ? "ID" : "", star != NULL ? star + 1 : "", routes[i].query,
+                routes[i].what);
+    }
+}
 
 /* Matches path against pattern; the segment at '*' goes to *id. */
 static bool route_matches(const char *pattern, const char *path, struct bytes *id)

@@ -148,6 +148,7 @@ bool sim_oauth_admits(struct scef_sim *s, struct http_exchange *x)
             sim_now_ms(s) < s->oauth.tokens[i].expires_ms)
             return true;
     s->oauth.without_token++;
+    sim_trace_request(s, x, 401, NULL);
     static const char problem[] = "{\"title\":\"Unauthorized\",\"status\":401}";
     http_reply(x, &(struct http_reply){
                       .status = 401,

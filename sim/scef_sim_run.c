@@ -131,9 +131,12 @@ static void todo_all(struct scef_sim *s)
 void sim_settle(struct scef_sim *s)
 {
     todo_all(s);
-    uint64_t next_ms = scef_next_wake(s->model), devices_ms = timer_wheel_next(&s->wheel), now_ms = sim_now_ms(s);
-    if (devices_ms < next_ms)
-        next_ms = devices_ms;
+    const uint64_t wakes[] = {scef_triggering_next_wake(s->triggering), scef_monitoring_next_wake(s->monitoring),
+                              timer_wheel_next(&s->wheel)};
+    uint64_t next_ms = scef_next_wake(s->model), now_ms = sim_now_ms(s);
+    for (size_t i = 0; i < sizeof wakes / sizeof *wakes; i++)
+        if (wakes[i] < next_ms)
+            next_ms = wakes[i];
     if (next_ms == UINT64_MAX)
         loop_alarm_clear(&s->alarm);
     else
@@ -145,6 +148,8 @@ static void on_alarm(void *ctx)
     struct scef_sim *s = ctx;
     uint64_t now_ms = sim_now_ms(s);
     scef_wake(s->model, now_ms);
+    scef_triggering_wake(s->triggering, now_ms);
+    scef_monitoring_wake(s->monitoring, now_ms);
     for (struct timer *t; (t = timer_wheel_advance(&s->wheel, now_ms)) != NULL;) {
         struct sim_ue *u = LIST_ENTRY(t, struct sim_ue, wake);
         lwm2m_device_wake(u->device, now_ms);
@@ -155,13 +160,36 @@ static void on_alarm(void *ctx)
 
 /* ---- ports of the models */
 
-static void on_ue_deliver(void *ctx, uint32_t ue, struct bytes data)
+/* The client at the other end knows no RDS: a UE that has it takes its frames apart for it. */
+void sim_ue_deliver(void *ctx, uint32_t ue, struct bytes data, struct t8_rds_port port)
 {
     struct scef_sim *s = ctx;
+    (void)port;
     (void)todo_add(s, TODO_DELIVER, &s->ues[ue], data);
 }
 
-static void on_nas_event(void *ctx, uint32_t ue, bool mo, struct bytes data, const char *what)
+/* Kept for who asks; a built-in client reads it as a message of its server (OMA LwM2M: registration update trigger). */
+void sim_ue_trigger(void *ctx, uint32_t ue, uint16_t application_port, struct bytes payload)
+{
+    struct scef_sim *s = ctx;
+    struct sim_ue *u = &s->ues[ue];
+    sim_trace_message(&s->trace, sim_now_ms(s), "trigger", sim_ue_name(u->config), "mt", "delivered", payload);
+    if (u->device != NULL && payload.len > 0)
+        (void)todo_add(s, TODO_DELIVER, u, payload);
+    struct sim_trigger *t = u->trigger_count < SIM_TRIGGERS_KEPT ? calloc(1, sizeof *t + payload.len) : NULL;
+    if (t == NULL)
+        return;
+    t->next = u->triggers;
+    t->at_ms = sim_now_ms(s);
+    t->application_port = application_port;
+    t->len = payload.len;
+    if (payload.len > 0)
+        memcpy(t->payload, payload.data, payload.len);
+    u->triggers = t;
+    u->trigger_count++;
+}
+
+void sim_nas_event(void *ctx, uint32_t ue, bool mo, struct bytes data, const char *what)
 {
     struct scef_sim *s = ctx;
     sim_trace_message(&s->trace, sim_now_ms(s), "nas", sim_ue_name(&s->config->ues[ue]), mo ? "mo" : "mt", what, data);
@@ -195,11 +223,11 @@ static enum error device_start(struct scef_sim *s, struct sim_ue *u)
     lwm2m_device_options_default(&o);
     o.endpoint = c->endpoint;
     o.seed = s->config->seed + 1 + u->index;
-    o.lifetime_s = c->lifetime_s;
-    o.update_period_s = c->update_period_s;
-    o.notify_period_s = c->notify_period_s;
+    o.lifetime_s = (uint32_t)c->lifetime_s;
+    o.update_period_s = (uint32_t)c->update_period_s;
+    o.notify_period_s = (uint32_t)c->notify_period_s;
     o.notify_confirmable = c->notify_confirmable;
-    o.send_period_s = c->send_period_s;
+    o.send_period_s = (uint32_t)c->send_period_s;
     o.ack_timeout_ms = c->ack_timeout_ms;
     o.start_at_ms = sim_now_ms(s) + c->start_delay_ms;
     struct lwm2m_device_ports ports = {.ctx = u, .send = on_device_send, .event = on_device_event};
@@ -219,13 +247,25 @@ static enum error ue_start(struct scef_sim *s, uint32_t index, struct buf *why)
         .external_id = c->external_id,
         .msisdn = c->msisdn,
         .ue = {.psm = c->psm,
-               .active_time_ms = c->active_time_s * 1000,
-               .tau_period_ms = (uint64_t)c->tau_period_s * 1000,
+               .active_time_ms = (uint32_t)c->active_time_s * 1000,
+               .tau_period_ms = c->tau_period_s * 1000,
                .pdn_connected = c->pdn_connected},
         .radio = {.loss = c->loss,
                   .duplicate = c->duplicate,
                   .delay_min_ms = c->delay_ms[0],
                   .delay_max_ms = c->delay_ms[1]},
+        .scs_as_ids = c->scs_as_ids.items,
+        .scs_as_ids_count = c->scs_as_ids.count,
+        .groups = c->groups.items,
+        .groups_count = c->groups.count,
+        .barred = c->barred,
+        .rds = c->rds,
+        .rds_ports_used = c->rds_ports_used,
+        .formats = c->formats,
+        .quota = c->quota,
+        .apn_rate = c->apn_rate,
+        .serving_plmn_rate = c->serving_plmn_rate,
+        .home_plmn = c->home_plmn,
     };
     enum error err = scef_subscriber_add(s->model, &subscriber);
     if (err == ERR_IDENTITY)
@@ -246,9 +286,10 @@ static enum error http_start(struct scef_sim *s, struct buf *why)
     struct http_server_options server = {
         .host = c->listen.host,
         .port = c->listen.port,
-        .max_body_bytes = T8_MAX_BODY_BYTES,
+        .max_body_bytes = T8_MAX_REQUEST_BYTES,
         .max_connections = CONNECTIONS_MAX,
         .idle_timeout_s = IDLE_TIMEOUT_S,
+        .upgrades = true,
         .tls = c->tls,
     };
     struct http_client_options client = {
@@ -262,51 +303,6 @@ static enum error http_start(struct scef_sim *s, struct buf *why)
     if (err != OK)
         buf_addf(why, "listen: %s:%u: %s", server.host, server.port, strerror(errno));
     return err == OK ? http_client_new(&s->loop, &client, &s->client) : err;
-}
-
-/* Links name us as the AS knows us. Where we listen on every address we do not know that: a path alone, which is as
- * good a link (RFC 3986 clause 4.2). */
-static void link_root(const struct scef_sim *s, struct buf *out)
-{
-    const struct sim_address *a = &s->config->listen;
-    bool everywhere = strcmp(a->host, "0.0.0.0") == 0 || strcmp(a->host, "::") == 0;
-    bool v6 = strchr(a->host, ':') != NULL;
-    if (s->config->link_root != NULL)
-        buf_add_str(out, s->config->link_root);
-    else if (everywhere)
-        buf_add_str(out, s->t8.base_path);
-    else
-        buf_addf(out, "%s://%s%s%s:%u%s", s->config->tls.certificate_file != NULL ? "https" : "http", v6 ? "[" : "",
-                 a->host, v6 ? "]" : "", http_server_port(s->server), s->t8.base_path);
-    buf_add_u8(out, 0);
-}
-
-static enum error model_start(struct scef_sim *s)
-{
-    const struct sim_config *c = s->config;
-    struct buf root = {0};
-    struct scef_options o;
-    scef_options_default(&o);
-    link_root(s, &root);
-    if (root.failed) {
-        buf_free(&root);
-        return ERR_NO_MEMORY;
-    }
-    o.seed = c->seed;
-    o.link_root = (const char *)root.data;
-    o.maximum_packet_size_bits = (uint32_t)c->maximum_packet_size_bits;
-    o.default_latency_s = (uint32_t)c->default_latency_s;
-    o.notification_retries = (uint32_t)c->notification_retries;
-    o.notification_retry_ms = (uint32_t)c->notification_retry_ms;
-    o.max_duration_s = (uint32_t)c->max_duration_s;
-    o.duplicate_conflicts = c->duplicate_create == SIM_DUPLICATE_CONFLICT;
-    o.submit_timeout_ms = (uint32_t)c->submit_timeout_ms;
-    o.tell_retransmission_time = c->tell_retransmission_time;
-    struct scef_ports ports = {.ctx = s, .ue_deliver = on_ue_deliver, .nas_event = on_nas_event};
-    sim_t8_ports(&ports);
-    enum error err = scef_model_new(&o, &ports, sim_now_ms(s), &s->model);
-    buf_free(&root);
-    return err;
 }
 
 static void on_signal(void *ctx)
@@ -328,7 +324,13 @@ enum error sim_start(struct scef_sim *s, const struct sim_config *c, struct buf 
     if (err == OK)
         err = http_start(s, why);
     if (err == OK)
-        err = model_start(s);
+        err = sim_websocket_start(s);
+    if (err == OK)
+        err = sim_nidd_start(s);
+    if (err == OK)
+        err = sim_triggering_start(s);
+    if (err == OK)
+        err = sim_monitoring_start(s);
     if (err == OK) {
         s->ues = calloc(c->ue_count + 1, sizeof *s->ues);
         err = s->ues != NULL ? OK : ERR_NO_MEMORY;
@@ -343,16 +345,28 @@ enum error sim_start(struct scef_sim *s, const struct sim_config *c, struct buf 
     return err;
 }
 
+static void triggers_free(struct sim_ue *u)
+{
+    for (struct sim_trigger *t; (t = u->triggers) != NULL;) {
+        u->triggers = t->next;
+        free(t);
+    }
+}
+
 void sim_stop(struct scef_sim *s)
 {
     s->stopping = true;
-    sim_t8_stop(s);
+    sim_callbacks_stop(s);
+    http_server_free(s->server);
     for (size_t i = 0; s->ues != NULL && i < s->config->ue_count; i++) {
         lwm2m_device_free(s->ues[i].device);
         air_udp_free(s->ues[i].air);
+        triggers_free(&s->ues[i]);
     }
     for (struct sim_todo *d; (d = todo_take(s)) != NULL;)
         free(d);
+    scef_monitoring_free(s->monitoring);
+    scef_triggering_free(s->triggering);
     scef_model_free(s->model);
     loop_alarm_close(&s->alarm);
     loop_signals_stop(&s->signals);

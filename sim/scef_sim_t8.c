@@ -1,110 +1,33 @@
+/* Every HTTP request: T8, tokens, and the control API. */
 #include "sim/scef_sim.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/log.h"
-
-/* The NIDD API: requests of the AS to the model, the model's notifications to the AS. */
-
-#define BASE_PATH     "/3gpp-nidd/v1"
-#define REDIRECTS_MAX 3
-
-static void trace_request(struct scef_sim *s, const struct http_exchange *x, int status, const char *cause)
+void sim_trace_request(struct scef_sim *s, const struct http_exchange *x, int status, const char *cause)
 {
     const struct http_request *r = http_exchange_request(x);
     sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, r->path, r->method, status, cause);
 }
 
-/* ---- requests */
-
-/* Tells the status of the request at hand, which has reached the model. */
-static void at_hand_done(struct scef_sim *s, int status, const char *cause)
+static void on_answered(void *ctx, struct http_exchange *x, int status, const char *cause)
 {
-    trace_request(s, s->at_hand, status, cause);
-    s->at_hand = NULL;
+    sim_trace_request(ctx, x, status, cause);
 }
 
-static void on_configuration_create(void *ctx, struct bytes scs_as_id, const struct nidd_configuration *c,
-                                    struct scef_configuration_answer *a)
+static bool on_as_known(void *ctx, struct bytes scs_as_id)
 {
-    struct scef_sim *s = ctx;
-    a->http_status = scef_configuration_create(s->model, sim_now_ms(s), scs_as_id, c, &a->configuration, &a->cause);
-    at_hand_done(s, a->http_status, t8_cause_name(a->cause));
+    const struct scef_sim *s = ctx;
+    return scef_as_known(s->model, scs_as_id);
 }
 
-static void on_configuration_get(void *ctx, struct bytes scs_as_id, struct bytes configuration_id,
-                                 struct scef_configuration_answer *a)
+void sim_reply(struct scef_reply *a, struct scef_answer m)
 {
-    struct scef_sim *s = ctx;
-    a->http_status = scef_configuration_get(s->model, sim_now_ms(s), scs_as_id, configuration_id, &a->configuration);
-    at_hand_done(s, a->http_status, NULL);
-}
-
-static void on_configuration_delete(void *ctx, struct bytes scs_as_id, struct bytes configuration_id,
-                                    struct scef_configuration_answer *a)
-{
-    struct scef_sim *s = ctx;
-    a->http_status = scef_configuration_delete(s->model, sim_now_ms(s), scs_as_id, configuration_id);
-    at_hand_done(s, a->http_status, NULL);
-}
-
-static bool on_configuration_next(void *ctx, struct bytes scs_as_id, uint64_t *cursor, struct nidd_configuration *c)
-{
-    struct scef_sim *s = ctx;
-    if (s->at_hand != NULL)
-        at_hand_done(s, 200, NULL);
-    return scef_configuration_next(s->model, sim_now_ms(s), scs_as_id, cursor, c);
-}
-
-static void on_configuration_patch(void *ctx, struct bytes scs_as_id, struct bytes configuration_id,
-                                   const struct nidd_configuration_patch *p, struct scef_configuration_answer *a)
-{
-    struct scef_sim *s = ctx;
-    a->http_status =
-        scef_configuration_patch(s->model, sim_now_ms(s), scs_as_id, configuration_id, p, &a->configuration);
-    at_hand_done(s, a->http_status, NULL);
-}
-
-static void on_downlink(void *ctx, struct http_exchange *x, struct bytes scs_as_id, struct bytes configuration_id,
-                        const struct nidd_downlink *d)
-{
-    struct scef_sim *s = ctx;
-    s->at_hand = NULL; /* told when it is answered */
-    scef_downlink(s->model, sim_now_ms(s), (uint64_t)(uintptr_t)x, scs_as_id, configuration_id, d);
-}
-
-static void on_downlink_answer(void *ctx, uint64_t request_ref, int http_status, enum t8_cause cause,
-                               const struct nidd_downlink *d, uint64_t requested_retransmission_ms)
-{
-    struct scef_sim *s = ctx;
-    struct http_exchange *x = (struct http_exchange *)(uintptr_t)request_ref;
-    trace_request(s, x, http_status, t8_cause_name(cause));
-    if (http_status == 0) { /* it restarted under the request; a shell cannot break the connection, so 503 */
-        http_reply_error(x, ERR_DRAINING, NULL, NULL);
-        return;
-    }
-    struct scef_downlink_answer a = {
-        .http_status = http_status, .cause = cause, .requested_retransmission_ms = requested_retransmission_ms};
-    if (d != NULL)
-        a.downlink = *d;
-    scef_server_downlink_answer(x, &a);
-}
-
-static void t8_handle(struct scef_sim *s, struct http_exchange *x)
-{
-    /* What the codec refuses never reaches the model, and x is gone after the answer: keep what the trace needs. */
-    const struct http_request *r = http_exchange_request(x);
-    char *path = s->trace.file != NULL ? bytes_dup_str(bytes_of_str(r->path)) : NULL;
-    char method[16];
-    snprintf(method, sizeof method, "%s", r->method);
-    s->at_hand = x;
-    scef_server_handle(&s->t8, x);
-    if (s->at_hand != NULL && path != NULL)
-        sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, path, method, -1, NULL);
-    s->at_hand = NULL;
-    free(path);
+    a->status = m.http_status;
+    a->problem.cause = m.cause;
+    a->problem.invalid_param = bytes_of_str(m.invalid_param);
+    a->retry_after_s = m.retry_after_s;
+    a->requested_retransmission_ms = m.retransmission_ms;
+    a->supported_ue_formats = m.supported_ue_formats;
 }
 
 static void token_handle(struct scef_sim *s, struct http_exchange *x)
@@ -113,164 +36,61 @@ static void token_handle(struct scef_sim *s, struct http_exchange *x)
     sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, SIM_TOKEN_PATH, "POST", status, NULL);
 }
 
-static void protected_handle(struct scef_sim *s, struct http_exchange *x)
-{
-    const struct http_request *r = http_exchange_request(x);
-    char *path = s->trace.file != NULL ? bytes_dup_str(bytes_of_str(r->path)) : NULL;
-    char method[16];
-    snprintf(method, sizeof method, "%s", r->method);
-    if (sim_oauth_admits(s, x))
-        t8_handle(s, x);
-    else if (path != NULL)
-        sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, path, method, 401, NULL);
-    free(path);
-}
-
 void sim_http_handle(void *ctx, struct http_exchange *x)
 {
     struct scef_sim *s = ctx;
     const char *path = http_exchange_request(x)->path;
+    bool tokens = s->config->oauth.client_id != NULL;
+    bool websocket = strncmp(path, SIM_WEBSOCKET_PATH "/", sizeof SIM_WEBSOCKET_PATH) == 0;
     if (strncmp(path, SIM_CONTROL_ROOT "/", sizeof SIM_CONTROL_ROOT) == 0)
         sim_control_handle(s, x);
-    else if (s->config->oauth.client_id == NULL)
-        t8_handle(s, x);
-    else if (strcmp(path, SIM_TOKEN_PATH) == 0)
+    else if (tokens && strcmp(path, SIM_TOKEN_PATH) == 0)
         token_handle(s, x);
-    else
-        protected_handle(s, x);
+    else if (!tokens || sim_oauth_admits(s, x))
+        websocket ? websocket_server_handle(s->websockets, x) : scef_server_handle(&s->t8, x);
     sim_settle(s);
 }
-
-/* ---- notifications */
-
-/* One callback under way. */
-struct post {
-    struct list node;
-    struct scef_sim *sim;
-    uint64_t ref;
-    unsigned redirects;
-    char *ext_id; /* NULL: not told (delivery status) */
-    char *url;
-    struct buf body;
-};
-
-static void post_free(struct post *p)
-{
-    list_remove(&p->node);
-    buf_free(&p->body);
-    free(p->ext_id);
-    free(p->url);
-    free(p);
-}
-
-static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a);
-
-static enum error post_send(struct post *p)
-{
-    struct http_request_options r = {
-        .method = "POST", .url = p->url, .content_type = "application/json", .body = buf_bytes(&p->body)};
-    return http_client_send(p->sim->client, &r, on_answer, p, p->ref);
-}
-
-/* 307 and 308: the same again at Location, which must be absolute (TS 29.122 clause 5.2.10). */
-static bool post_redirect(struct post *p, const struct http_answer *a)
-{
-    if ((a->status != 307 && a->status != 308) || strncasecmp(a->location, "http", 4) != 0 ||
-        p->redirects++ == REDIRECTS_MAX)
-        return false;
-    char *url = bytes_dup_str(bytes_of_str(a->location));
-    if (url == NULL)
-        return false;
-    free(p->url);
-    p->url = url;
-    return post_send(p) == OK;
-}
-
-static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a)
-{
-    struct post *p = ctx;
-    struct scef_sim *s = p->sim;
-    if (s->stopping) {
-        post_free(p);
-        return;
-    }
-    int status = err == OK ? a->status : 0;
-    sim_trace_t8(&s->trace, sim_now_ms(s), "out", p->ext_id, p->url, "POST", status,
-                 err != OK ? error_name(err) : NULL);
-    if (err == OK && post_redirect(p, a))
-        return;
-    if (status < 200 || status >= 300)
-        log_write(LOG_WARN, "callback_failed", LOG_S("ext_id", p->ext_id), LOG_S("url", p->url),
-                  LOG_I("status", status), LOG_S("reason", err != OK ? error_text(err) : NULL));
-    post_free(p);
-    scef_notification_result(s->model, sim_now_ms(s), ref, status);
-    sim_settle(s);
-}
-
-/* Takes over the body. A post that cannot begin has failed like one without an answer. */
-static void post_start(struct scef_sim *s, uint64_t ref, const char *destination, struct bytes ext_id, struct buf body,
-                       enum error encoded)
-{
-    struct post *p = calloc(1, sizeof *p);
-    if (p == NULL) {
-        buf_free(&body);
-        sim_notification_result_later(s, ref, 0);
-        return;
-    }
-    p->sim = s;
-    p->ref = ref;
-    p->body = body;
-    p->url = bytes_dup_str(bytes_of_str(destination));
-    p->ext_id = ext_id.len > 0 ? bytes_dup_str(ext_id) : NULL;
-    list_push_back(&s->posts, &p->node);
-    if (encoded != OK || p->url == NULL || post_send(p) != OK) {
-        post_free(p);
-        sim_notification_result_later(s, ref, 0);
-    }
-}
-
-static void on_notify_uplink(void *ctx, uint64_t ref, const char *destination, const struct nidd_uplink *u)
-{
-    struct buf body = {0};
-    enum error err = nidd_uplink_encode(u, &body);
-    post_start(ctx, ref, destination, u->id.external_id.len > 0 ? u->id.external_id : u->id.msisdn, body, err);
-}
-
-static void on_notify_delivery_status(void *ctx, uint64_t ref, const char *destination,
-                                      const struct nidd_delivery_status *d)
-{
-    struct buf body = {0};
-    enum error err = nidd_delivery_status_encode(d, &body);
-    post_start(ctx, ref, destination, (struct bytes){0}, body, err);
-}
-
-/* ---- wiring */
 
 void sim_t8_init(struct scef_sim *s)
 {
-    s->t8 = (struct scef_server_sink){
+    s->t8 = (struct scef_server){
         .ctx = s,
-        .base_path = BASE_PATH,
-        .configuration_create = on_configuration_create,
-        .configuration_get = on_configuration_get,
-        .configuration_delete = on_configuration_delete,
-        .configuration_next = on_configuration_next,
-        .configuration_patch = on_configuration_patch,
-        .downlink = on_downlink,
+        .dialect = s->config->dialect,
+        .prefix = s->config->prefix,
+        .nidd = &sim_nidd_sink,
+        .triggering = &sim_triggering_sink,
+        .monitoring = &sim_monitoring_sink,
+        .as_known = on_as_known,
+        .answered = on_answered,
     };
 }
 
-void sim_t8_ports(struct scef_ports *ports)
+/* Links name us as the AS knows us. Where we listen on every address we do not know that: a path alone, which is as
+ * good a link (RFC 3986 clause 4.2). */
+void sim_origin(const struct scef_sim *s, struct buf *out)
 {
-    ports->downlink_answer = on_downlink_answer;
-    ports->notify_uplink = on_notify_uplink;
-    ports->notify_delivery_status = on_notify_delivery_status;
+    const struct sim_address *a = &s->config->listen;
+    bool everywhere = strcmp(a->host, "0.0.0.0") == 0 || strcmp(a->host, "::") == 0;
+    bool v6 = strchr(a->host, ':') != NULL;
+    if (s->config->link_root != NULL)
+        buf_add_str(out, s->config->link_root);
+    else if (!everywhere)
+        buf_addf(out, "%s://%s%s%s:%u", s->config->tls.certificate_file != NULL ? "https" : "http", v6 ? "[" : "",
+                 a->host, v6 ? "]" : "", http_server_port(s->server));
 }
 
-void sim_t8_stop(struct scef_sim *s)
+char *sim_link_root(const struct scef_sim *s, enum t8_api api)
 {
-    http_client_free(s->client);
-    http_server_free(s->server);
-    LIST_EACH_SAFE (it, &s->posts) /* those whose end nobody told */
-        post_free(LIST_ENTRY(it, struct post, node));
+    const struct t8_dialect *d = s->config->dialect;
+    struct buf root = {0}, path = {0}, out = {0};
+    sim_origin(s, &root);
+    buf_addf(&path, "%s/%s/%s", s->config->prefix != NULL ? s->config->prefix : "", d->apis[api].name,
+             d->apis[api].version);
+    t8_dialect_link(d, buf_bytes(&root), buf_bytes(&path), &out);
+    buf_add_u8(&out, 0);
+    if (root.failed || path.failed || out.failed)
+        buf_free(&out);
+    buf_free(&root);
+    buf_free(&path);
+    return (char *)out.data;
 }

@@ -4,8 +4,7 @@
  *    "type":"CON","code":"0.02","mid":12346,"token":"01020304"}        the last four only of CoAP messages
  *   {"ts_ms":..,"ext_id":..,"event":"client","what":"registered","len":..}      the built-in client's doings
  *   {"ts_ms":..,"ext_id":..,"event":"air","what":"no_client","len":..}          MT that found no client at its port
- *   {"ts_ms":..,"event":"t8","dir":"in","method":"POST","path":..,"status":201,"cause":..}
- *                              requests; status null: refused before it reached the model (400, 404, 405, 415)
+ *   {"ts_ms":..,"event":"t8","dir":"in","method":"POST","path":..,"status":201,"cause":..}       requests
  *   {"ts_ms":..,"ext_id":..,"event":"t8","dir":"out","method":"POST","path":..,"status":204}   callbacks; 0: no answer
  *
  * ext_id is the External Identifier, or the MSISDN of a UE that has none. */

@@ -12,10 +12,12 @@
 
 #include "base/bytes.h"
 
-/* Longest body we read and deepest nesting we follow, either role; longest link we keep. */
-#define T8_MAX_BODY_BYTES 65536
-#define T8_MAX_DEPTH      16
-#define T8_MAX_LINK_BYTES 1024
+/* Longest body we read and deepest nesting we follow, either role; longest link we keep. The longest body by far is the
+ * result of a group's delivery: 3,000 members with identifiers of 64 characters and a time each are 580 kB. */
+#define T8_MAX_BODY_BYTES    (1u << 20)
+#define T8_MAX_REQUEST_BYTES 65536 /* of an AS to a SCEF: nothing there grows with a group */
+#define T8_MAX_DEPTH         16
+#define T8_MAX_LINK_BYTES    1024
 
 struct t8_doc;                        /* an owned JSON document */
 void t8_doc_free(struct t8_doc *doc); /* NULL is fine */
@@ -164,9 +166,9 @@ bool t8_time_parse(struct bytes text, uint64_t *utc_ms);
 /* "2026-11-20T07:26:34Z", or with ".120" when there are milliseconds; out holds 32 chars. */
 void t8_time_format(uint64_t utc_ms, char out[32]);
 
-/* A link's identity: from its last "/{scsAsId}/configurations/" on, without host and prefix, so that relative links,
- * inner host names and gateways' prefixes compare equal. Empty when there is no such tail. Both kinds,
- * ".../configurations/{id}" and ".../configurations/{id}/downlink-data-deliveries/{id}", work. */
+/* A link's identity: from its last "/{scsAsId}/configurations/" on (or transactions, or subscriptions), without host
+ * and prefix, so that relative links, inner host names and gateways' prefixes compare equal. Empty when there is no
+ * such tail. What lies below, ".../configurations/{id}/downlink-data-deliveries/{id}", works too. */
 struct bytes t8_link_tail(struct bytes link);
 
 /* Where the resources of a peer's API are. */
@@ -199,9 +201,27 @@ void t8_link_add_segment(struct buf *out, struct bytes text);
 /* Appends the octets that a path segment stands for; false for an incomplete or unknown escape. */
 [[gnu::warn_unused_result]] bool t8_link_decode_segment(struct bytes segment, struct buf *out);
 
+/* An answer of the SCEF as it came, and where its links lead from. */
+struct t8_answer {
+    int http_status;
+    uint32_t retry_after_s;
+    struct bytes body;
+    struct bytes location;     /* empty: none */
+    struct bytes request_path; /* what a relative link is relative to */
+    const struct t8_link_base *base;
+};
+static inline bool t8_answer_is_success(const struct t8_answer *a)
+{
+    return a->http_status >= 200 && a->http_status <= 299;
+}
+/* The link of what it is about, compact, in *memory, which is reset first: the Location header is authoritative, `self`
+ * stands in. Empty when there is none. */
+struct bytes t8_answer_link(const struct t8_answer *a, struct bytes self, struct buf *memory);
+
 /* ProblemDetails (TS 29.122 clause 5.2.1.2.12). Absent members are empty or 0. */
 struct t8_problem {
     int status;
+    int status_of_code; /* read only: what an error code in the text stands for, whatever HTTP says; 0 = none */
     struct bytes title;
     struct bytes detail;
     struct bytes cause_text;

@@ -8,6 +8,7 @@
 #include "t8/http_exchange.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ static struct MHD_Response *response_of(struct http_server *s, const struct http
     response_add(response, MHD_HTTP_HEADER_ALLOW, r->allow);
     response_add(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->authenticate);
     response_add(response, MHD_HTTP_HEADER_CACHE_CONTROL, r->no_store ? "no-store" : NULL);
+    for (const struct http_header *h = r->headers; h && h->name; h++)
+        response_add(response, h->name, h->value);
     if (r->retry_after_s) {
         char seconds[16];
         snprintf(seconds, sizeof seconds, "%u", r->retry_after_s);
@@ -80,7 +83,8 @@ static void answer(struct http_exchange *x, int status, struct MHD_Response *res
 void http_reply(struct http_exchange *x, const struct http_reply *r)
 {
     struct http_server *s = x->connection->server;
-    bool bare = r->body.len == 0 && !r->location && !r->retry_after_s && !r->allow && !r->authenticate && !r->no_store;
+    bool bare = r->body.len == 0 && !r->location && !r->retry_after_s && !r->allow && !r->authenticate &&
+                !r->no_store && !r->headers;
     if (bare && r->status == MHD_HTTP_NO_CONTENT)
         answer(x, r->status, s->draining ? s->no_content_close : s->no_content);
     else
@@ -106,6 +110,68 @@ void http_reply_error(struct http_exchange *x, enum error e, const char *detail,
     buf_free(&body);
 }
 
+/* ---- upgrades */
+
+static void on_upgraded(void *ctx, struct MHD_Connection *mhd, void *request_ctx, const char *extra, size_t extra_len,
+                        MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
+{
+    struct http_upgraded *u = ctx;
+    (void)mhd;
+    (void)request_ctx;
+    int flags = fcntl(fd, F_GETFL);
+    (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    u->handle = handle;
+    u->fd = fd;
+    u->connection->upgraded = true;
+    u->connection->server->upgraded++;
+    u->connection->x.upgrade = NULL;
+    u->fn(u->ctx, u, bytes_of(extra, extra_len));
+}
+
+void http_reply_upgrade(struct http_exchange *x, const char *protocol, const struct http_header *headers,
+                        http_upgraded_fn fn, void *ctx)
+{
+    struct http_upgraded *u = calloc(1, sizeof *u);
+    struct MHD_Response *response = u ? MHD_create_response_for_upgrade(on_upgraded, u) : NULL;
+    if (!response) {
+        free(u);
+        fn(ctx, NULL, bytes_of(NULL, 0));
+        http_reply_error(x, ERR_NO_MEMORY, NULL, NULL);
+        return;
+    }
+    *u = (struct http_upgraded){.connection = x->connection, .fd = -1, .fn = fn, .ctx = ctx};
+    response_add(response, MHD_HTTP_HEADER_UPGRADE, protocol);
+    for (const struct http_header *h = headers; h && h->name; h++)
+        response_add(response, h->name, h->value);
+    x->upgrade = u;
+    answer(x, MHD_HTTP_SWITCHING_PROTOCOLS, response);
+}
+
+int http_upgraded_fd(const struct http_upgraded *u)
+{
+    return u->fd;
+}
+
+void http_upgraded_close(struct http_upgraded *u)
+{
+    struct http_server *s = u->connection->server;
+    s->upgraded--;
+    (void)MHD_upgrade_action(u->handle, MHD_UPGRADE_ACTION_CLOSE);
+    free(u);
+    http_server_run_soon(s); /* libmicrohttpd closes it then */
+}
+
+/* The client went before its connection was upgraded. */
+static void upgrade_abandon(struct http_exchange *x)
+{
+    struct http_upgraded *u = x->upgrade;
+    x->upgrade = NULL;
+    if (!u)
+        return;
+    u->fn(u->ctx, NULL, bytes_of(NULL, 0));
+    free(u);
+}
+
 /* ---- requests */
 
 void http_exchange_reset(struct http_exchange *x)
@@ -113,11 +179,13 @@ void http_exchange_reset(struct http_exchange *x)
     if (x->state == HTTP_READY &&
         !is_static(x->connection->server, x->response)) /* the client went before it was sent */
         MHD_destroy_response(x->response);
+    upgrade_abandon(x);
     while (x->queries) {
         struct http_query_value *next = x->queries->next;
         free(x->queries);
         x->queries = next;
     }
+    x->connection->server->bodies_bytes -= x->body.len;
     if (x->body.cap > KEPT_BUFFER_BYTES)
         buf_free(&x->body);
     buf_reset(&x->body);
@@ -180,24 +248,29 @@ static enum MHD_Result give_answer(struct http_exchange *x)
     return queued;
 }
 
-static enum MHD_Result refuse_too_large(struct http_exchange *x)
+static enum MHD_Result refuse(struct http_exchange *x, enum error err)
 {
     x->state = HTTP_HANDLED;
-    http_reply_error(x, ERR_TOO_LARGE, NULL, NULL);
+    http_reply_error(x, err, NULL, NULL);
     return give_answer(x);
 }
 
 static enum MHD_Result take_body(struct http_exchange *x, const char *data, size_t *len)
 {
+    struct http_server *s = x->connection->server;
     size_t n = *len;
     *len = 0;
-    if (x->state == HTTP_BODY && x->body.len + n > x->connection->server->o.max_body_bytes)
+    if (x->state == HTTP_BODY && x->body.len + n > s->o.max_body_bytes)
         x->state = HTTP_TOO_LARGE;
-    if (x->state == HTTP_TOO_LARGE) {
+    else if (x->state == HTTP_BODY && s->bodies_bytes + n > s->o.max_bodies_bytes)
+        x->state = HTTP_NO_ROOM;
+    if (x->state != HTTP_BODY) {
         x->thrown_away += n;
         return x->thrown_away <= MAX_THROWN_AWAY_BYTES ? MHD_YES : MHD_NO;
     }
+    size_t before = x->body.len;
     buf_add(&x->body, bytes_of(data, n));
+    s->bodies_bytes += x->body.len - before;
     return x->body.failed ? MHD_NO : MHD_YES;
 }
 
@@ -234,7 +307,7 @@ enum MHD_Result http_exchange_on_request(void *ctx, struct MHD_Connection *mhd, 
         x->mhd = mhd;
         x->request = (struct http_request){.method = method, .path = path_of(url), .content_type = ""};
         x->state = HTTP_BODY;
-        return announced_too_large(x) ? refuse_too_large(x) : MHD_YES;
+        return announced_too_large(x) ? refuse(x, ERR_TOO_LARGE) : MHD_YES;
     }
     struct http_exchange *x = *request_ctx;
     if (*len)
@@ -243,7 +316,9 @@ enum MHD_Result http_exchange_on_request(void *ctx, struct MHD_Connection *mhd, 
     case HTTP_BODY:
         return handle(x);
     case HTTP_TOO_LARGE:
-        return refuse_too_large(x);
+        return refuse(x, ERR_TOO_LARGE);
+    case HTTP_NO_ROOM:
+        return refuse(x, ERR_NO_MEMORY);
     case HTTP_READY:
         return give_answer(x);
     default:

@@ -103,10 +103,12 @@ struct bytes t8_json_delivery_status(const struct t8_json_object *o);
 
 /* ---- writing: appended to a buf whose `failed` is checked at the end */
 
+struct t8_dialect;
 struct t8_json_writer {
     struct buf *out;
-    bool first;    /* no member written yet */
-    bool bad_text; /* a text was no UTF-8 */
+    const struct t8_dialect *dialect; /* of a SCEF; NULL: as TS 29.122 has it (t8/dialect.h) */
+    bool first;                       /* no member written yet */
+    bool bad_text;                    /* a text was no UTF-8 */
 };
 
 void t8_json_open(struct t8_json_writer *w, struct buf *out); /* "{" */

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "t8/dialect.h"
+
 void t8_json_open(struct t8_json_writer *w, struct buf *out)
 {
     *w = (struct t8_json_writer){.out = out, .first = true};
@@ -139,16 +141,32 @@ void t8_json_put_time(struct t8_json_writer *w, const char *name, uint64_t utc_m
     t8_json_put_str(w, name, text);
 }
 
+/* "=" at the end to "\u003d", as one JSON library writes it. */
+static void escape_padding(struct buf *out)
+{
+    size_t count = 0;
+    while (!out->failed && out->len > 0 && out->data[out->len - 1] == '=') {
+        out->len--;
+        count++;
+    }
+    while (count-- > 0)
+        buf_add_str(out, "\\u003d");
+}
+
 void t8_json_put_data(struct t8_json_writer *w, const char *name, struct bytes octets)
 {
     put_name(w, name);
     buf_add_u8(w->out, '"');
     base64_encode(octets, w->out);
+    if (w->dialect && w->dialect->escaped_padding)
+        escape_padding(w->out);
     buf_add_u8(w->out, '"');
 }
 
 void t8_json_put_identity(struct t8_json_writer *w, struct t8_identity id)
 {
+    if (id.external_id.len && id.msisdn.len && w->dialect && w->dialect->both_ids)
+        t8_json_put_text(w, "msisdn", id.msisdn);
     if (id.external_id.len)
         t8_json_put_text(w, "externalId", id.external_id);
     else if (id.msisdn.len)

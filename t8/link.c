@@ -4,8 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-static const char collection[] = "/configurations/";
-
 static struct bytes head(struct bytes b, size_t len)
 {
     return bytes_of(b.data, len);
@@ -27,20 +25,31 @@ static struct bytes without_query(struct bytes link)
     return head(link, len);
 }
 
+/* The topmost collections of the APIs (TS 29.122 clauses 5.6.3.1, 5.7.3.1 and 5.3.3.1). */
+static bool is_collection(struct bytes segment)
+{
+    return bytes_equal(segment, BYTES_LIT("configurations")) || bytes_equal(segment, BYTES_LIT("transactions")) ||
+           bytes_equal(segment, BYTES_LIT("subscriptions"));
+}
+
 struct bytes t8_link_tail(struct bytes link)
 {
     link = without_query(link);
-    const size_t name = sizeof collection - 1;
-    for (size_t i = link.len; i-- > name;) {
-        size_t at = i - name; /* link[at, i) is the candidate, link[i] begins the identifier */
-        if (memcmp(link.data + at, collection, name) != 0)
-            continue;
-        size_t owner = at;
-        while (owner > 0 && link.data[owner - 1] != '/')
-            owner--;
-        if (owner == 0 || owner == at || link.data[i] == '/')
-            return bytes_of(NULL, 0); /* no scsAsId before it, or no identifier after it */
-        return bytes_from(link, owner - 1);
+    for (size_t end = link.len; end > 0;) {
+        size_t at = end; /* link[at, end) is a segment */
+        while (at > 0 && link.data[at - 1] != '/')
+            at--;
+        if (at == 0)
+            break;
+        if (end < link.len && is_collection(bytes_of(link.data + at, end - at))) {
+            size_t owner = at - 1;
+            while (owner > 0 && link.data[owner - 1] != '/')
+                owner--;
+            if (owner == 0 || owner == at - 1 || link.data[end + 1] == '/')
+                break; /* no scsAsId before it, or no identifier after it */
+            return bytes_from(link, owner - 1);
+        }
+        end = at - 1;
     }
     return bytes_of(NULL, 0);
 }

@@ -15,6 +15,8 @@
 #define MONITORING_FEATURE_TEST                    T8_FEATURE(10)
 #define MONITORING_FEATURE_MODIFICATION            T8_FEATURE(11) /* PUT */
 #define MONITORING_FEATURE_PDN_CONNECTIVITY_STATUS T8_FEATURE(13)
+#define MONITORING_FEATURE_APPLIED_PARAMETERS      T8_FEATURE(16) /* needs LOSS_OF_CONNECTIVITY or UE_REACHABILITY */
+#define MONITORING_FEATURE_PARTIAL_GROUP           T8_FEATURE(20) /* members of a group, by PATCH */
 #define MONITORING_FEATURE_SEVERAL_REPORTS         T8_FEATURE(24) /* addnMonTypes */
 #define MONITORING_FEATURE_PATCH                   T8_FEATURE(28)
 
@@ -134,7 +136,11 @@ struct monitoring_report {
 struct monitoring_subscription {
     struct t8_doc *doc;
     struct bytes self;
-    struct t8_identity id; /* or a group; both ids are no error here, external_id wins */
+    struct t8_identity id;              /* or a group; both ids are no error here, external_id wins */
+    struct t8_texts added_external_ids; /* members of the group, here and below */
+    struct t8_texts added_msisdns;
+    struct t8_texts excluded_external_ids;
+    struct t8_texts excluded_msisdns;
     struct t8_features features;
     struct bytes mtc_provider_id;
     struct bytes notification_destination;
@@ -168,6 +174,29 @@ monitoring_subscription_decode_request(struct bytes body, struct monitoring_subs
 [[gnu::warn_unused_result]] enum error monitoring_subscription_encode(const struct monitoring_subscription *s,
                                                                       struct buf *out);
 void monitoring_subscription_release(struct monitoring_subscription *s);
+
+/* ---- JSON Patch of a subscription: an array of PatchItem (TS 29.122 clause 5.3.3.3.3, RFC 6902) */
+enum monitoring_patch_operation {
+    MONITORING_PATCH_UNSET,
+    MONITORING_PATCH_ADD,
+    MONITORING_PATCH_COPY,
+    MONITORING_PATCH_MOVE,
+    MONITORING_PATCH_REMOVE,
+    MONITORING_PATCH_REPLACE,
+    MONITORING_PATCH_TEST
+};
+struct monitoring_patch_item {
+    enum monitoring_patch_operation op;
+    struct bytes path;  /* JSON pointer */
+    struct bytes from;  /* of COPY and MOVE */
+    struct bytes value; /* JSON text, of ADD, REPLACE and TEST */
+};
+struct monitoring_patch {
+    const struct monitoring_patch_item *items;
+    size_t items_count;
+};
+/* ERR_MEMBER_MISSING: no item, or one without what its operation needs; ERR_MEMBER_TYPE: a value that is no JSON. */
+[[gnu::warn_unused_result]] enum error monitoring_patch_encode(const struct monitoring_patch *c, struct buf *out);
 
 /* ---- the 200 to a one-time request, or to a DELETE: MonitoringEventReport, MonitoringEventReports (5.3.2.3.10), or an
  * array of reports. */

@@ -162,6 +162,8 @@ struct nidd_configuration_result {
     bool has_body; /* the configuration was shown, so that what is absent is so at the SCEF too */
     uint64_t supported_features;
     struct bytes notification_destination; /* empty: not told */
+    struct bytes websocket_uri;            /* empty: none */
+    struct bytes delivery_link;            /* of the delivery that came with the request, compact; empty: none */
 };
 /* One of a list. */
 struct nidd_configuration_found {
@@ -169,22 +171,14 @@ struct nidd_configuration_found {
     struct nidd_configuration_result result;
 };
 
-/* An answer of the SCEF as it came, and where its links lead from. */
-struct nidd_answer {
-    int http_status;
-    uint32_t retry_after_s;
-    struct bytes body;
-    struct bytes location;     /* empty: none */
-    struct bytes request_path; /* what a relative link is relative to */
-    const struct t8_link_base *base;
-};
-/* Any answer at all means something: there is no error. `link` lies in *memory, which is reset first. A failure that an
- * old SCEF tells in a 2xx body (before V15.2.0) reads as the status and cause of today. */
-void nidd_submit_result_read(const struct nidd_answer *a, struct buf *memory, struct nidd_submit_result *out);
-void nidd_configuration_result_read(const struct nidd_answer *a, struct buf *memory,
+/* Any answer at all means something: there is no error. An error code in the text decides about the status too.
+ * `link` lies in *memory, which is reset first. A failure that an old SCEF tells in a 2xx body (before V15.2.0) reads
+ * as the status and cause of today. */
+void nidd_submit_result_read(const struct t8_answer *a, struct buf *memory, struct nidd_submit_result *out);
+void nidd_configuration_result_read(const struct t8_answer *a, struct buf *memory,
                                     struct nidd_configuration_result *out);
 /* The same for a configuration that is there already, decoded: what an answer with it in its body would say. */
-void nidd_configuration_result_of(const struct nidd_answer *a, const struct nidd_configuration *c, struct buf *memory,
+void nidd_configuration_result_of(const struct t8_answer *a, const struct nidd_configuration *c, struct buf *memory,
                                   struct nidd_configuration_result *out);
 
 #endif

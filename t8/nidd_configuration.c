@@ -131,30 +131,36 @@ static enum error put_downlinks(struct t8_json_writer *w, const struct nidd_conf
     return err;
 }
 
-enum error nidd_configuration_encode(const struct nidd_configuration *c, struct buf *out)
+enum error nidd_configuration_put(struct t8_json_writer *w, const struct nidd_configuration *c)
 {
-    size_t start = out->len;
-    struct t8_json_writer w;
     if (c->id.external_id.len == 0 && c->id.msisdn.len == 0 && c->id.external_group_id.len == 0)
         return ERR_IDENTITY;
     if (c->notification_destination.len == 0)
         return ERR_MEMBER_MISSING;
-    t8_json_open(&w, out);
-    t8_json_put_text(&w, "self", c->self);
+    t8_json_put_text(w, "self", c->self);
     if (c->has_supported_features) {
         char hex[20];
         t8_features_format(c->supported_features, hex);
-        t8_json_put_str(&w, "supportedFeatures", hex);
+        t8_json_put_str(w, "supportedFeatures", hex);
     }
-    t8_json_put_identity(&w, c->id);
-    t8_json_put_time(&w, "duration", c->duration_ms);
-    t8_json_put_str(&w, "pdnEstablishmentOption", t8_pdn_option_name(c->pdn_option));
-    t8_json_put_text(&w, "notificationDestination", c->notification_destination);
-    (void)!t8_fields_put(&more_fields, &w, c); /* nothing of it is mandatory */
-    enum error err = put_downlinks(&w, c);
+    t8_json_put_identity(w, c->id);
+    t8_json_put_time(w, "duration", c->duration_ms);
+    t8_json_put_str(w, "pdnEstablishmentOption", t8_pdn_option_name(c->pdn_option));
+    t8_json_put_text(w, "notificationDestination", c->notification_destination);
+    (void)!t8_fields_put(&more_fields, w, c); /* nothing of it is mandatory */
+    enum error err = put_downlinks(w, c);
     if (c->maximum_packet_size_bits)
-        t8_json_put_integer(&w, "maximumPacketSize", c->maximum_packet_size_bits);
-    t8_json_put_str(&w, "status", t8_nidd_status_name(c->status));
+        t8_json_put_integer(w, "maximumPacketSize", c->maximum_packet_size_bits);
+    t8_json_put_str(w, "status", t8_nidd_status_name(c->status));
+    return err;
+}
+
+enum error nidd_configuration_encode(const struct nidd_configuration *c, struct buf *out)
+{
+    size_t start = out->len;
+    struct t8_json_writer w;
+    t8_json_open(&w, out);
+    enum error err = nidd_configuration_put(&w, c);
     enum error finished = t8_json_finish(&w, start);
     if (err)
         out->len = start;

@@ -2,7 +2,12 @@
 
 #include <string.h>
 
-#include "t8/json_internal.h"
+#include "t8/json_fields.h"
+
+static const struct t8_field list[] = {
+    T8_ROW_ARRAY("/rdsPorts", nidd_configuration_patch, rds_ports, &t8_rds_port_fields),
+};
+static const struct t8_fields more_fields = T8_FIELDS(list, nidd_configuration_patch);
 
 /* Members of the configuration that exist, but not in a patch: the answer names them. */
 static const char *const fixed[] = {
@@ -64,16 +69,12 @@ static enum error read_member(const char *name, json_t *node, struct nidd_config
         return read_reliable(node, out, p);
     if (strcmp(name, "notificationDestination") == 0)
         return read_destination(node, out, p);
-    if (strcmp(name, "rdsPorts") == 0) {
-        out->has_rds_ports = true;
-        return json_is_array(node) ? OK : t8_json_blame(p, ERR_MEMBER_TYPE, "/rdsPorts", "must be an array");
-    }
-    if (strncmp(name, "vendorSpecific-", 15) == 0)
-        return OK; /* TS 29.122 clause 5.2.13 */
+    if (strcmp(name, "rdsPorts") == 0 && json_is_null(node))
+        return t8_json_blame(p, ERR_MEMBER_TYPE, "/rdsPorts", "must be an array");
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (strcmp(name, fixed[i] + 1) == 0)
             return t8_json_blame(p, ERR_MEMBER_TYPE, fixed[i], "cannot be changed by PATCH");
-    return t8_json_blame(p, ERR_MEMBER_TYPE, "", "holds a member that NiddConfigurationPatch does not have");
+    return OK; /* of a later release, or a vendor's (TS 29.122 clause 5.2.13) */
 }
 
 enum error nidd_configuration_patch_decode(struct bytes body, struct nidd_configuration_patch *out,
@@ -92,6 +93,8 @@ enum error nidd_configuration_patch_decode(struct bytes body, struct nidd_config
         if (err)
             break;
     }
+    if (!err)
+        err = t8_fields_read(&more_fields, T8_READ_REQUEST, &o, out, p);
     out->doc = t8_json_take(&o);
     if (err)
         nidd_configuration_patch_release(out);
@@ -119,12 +122,12 @@ enum error nidd_configuration_patch_encode(const struct nidd_configuration_patch
         t8_json_put_str(&w, "pdnEstablishmentOption", t8_pdn_option_name(c->pdn_option));
     else if (c->has_pdn_option)
         put_word(&w, "pdnEstablishmentOption", "null");
+    (void)!t8_fields_put(&more_fields, &w, c); /* nothing of it is mandatory */
     t8_json_put_text(&w, "notificationDestination", c->notification_destination);
     return t8_json_finish(&w, start);
 }
 
 void nidd_configuration_patch_release(struct nidd_configuration_patch *c)
 {
-    t8_doc_free(c->doc);
-    *c = (struct nidd_configuration_patch){0};
+    t8_fields_release(&more_fields, c, c->doc);
 }

@@ -12,12 +12,14 @@ struct nidd_configuration_patch {
     bool has_pdn_option;
     enum t8_pdn_option pdn_option; /* UNSET = null on the wire */
     bool has_reliable_data_service;
-    bool reliable_data_service;            /* null on the wire reads as false */
-    bool has_rds_ports;                    /* decoding only; the ports themselves are not read */
+    bool reliable_data_service;    /* null on the wire reads as false */
+    struct t8_rds_port *rds_ports; /* instead of all there are; none: absent. Owned after decoding */
+    size_t rds_ports_count;
     struct bytes notification_destination; /* empty: absent. Since Rel-17 only */
 };
 
-/* As a server reads it: anything else than these members, vendors' own aside, is ERR_MEMBER_TYPE, and *p names it. */
+/* As a server reads it: unknown members are passed over, those of a configuration that cannot be changed are
+ * ERR_MEMBER_TYPE, and *p names them. */
 [[gnu::warn_unused_result]] enum error
 nidd_configuration_patch_decode(struct bytes body, struct nidd_configuration_patch *out, struct t8_problem *p);
 [[gnu::warn_unused_result]] enum error nidd_configuration_patch_encode(const struct nidd_configuration_patch *c,

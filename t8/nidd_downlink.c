@@ -1,6 +1,7 @@
 /* NiddDownlinkDataTransfer, TS 29.122 clause 5.6.2.1.3. */
 #include "t8/nidd.h"
 
+#include "t8/dialect.h"
 #include "t8/nidd_internal.h"
 
 /* What requests and responses have in common. */
@@ -73,14 +74,16 @@ enum error nidd_downlink_put(struct t8_json_writer *w, const struct nidd_downlin
         return ERR_IDENTITY;
     t8_json_put_text(w, "self", d->self);
     t8_json_put_identity(w, d->id);
-    t8_json_put_data(w, "data", d->data);
+    if (!w->dialect || !w->dialect->no_data_in_answers)
+        t8_json_put_data(w, "data", d->data);
     nidd_rds_put(w, d->reliable_data_service, &d->rds_port);
     if (d->has_maximum_latency)
         t8_json_put_integer(w, "maximumLatency", d->maximum_latency_s);
     if (d->has_priority)
         t8_json_put_integer(w, "priority", d->priority);
     t8_json_put_str(w, "pdnEstablishmentOption", t8_pdn_option_name(d->pdn_option));
-    t8_json_put_str(w, "deliveryStatus", t8_delivery_status_name(d->delivery_status));
+    t8_json_put_str(w, w->dialect ? w->dialect->delivery_status : "deliveryStatus",
+                    t8_delivery_status_name(d->delivery_status));
     t8_json_put_time(w, "requestedRetransmissionTime", d->requested_retransmission_ms);
     return OK;
 }

@@ -18,6 +18,10 @@ nidd_delivery_status_read(const struct t8_json_object *o, struct nidd_delivery_s
                                                           struct nidd_downlink *out, struct t8_problem *p);
 [[gnu::warn_unused_result]] enum error nidd_downlink_put(struct t8_json_writer *w, const struct nidd_downlink *d);
 
+[[gnu::warn_unused_result]] enum error nidd_configuration_put(struct t8_json_writer *w,
+                                                              const struct nidd_configuration *c);
+[[gnu::warn_unused_result]] enum error nidd_uplink_put(struct t8_json_writer *w, const struct nidd_uplink *u);
+
 /* reliableDataService and rdsPort of an object that is read by hand. */
 [[gnu::warn_unused_result]] enum error nidd_rds_read(const struct t8_json_object *o, enum t8_json_rule rule,
                                                      enum t8_flag *reliable, struct t8_rds_port *port,

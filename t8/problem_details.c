@@ -1,4 +1,5 @@
 /* ProblemDetails (TS 29.122 clause 5.2.1.2.12) and NiddDownlinkDataDeliveryFailure (5.6.2.1.13). */
+#include "t8/dialect.h"
 #include "t8/nidd_internal.h"
 
 #include <string.h>
@@ -75,7 +76,8 @@ static struct bytes text_of(const json_t *o, const char *name, const char *old_n
     return v.type == T8_JSON_STRING ? v.text : bytes_of(NULL, 0);
 }
 
-/* One SCEF tells its cause only in the text: "SCEF-ERR-403-111: ...". Finds the code, and what it means. */
+/* One SCEF tells its cause only in the text, "SCEF-ERR-403-111: ..." (t8/dialect.h). Finds the code, and what it means.
+ */
 static void cause_from_text(struct bytes text, struct t8_problem *p)
 {
     static const char mark[] = "SCEF-ERR-";
@@ -91,12 +93,12 @@ static void cause_from_text(struct bytes text, struct t8_problem *p)
             return;
     }
     p->cause_text = bytes_of(at, code_len);
-    struct bytes code = bytes_from(p->cause_text, code_len - 3);
-    if (bytes_equal(code, BYTES_LIT("111")))
-        p->cause = T8_CAUSE_DATA_TOO_LARGE;
-    else if (bytes_equal(code, BYTES_LIT("115")))
-        p->cause = T8_CAUSE_NO_PDN_CONNECTION;
-    else
+    unsigned code = 0;
+    for (size_t i = code_len - 3; i < code_len; i++)
+        code = code * 10 + (unsigned)(at[i] - '0');
+    p->cause = T8_CAUSE_NONE;
+    (void)t8_error_code_meaning(code, &p->status_of_code, &p->cause);
+    if (p->cause == T8_CAUSE_NONE)
         p->cause = T8_CAUSE_OTHER;
 }
 

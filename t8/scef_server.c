@@ -1,17 +1,23 @@
-#include "t8/scef_server.h"
+#include "t8/scef_server_internal.h"
 
 #include <string.h>
 #include <strings.h>
 
 #define MAX_SEGMENT_BYTES 512
+#define ALLOW_BYTES       64
 
-/* What a path names: a level of the resource tree (TS 29.122 clause 5.6.3.1), with decoded identifiers. */
-struct target {
-    enum { NOTHING, CONFIGURATIONS, CONFIGURATION, DELIVERIES } what;
-    struct bytes scs_as_id;
-    struct bytes configuration_id;
-    struct buf memory; /* owns both */
+static const struct scef_api *const apis[T8_API_COUNT] = {
+    [T8_API_NIDD] = &scef_nidd_api,
+    [T8_API_TRIGGERING] = &scef_triggering_api,
+    [T8_API_MONITORING] = &scef_monitoring_api,
 };
+
+static bool is_served(const struct scef_server *s, enum t8_api api)
+{
+    const void *const sinks[T8_API_COUNT] = {
+        [T8_API_NIDD] = s->nidd, [T8_API_TRIGGERING] = s->triggering, [T8_API_MONITORING] = s->monitoring};
+    return sinks[api] != NULL;
+}
 
 /* ---- paths */
 
@@ -27,284 +33,281 @@ static bool take_segment(struct bytes *path, struct bytes *segment)
     return len > 0 && len <= MAX_SEGMENT_BYTES;
 }
 
-static bool take_word(struct bytes *path, struct bytes word)
+static bool take_word(struct bytes *path, const char *word)
 {
     struct bytes segment;
-    return take_segment(path, &segment) && bytes_equal(segment, word);
+    return take_segment(path, &segment) && bytes_equal(segment, bytes_of_str(word));
 }
 
-static bool take_id(struct bytes *path, struct buf *memory, size_t *len)
+static bool take_prefix(struct bytes *path, const char *prefix)
 {
-    struct bytes segment;
-    size_t before = memory->len;
-    bool ok = take_segment(path, &segment) && t8_link_decode_segment(segment, memory);
-    *len = memory->len - before;
-    return ok;
+    size_t len = prefix ? strlen(prefix) : 0;
+    if (path->len < len || (len && memcmp(path->data, prefix, len) != 0))
+        return false;
+    *path = bytes_from(*path, len);
+    return true;
 }
 
-static void target_read(struct bytes base, struct bytes path, struct target *t)
+/* The API whose name and version the path begins with, after the prefix; both are taken off. */
+static const struct scef_api *take_api(const struct scef_server *s, struct bytes *path, enum t8_api *which)
 {
-    *t = (struct target){.what = NOTHING};
-    if (path.len < base.len || memcmp(path.data, base.data, base.len) != 0)
-        return;
-    path = bytes_from(path, base.len);
-    size_t owner = 0;
-    size_t configuration = 0;
-    if (!take_id(&path, &t->memory, &owner) || !take_word(&path, BYTES_LIT("configurations")))
-        return;
-    if (path.len == 0 || bytes_equal(path, BYTES_LIT("/"))) {
-        t->what = CONFIGURATIONS;
-    } else if (take_id(&path, &t->memory, &configuration)) {
-        if (path.len == 0)
-            t->what = CONFIGURATION;
-        else if (take_word(&path, BYTES_LIT("downlink-data-deliveries")) && path.len == 0)
-            t->what = DELIVERIES;
+    const struct t8_dialect *d = scef_dialect(s);
+    for (int api = 0; api < T8_API_COUNT; api++) {
+        struct bytes rest = *path;
+        if (!is_served(s, (enum t8_api)api) || !take_prefix(&rest, s->prefix) || !take_word(&rest, d->apis[api].name) ||
+            !take_word(&rest, d->apis[api].version))
+            continue;
+        *path = rest;
+        *which = (enum t8_api)api;
+        return apis[api];
     }
-    t->scs_as_id = bytes_of(t->memory.data, owner);
-    t->configuration_id = bytes_from(buf_bytes(&t->memory), owner);
+    return NULL;
+}
+
+/* One slash more is the same collection; a dialect may have it with the slash only. */
+static bool ends_as_collection(struct bytes path, bool slash_needed)
+{
+    bool slash = bytes_equal(path, BYTES_LIT("/"));
+    return slash || (path.len == 0 && !slash_needed);
+}
+
+/* Matches the path (below the scsAsId) against a row's pattern; identifiers are left as sent. */
+static bool path_matches(const char *pattern, struct bytes path, bool slash_needed, struct bytes ids[2])
+{
+    size_t count = 0;
+    bool item = false;
+    while (*pattern) {
+        size_t len = strcspn(pattern, "/");
+        struct bytes segment;
+        if (!take_segment(&path, &segment))
+            return false;
+        item = *pattern == '*';
+        if (item)
+            ids[count++] = segment;
+        else if (!bytes_equal(segment, bytes_of(pattern, len)))
+            return false;
+        pattern += len;
+        pattern += *pattern == '/';
+    }
+    bool topmost = count == 0;
+    return item ? path.len == 0 : ends_as_collection(path, topmost && slash_needed);
+}
+
+/* Decodes the identifiers into memory. */
+static bool path_decode(struct bytes scs_as_id, const struct bytes ids[2], struct buf *memory, struct scef_path *out)
+{
+    const struct bytes raw[] = {scs_as_id, ids[0], ids[1]};
+    struct bytes *const decoded[] = {&out->scs_as_id, &out->id, &out->sub_id};
+    size_t ends[3];
+    for (size_t i = 0; i < 3; i++) {
+        if (raw[i].len && !t8_link_decode_segment(raw[i], memory))
+            return false;
+        ends[i] = memory->len;
+    }
+    if (memory->failed)
+        return false;
+    for (size_t i = 0, start = 0; i < 3; start = ends[i++])
+        *decoded[i] = bytes_of(memory->data + start, ends[i] - start);
+    return true;
+}
+
+/* ---- what is wrong with a request */
+
+static void refuse(const struct scef_call *c, enum error err)
+{
+    struct t8_problem p = t8_problem_of(err);
+    scef_reply_problem(c->server, c->x, &p, NULL);
+}
+
+static void refuse_status(const struct scef_call *c, int http_status)
+{
+    struct t8_problem p = scef_problem_of_status(http_status);
+    scef_reply_problem(c->server, c->x, &p, NULL);
+}
+
+static bool media_type_is(const char *content_type, const char *wanted)
+{
+    size_t len = wanted ? strlen(wanted) : 0;
+    return len && strncasecmp(content_type, wanted, len) == 0 && strchr("; \t", content_type[len]);
+}
+
+static bool media_type_ok(const struct scef_call *c)
+{
+    const struct t8_media_types types = t8_dialect_media_types(scef_dialect(c->server), c->operation->id);
+    const char *given = http_exchange_request(c->x)->content_type;
+    return !types.first || media_type_is(given, types.first) || media_type_is(given, types.second);
+}
+
+/* Does the Accept header take JSON? Its preferences are of no use here: there is nothing else. */
+static bool accepts_json(const struct http_exchange *x)
+{
+    const char *accept = http_exchange_header(x, "Accept");
+    static const char *const ranges[] = {"*/*", "application/*", "application/json"};
+    if (!accept || !*accept)
+        return true;
+    while (*accept) {
+        accept += strspn(accept, " \t,");
+        size_t len = strcspn(accept, ";, \t");
+        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+            if (len == strlen(ranges[i]) && strncasecmp(accept, ranges[i], len) == 0)
+                return true;
+        accept += strcspn(accept, ",");
+    }
+    return false;
+}
+
+void scef_call_malformed(const struct scef_call *c, const struct t8_problem *p, const char *const mandatory[])
+{
+    bool incorrect = bytes_equal(p->cause_text, BYTES_LIT("MANDATORY_IE_INCORRECT"));
+    bool optional = incorrect && p->invalid_param.len > 0;
+    for (size_t i = 0; mandatory[i]; i++)
+        optional &= !bytes_equal(p->invalid_param, bytes_of_str(mandatory[i]));
+    if (!optional) {
+        scef_reply_problem(c->server, c->x, p, NULL);
+        return;
+    }
+    struct t8_problem told = {.status = p->status,
+                              .title = p->title,
+                              .detail = p->detail,
+                              .cause_text = BYTES_LIT("OPTIONAL_IE_INCORRECT"),
+                              .cause = T8_CAUSE_OTHER,
+                              .invalid_param = p->invalid_param,
+                              .invalid_reason = p->invalid_reason};
+    scef_reply_problem(c->server, c->x, &told, NULL);
+}
+
+static bool destination_valid(struct bytes uri)
+{
+    static const char *const schemes[] = {"https://", "http://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t len = strlen(schemes[i]);
+        if (uri.len <= len || strncasecmp((const char *)uri.data, schemes[i], len) != 0)
+            continue;
+        struct bytes rest = bytes_from(uri, len);
+        const uint8_t *slash = memchr(rest.data, '/', rest.len);
+        size_t host_len = slash ? (size_t)(slash - rest.data) : rest.len;
+        for (size_t at = 0; at < rest.len; at++)
+            if (rest.data[at] <= ' ' || rest.data[at] >= 0x7f || rest.data[at] == '?' || rest.data[at] == '#')
+                return false;
+        return host_len > 0 && rest.data[0] != ':' && !memchr(rest.data, '@', host_len);
+    }
+    return false;
+}
+
+bool scef_call_destination_ok(const struct scef_call *c, struct bytes destination)
+{
+    if (destination.len == 0 || destination_valid(destination))
+        return true;
+    struct t8_problem p = t8_problem_of(ERR_MEMBER_TYPE);
+    p.invalid_param = BYTES_LIT("/notificationDestination");
+    p.invalid_reason = BYTES_LIT("must be an http or https URI without userinfo, query and fragment");
+    scef_reply_problem(c->server, c->x, &p, NULL);
+    return false;
 }
 
 /* ---- answers */
 
-static void reply_body(struct http_exchange *x, struct http_reply *r, enum error encoded, struct buf *body)
+void scef_call_reply(const struct scef_call *c, struct scef_reply *a)
 {
-    if (encoded) {
-        http_reply_error(x, ERR_SYSTEM, error_text(encoded), NULL);
-    } else {
-        r->body = buf_bytes(body);
-        http_reply(x, r);
-    }
-    buf_free(body);
+    scef_reply_render(c->server, c->x, c->operation->id, a);
 }
 
-static void reply_problem(struct http_exchange *x, const struct t8_problem *p, uint32_t retry_after_s)
+void scef_call_list(const struct scef_call *c, scef_next_fn next)
 {
     struct buf body = {0};
-    struct http_reply r = {
-        .status = p->status, .content_type = "application/problem+json", .retry_after_s = retry_after_s};
-    reply_body(x, &r, t8_problem_encode(p, &body), &body);
-}
-
-static void reply_method(struct http_exchange *x, const char *allow)
-{
-    struct t8_problem p = t8_problem_of(ERR_METHOD);
-    struct buf body = {0};
-    struct http_reply r = {.status = p.status, .content_type = "application/problem+json", .allow = allow};
-    reply_body(x, &r, t8_problem_encode(&p, &body), &body);
-}
-
-static const char *title_of(int http_status)
-{
-    switch (http_status) {
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 409:
-        return "Conflict";
-    case 429:
-        return "Too Many Requests";
-    case 500:
-        return "Internal Server Error";
-    case 503:
-        return "Service Unavailable";
-    default:
-        return NULL;
-    }
-}
-
-static struct t8_problem problem_of_status(int http_status, enum t8_cause cause)
-{
-    return (struct t8_problem){.status = http_status, .title = bytes_of_str(title_of(http_status)), .cause = cause};
-}
-
-/* The absolute path of a link, NUL-terminated in *memory. */
-static const char *location_of(struct bytes self, struct buf *memory)
-{
-    const uint8_t *host = self.len ? memmem(self.data, self.len, "://", 3) : NULL;
-    if (host) {
-        struct bytes rest = bytes_from(self, (size_t)(host - self.data) + 3);
-        const uint8_t *path = rest.len ? memchr(rest.data, '/', rest.len) : NULL;
-        self = path ? bytes_from(rest, (size_t)(path - rest.data)) : bytes_of(NULL, 0);
-    }
-    buf_add(memory, self);
-    buf_add_u8(memory, 0);
-    return memory->failed || memory->len == 1 ? NULL : (const char *)memory->data;
-}
-
-static void reply_configuration(struct http_exchange *x, const struct scef_configuration_answer *a)
-{
-    int status = a->http_status ? a->http_status : error_http_status(a->err);
-    if (status >= 300) {
-        struct t8_problem p = a->err ? t8_problem_of(a->err) : problem_of_status(status, a->cause);
-        p.status = status;
-        if (a->cause != T8_CAUSE_NONE) {
-            p.cause = a->cause;
-            p.cause_text = bytes_of(NULL, 0);
-        }
-        reply_problem(x, &p, 0);
-        return;
-    }
-    struct http_reply r = {.status = status};
-    if (status == 204) {
-        http_reply(x, &r);
-        return;
-    }
-    struct buf body = {0};
-    struct buf location = {0};
-    r.content_type = "application/json";
-    r.location = status == 201 ? location_of(a->configuration.self, &location) : NULL;
-    reply_body(x, &r, nidd_configuration_encode(&a->configuration, &body), &body);
-    buf_free(&location);
-}
-
-void scef_server_downlink_answer(struct http_exchange *x, const struct scef_downlink_answer *a)
-{
-    struct buf body = {0};
-    struct buf location = {0};
-    struct http_reply r = {
-        .status = a->http_status, .content_type = "application/json", .retry_after_s = a->retry_after_s};
-    if (a->http_status == 200 || a->http_status == 201) {
-        r.location = a->http_status == 201 ? location_of(a->downlink.self, &location) : NULL;
-        reply_body(x, &r, nidd_downlink_encode(&a->downlink, &body), &body);
-    } else {
-        struct t8_problem p = problem_of_status(a->http_status, a->cause);
-        if (a->http_status == 500)
-            reply_body(x, &r, nidd_delivery_failure_encode(&p, a->requested_retransmission_ms, &body), &body);
-        else
-            reply_problem(x, &p, a->retry_after_s);
-    }
-    buf_free(&location);
-}
-
-/* ---- requests */
-
-static bool media_type_is(const char *content_type, const char *wanted)
-{
-    size_t len = strlen(wanted);
-    return strncasecmp(content_type, wanted, len) == 0 && strchr("; \t", content_type[len]);
-}
-
-static bool is_json(const char *content_type)
-{
-    return media_type_is(content_type, "application/json");
-}
-
-static void list(const struct scef_server_sink *sink, struct http_exchange *x, const struct target *t)
-{
-    struct buf body = {0};
-    struct nidd_configuration c;
+    struct scef_reply a = scef_call_begin(c);
     uint64_t cursor = 0;
     enum error err = OK;
     buf_add_u8(&body, '[');
-    while (!err && sink->configuration_next(sink->ctx, t->scs_as_id, &cursor, &c)) {
+    while (!err && next(c->server->ctx, &c->path, &cursor, &a)) {
         if (body.len > 1)
             buf_add_u8(&body, ',');
-        err = nidd_configuration_encode(&c, &body);
+        err = scef_reply_encode(c->server, &a, &body);
+        a = scef_call_begin(c);
     }
     buf_add_u8(&body, ']');
-    if (!err && body.failed)
-        err = ERR_NO_MEMORY;
-    struct http_reply r = {.status = 200, .content_type = "application/json"};
-    reply_body(x, &r, err, &body);
+    if (err || body.failed)
+        refuse(c, err ? err : ERR_NO_MEMORY);
+    else if (a.status >= 300)
+        scef_call_reply(c, &a);
+    else
+        scef_reply_render_array(c->server, c->x, &body);
+    buf_free(&body);
 }
 
-static void patch(const struct scef_server_sink *sink, struct http_exchange *x, const struct target *t)
+/* ---- resource x method */
+
+/* The methods of the resource that a row is about, one per row of the same path. */
+static void refuse_method(const struct scef_call *c, const struct scef_api *api)
 {
-    struct nidd_configuration_patch c;
-    struct t8_problem p;
-    if (!media_type_is(http_exchange_request(x)->content_type, "application/merge-patch+json")) {
-        http_reply_error(x, ERR_MEDIA_TYPE, NULL, NULL);
-        return;
+    char allow[ALLOW_BYTES] = "";
+    for (size_t i = 0; i < api->count; i++) {
+        const struct scef_operation *o = &api->operations[i];
+        if (strcmp(o->path, c->operation->path) != 0 || !t8_dialect_has(scef_dialect(c->server), o->id))
+            continue;
+        size_t used = strlen(allow);
+        snprintf(allow + used, sizeof allow - used, "%s%s", used ? ", " : "", t8_operation_method(o->id));
     }
-    if (nidd_configuration_patch_decode(http_exchange_request(x)->body, &c, &p) != OK) {
-        reply_problem(x, &p, 0);
-        return;
-    }
-    struct scef_configuration_answer a = {0};
-    sink->configuration_patch(sink->ctx, t->scs_as_id, t->configuration_id, &c, &a);
-    reply_configuration(x, &a);
-    nidd_configuration_patch_release(&c);
+    struct t8_problem p = t8_problem_of(ERR_METHOD);
+    scef_reply_problem(c->server, c->x, &p, allow);
 }
 
-static void create(const struct scef_server_sink *sink, struct http_exchange *x, const struct target *t)
+/* The row for the request; any other row of its path, for the methods that there are, and *found is false; NULL: the
+ * path is no resource. */
+static const struct scef_operation *operation_find(const struct scef_server *s, const struct scef_api *api,
+                                                   enum t8_api which, struct bytes path, const char *method,
+                                                   struct bytes ids[2], bool *found)
 {
-    struct nidd_configuration c;
-    struct t8_problem p;
-    if (nidd_configuration_decode_request(http_exchange_request(x)->body, &c, &p) != OK) {
-        reply_problem(x, &p, 0);
-        return;
+    const struct t8_dialect *d = scef_dialect(s);
+    const struct scef_operation *other = NULL;
+    *found = false;
+    for (size_t i = 0; i < api->count; i++) {
+        const struct scef_operation *o = &api->operations[i];
+        struct bytes named[2] = {0};
+        if (!t8_dialect_has(d, o->id) || !path_matches(o->path, path, d->apis[which].trailing_slash, named))
+            continue;
+        memcpy(ids, named, sizeof named);
+        *found = strcmp(method, t8_operation_method(o->id)) == 0;
+        if (*found)
+            return o;
+        other = o;
     }
-    struct scef_configuration_answer a = {0};
-    sink->configuration_create(sink->ctx, t->scs_as_id, &c, &a);
-    reply_configuration(x, &a);
-    nidd_configuration_release(&c);
+    return other;
 }
 
-static void deliver(const struct scef_server_sink *sink, struct http_exchange *x, const struct target *t)
+static void handle(struct scef_call *c, const struct scef_api *api, bool found)
 {
-    struct nidd_downlink d;
-    struct t8_problem p;
-    if (nidd_downlink_decode_request(http_exchange_request(x)->body, &d, &p) != OK) {
-        reply_problem(x, &p, 0);
-        return;
+    bool get = strcmp(http_exchange_request(c->x)->method, "GET") == 0;
+    const struct scef_server *s = c->server;
+    if (!found) {
+        refuse_method(c, api);
+    } else if (s->as_known && !s->as_known(s->ctx, c->path.scs_as_id)) {
+        refuse_status(c, 404);
+    } else if (!media_type_ok(c)) {
+        refuse(c, ERR_MEDIA_TYPE);
+    } else if (get && !accepts_json(c->x)) {
+        refuse_status(c, 406);
+    } else {
+        c->operation->fn(c);
     }
-    sink->downlink(sink->ctx, x, t->scs_as_id, t->configuration_id, &d);
-    nidd_downlink_release(&d);
 }
 
-static void handle(const struct scef_server_sink *sink, struct http_exchange *x, const struct target *t)
+void scef_server_handle(const struct scef_server *s, struct http_exchange *x)
 {
     const struct http_request *r = http_exchange_request(x);
-    bool post = strcmp(r->method, "POST") == 0;
-    struct scef_configuration_answer a = {0};
-    if (post && (t->what == CONFIGURATIONS || t->what == DELIVERIES) && !is_json(r->content_type)) {
-        http_reply_error(x, ERR_MEDIA_TYPE, NULL, NULL);
-        return;
-    }
-    switch (t->what) {
-    case NOTHING:
-        http_reply_error(x, ERR_NOT_FOUND, NULL, NULL);
-        return;
-    case CONFIGURATIONS:
-        if (post)
-            create(sink, x, t);
-        else if (sink->configuration_next && strcmp(r->method, "GET") == 0)
-            list(sink, x, t);
-        else
-            reply_method(x, sink->configuration_next ? "GET, POST" : "POST");
-        return;
-    case DELIVERIES:
-        if (post)
-            deliver(sink, x, t);
-        else
-            reply_method(x, "POST");
-        return;
-    case CONFIGURATION:
-        if (strcmp(r->method, "GET") == 0) {
-            sink->configuration_get(sink->ctx, t->scs_as_id, t->configuration_id, &a);
-            reply_configuration(x, &a);
-        } else if (strcmp(r->method, "DELETE") == 0) {
-            sink->configuration_delete(sink->ctx, t->scs_as_id, t->configuration_id, &a);
-            reply_configuration(x, &a);
-        } else if (sink->configuration_patch && strcmp(r->method, "PATCH") == 0) {
-            patch(sink, x, t);
-        } else {
-            reply_method(x, sink->configuration_patch ? "GET, PATCH, DELETE" : "GET, DELETE");
-        }
-        return;
-    }
-}
-
-void scef_server_handle(const struct scef_server_sink *sink, struct http_exchange *x)
-{
-    struct target t;
-    const char *base = sink->base_path ? sink->base_path : "/3gpp-nidd/v1";
-    target_read(bytes_of_str(base), bytes_of_str(http_exchange_request(x)->path), &t);
-    handle(sink, x, &t);
-    buf_free(&t.memory);
+    struct bytes path = bytes_of_str(r->path);
+    struct scef_call c = {.server = s, .x = x};
+    struct bytes scs_as_id;
+    struct bytes ids[2] = {0};
+    struct buf memory = {0};
+    bool found = false;
+    enum t8_api which;
+    const struct scef_api *api = take_api(s, &path, &which);
+    if (api && take_segment(&path, &scs_as_id))
+        c.operation = operation_find(s, api, which, path, r->method, ids, &found);
+    if (c.operation && path_decode(scs_as_id, ids, &memory, &c.path))
+        handle(&c, api, found);
+    else
+        refuse(&c, memory.failed ? ERR_NO_MEMORY : ERR_NOT_FOUND);
+    buf_free(&memory);
 }

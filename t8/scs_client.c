@@ -4,39 +4,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "t8/nidd_configuration_list.h"
+#include "base/log.h"
+#include "t8/scs_protocol.h"
 #include "t8/scs_request.h"
 
-static const char deliveries[] = "/downlink-data-deliveries";
-
 struct scs_client {
+    const struct scs_protocol *protocol;
     struct http_client *http;
     struct oauth *oauth; /* NULL: none */
     struct scs_requests requests;
     struct scs_client_sink sink;
+    struct scs_site site;
     uint64_t configuration_duration_ms;
-    struct t8_link_base base; /* points into root and api_path */
-    struct buf root;
-    struct buf api_path;
-    struct buf collection; /* URL of the configurations */
+    uint32_t refused; /* operations that the dialect does not have, and that was told */
     /* Used during one call each, kept for their memory. */
     struct buf url;
     struct buf body;
-    struct buf link;
     struct buf location;
-    struct buf moved;
 };
 
 /* What an answer's links are relative to. One that came from another host, after a redirect, gets an absolute Location:
  * that of the resource that answered, when it names none. */
-static bool answer_of(struct scs_client *c, const struct http_answer *a, struct nidd_answer *out)
+static bool answer_of(struct scs_client *c, enum t8_operation o, const struct http_answer *a, struct t8_answer *out)
 {
     if (!a)
         return false;
+    const struct t8_link_base *base = &c->site.apis[t8_operation_api(o)].base;
     struct bytes url = bytes_of_str(a->url);
     struct bytes location = bytes_of_str(a->location);
-    size_t origin = c->base.origin.len;
-    if (url.len < origin || memcmp(url.data, c->base.origin.data, origin) != 0) {
+    size_t origin = base->origin.len;
+    if (url.len < origin || memcmp(url.data, base->origin.data, origin) != 0) {
         buf_reset(&c->location);
         if (location.len == 0 || !t8_link_resolve(url, location, &c->location)) {
             buf_reset(&c->location);
@@ -44,21 +41,21 @@ static bool answer_of(struct scs_client *c, const struct http_answer *a, struct 
         }
         location = c->location.failed ? bytes_of(NULL, 0) : buf_bytes(&c->location);
     }
-    *out = (struct nidd_answer){
+    *out = (struct t8_answer){
         .http_status = a->status,
         .retry_after_s = a->retry_after_s,
         .body = a->body,
         .location = location,
         .request_path = bytes_from(url, origin),
-        .base = &c->base,
+        .base = base,
     };
     return true;
 }
 
 /* ---- what answers say about the SCEF itself */
 
-/* 500 is an ordinary answer when its cause is a word about the UE. */
-static bool is_about_the_ue(enum t8_cause cause)
+/* 500 is an ordinary answer when its cause is a word about the UE or about what was asked. */
+static bool is_no_failure(enum t8_cause cause)
 {
     switch (cause) {
     case T8_CAUSE_TRIGGERED:
@@ -66,17 +63,19 @@ static bool is_about_the_ue(enum t8_cause cause)
     case T8_CAUSE_NEXT_HOP:
     case T8_CAUSE_TIMEOUT:
     case T8_CAUSE_NO_PDN_CONNECTION:
+    case T8_CAUSE_SERIALIZATION_FORMAT_NOT_SUPPORTED:
+    case T8_CAUSE_EVENT_UNSUPPORTED:
         return true;
     default:
         return false;
     }
 }
 
-static enum breaker_outcome outcome_of(enum error err, const struct http_answer *a, enum t8_cause cause)
+static enum breaker_outcome outcome_of(enum error err, struct scs_meaning meaning)
 {
-    if (a)
-        return a->status >= 500 && !is_about_the_ue(cause) ? BREAKER_FAILED : BREAKER_ANSWERED;
     switch (err) {
+    case OK:
+        return meaning.http_status >= 500 && !is_no_failure(meaning.cause) ? BREAKER_FAILED : BREAKER_ANSWERED;
     case ERR_UNREACHABLE:
     case ERR_TIMEOUT:
     case ERR_PEER:
@@ -88,104 +87,50 @@ static enum breaker_outcome outcome_of(enum error err, const struct http_answer 
     }
 }
 
-/* ---- answers */
-
-/* The compact form of where a resource has moved to; empty when it has not. */
-static struct bytes moved_link(struct scs_client *c, struct bytes moved)
+static void collection_put(struct buf *collection, struct bytes url)
 {
-    buf_reset(&c->moved);
-    if (moved.len)
-        t8_link_compact(&c->base, bytes_of(NULL, 0), moved, &c->moved);
-    return c->moved.failed ? bytes_of(NULL, 0) : buf_bytes(&c->moved);
-}
-
-static enum breaker_outcome on_resource_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a,
-                                               struct bytes moved)
-{
-    struct scs_client *c = ctx;
-    struct nidd_configuration_result result = {0};
-    struct nidd_answer answer;
-    if (answer_of(c, a, &answer))
-        nidd_configuration_result_read(&answer, &c->link, &result);
-    struct bytes link = moved_link(c, moved);
-    if (link.len && result.http_status >= 200 && result.http_status < 300)
-        result.link = link;
-    enum breaker_outcome outcome = outcome_of(err, a, result.cause);
-    c->sink.configuration_result(c->sink.ctx, ref, &result);
-    return outcome;
-}
-
-static enum breaker_outcome on_create_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a,
-                                             struct bytes moved)
-{
-    struct scs_client *c = ctx;
-    if (moved.len) {
-        struct buf collection = {0};
-        buf_add(&collection, moved);
-        buf_add_u8(&collection, 0);
-        if (collection.failed) {
-            buf_free(&collection);
-        } else {
-            buf_free(&c->collection);
-            c->collection = collection;
-        }
+    struct buf copy = {0};
+    buf_add(&copy, url);
+    buf_add_u8(&copy, 0);
+    if (copy.failed) {
+        buf_free(&copy);
+        return;
     }
-    return on_resource_answer(c, ref, err, a, bytes_of(NULL, 0));
+    buf_free(collection);
+    *collection = copy;
 }
 
-static void each_found(struct scs_client *c, uint64_t ref, const struct nidd_answer *answer)
+/* A collection that has moved for good, and answers well where it is now, is asked there until the next start; or until
+ * nothing is there any more: then the configured one is asked again. */
+static void collection_follow(struct scs_client *c, enum t8_operation o, enum error err, const struct t8_answer *a,
+                              struct bytes moved)
 {
-    struct nidd_configuration_list list;
-    struct nidd_configuration configuration;
-    struct nidd_answer one = *answer;
-    one.location = bytes_of(NULL, 0); /* of the list, if anything */
-    nidd_configuration_list_begin(&list, answer->body);
-    while (nidd_configuration_list_next(&list, &one.body)) {
-        if (nidd_configuration_decode(one.body, &configuration) != OK)
-            continue;
-        struct nidd_configuration_found found = {.id = configuration.id};
-        nidd_configuration_result_of(&one, &configuration, &c->link, &found.result);
-        c->sink.configuration_found(c->sink.ctx, ref, &found);
-        nidd_configuration_release(&configuration);
+    struct scs_site_api *api = &c->site.apis[t8_operation_api(o)];
+    if (err == ERR_UNREACHABLE || (a && (a->http_status == 404 || a->http_status == 410))) {
+        collection_put(&api->collection, buf_bytes(&api->configured));
+    } else if (moved.len && a && t8_answer_is_success(a)) {
+        collection_put(&api->collection, moved);
     }
 }
 
-static enum breaker_outcome on_list_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a,
-                                           struct bytes moved)
+static enum breaker_outcome on_answer(void *ctx, unsigned tag, uint64_t ref, enum error err,
+                                      const struct http_answer *a, struct bytes moved)
 {
     struct scs_client *c = ctx;
-    struct nidd_configuration_result result = {0};
-    struct nidd_answer answer;
-    (void)moved;
-    if (answer_of(c, a, &answer)) {
-        bool listed = a->status >= 200 && a->status < 300;
-        if (listed) {
-            result = (struct nidd_configuration_result){.http_status = a->status};
-            each_found(c, ref, &answer);
-        } else {
-            nidd_configuration_result_read(&answer, &c->link, &result);
-        }
+    enum t8_operation operation = (enum t8_operation)tag;
+    struct t8_answer answer;
+    struct scs_incoming in = {.operation = operation, .ref = ref, .err = err, .moved = moved, .sink = &c->sink};
+    if (answer_of(c, operation, a, &answer))
+        in.answer = &answer;
+    if (operation == T8_CONFIGURATION_CREATE || operation == T8_TRANSACTION_CREATE ||
+        operation == T8_SUBSCRIPTION_CREATE) {
+        collection_follow(c, operation, err, in.answer, moved);
+        in.moved = bytes_of(NULL, 0); /* not the resource */
     }
-    enum breaker_outcome outcome = outcome_of(err, a, result.cause);
-    c->sink.configuration_listed(c->sink.ctx, ref, &result);
-    return outcome;
+    return outcome_of(err, c->protocol->answer(&c->site, &in));
 }
 
-static enum breaker_outcome on_submit_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a,
-                                             struct bytes moved)
-{
-    struct scs_client *c = ctx;
-    struct nidd_submit_result result = {.outcome = NIDD_SUBMIT_NO_ANSWER, .not_sent = err == ERR_UNREACHABLE};
-    struct nidd_answer answer;
-    if (answer_of(c, a, &answer))
-        nidd_submit_result_read(&answer, &c->link, &result);
-    size_t suffix = sizeof deliveries - 1;
-    if (moved.len > suffix && memcmp(moved.data + moved.len - suffix, deliveries, suffix) == 0)
-        result.configuration_link = moved_link(c, bytes_of(moved.data, moved.len - suffix));
-    enum breaker_outcome outcome = outcome_of(err, a, result.cause);
-    c->sink.submit_result(c->sink.ctx, ref, &result);
-    return outcome;
-}
+/* ---- set-up */
 
 /* "http://host:port" and the rest, without slashes at its end. */
 static bool split_root(struct bytes root, struct bytes *origin, struct bytes *prefix)
@@ -203,6 +148,57 @@ static bool split_root(struct bytes root, struct bytes *origin, struct bytes *pr
     return len > host;
 }
 
+static enum error api_set_up(struct scs_site *s, enum t8_api which, const char *name, const char *collection,
+                             const struct scs_client_options *o)
+{
+    struct scs_site_api *api = &s->apis[which];
+    struct bytes prefix;
+    if (!split_root(buf_bytes(&s->root), &api->base.origin, &prefix) || !*name || !*o->scs_as_id)
+        return ERR_CONFIG;
+    buf_add(&api->path, prefix);
+    buf_addf(&api->path, "/%s/%s", name, s->dialect->apis[which].version);
+    api->base.api_path = buf_bytes(&api->path);
+    api->base.allowed_hosts = o->allowed_hosts;
+    api->base.allowed_host_count = o->allowed_host_count;
+    buf_add(&api->collection, api->base.origin);
+    buf_add(&api->collection, api->base.api_path);
+    buf_add_u8(&api->collection, '/');
+    t8_link_add_segment(&api->collection, bytes_of_str(o->scs_as_id));
+    buf_addf(&api->collection, "/%s%s", collection, s->dialect->apis[which].trailing_slash ? "/" : "");
+    buf_add(&api->configured, buf_bytes(&api->collection));
+    buf_add_u8(&api->collection, 0);
+    return api->path.failed || api->collection.failed || api->configured.failed ? ERR_NO_MEMORY : OK;
+}
+
+static enum error site_set_up(struct scs_site *s, const struct scs_client_options *o)
+{
+    const struct t8_dialect *d = o->dialect ? o->dialect : t8_dialect_at(0);
+    const char *const names[] = {
+        [T8_API_NIDD] = o->api_name,
+        [T8_API_TRIGGERING] = o->triggering_api_name,
+        [T8_API_MONITORING] = o->monitoring_api_name,
+    };
+    static const char *const collections[] = {"configurations", "transactions", "subscriptions"};
+    s->dialect = d;
+    buf_add_str(&s->root, o->api_root);
+    enum error err = s->root.failed ? ERR_NO_MEMORY : OK;
+    for (int i = 0; i < T8_API_COUNT && !err; i++)
+        err = api_set_up(s, (enum t8_api)i, names[i] ? names[i] : d->apis[i].name, collections[i], o);
+    return err;
+}
+
+static void site_free(struct scs_site *s)
+{
+    for (int i = 0; i < T8_API_COUNT; i++) {
+        buf_free(&s->apis[i].path);
+        buf_free(&s->apis[i].collection);
+        buf_free(&s->apis[i].configured);
+    }
+    buf_free(&s->root);
+    buf_free(&s->link);
+    buf_free(&s->moved);
+}
+
 /* Onto the wire. */
 static enum error wire_send(void *ctx, const struct http_request_options *r, http_answer_fn fn, void *fn_ctx,
                             uint64_t ref)
@@ -218,34 +214,15 @@ enum error scs_client_new(struct loop *l, const struct scs_client_options *o, co
     struct scs_client *c = calloc(1, sizeof *c);
     if (!c)
         return ERR_NO_MEMORY;
-    struct bytes prefix = {0};
+    c->protocol = &scs_t8_protocol;
     c->sink = *sink;
     c->configuration_duration_ms = o->configuration_duration_ms;
-    c->requests = (struct scs_requests){.loop = l, .base = &c->base, .send = wire_send, .ctx = c};
+    c->requests = (struct scs_requests){.loop = l, .name = o->name, .send = wire_send, .answered = on_answer, .ctx = c};
     scs_requests_init(&c->requests);
     breaker_init(&c->requests.breaker, &o->breaker);
     overload_init(&c->requests.overload, o->breaker.seed + 1);
-    c->base.allowed_hosts = o->allowed_hosts;
-    c->base.allowed_host_count = o->allowed_host_count;
-    buf_add_str(&c->root, o->api_root);
-    enum error err = OK;
-    if (c->root.failed)
-        err = ERR_NO_MEMORY;
-    else if (!split_root(buf_bytes(&c->root), &c->base.origin, &prefix) || !*o->api_name || !*o->scs_as_id)
-        err = ERR_CONFIG;
-    if (!err) {
-        buf_add(&c->api_path, prefix);
-        buf_addf(&c->api_path, "/%s/v1", o->api_name);
-        c->base.api_path = buf_bytes(&c->api_path);
-        buf_add(&c->collection, c->base.origin);
-        buf_add(&c->collection, c->base.api_path);
-        buf_add_u8(&c->collection, '/');
-        t8_link_add_segment(&c->collection, bytes_of_str(o->scs_as_id));
-        buf_add_str(&c->collection, "/configurations");
-        buf_add_u8(&c->collection, 0);
-        if (c->api_path.failed || c->collection.failed)
-            err = ERR_NO_MEMORY;
-    }
+    enum error err = site_set_up(&c->site, o);
+    c->requests.base = &c->site.apis[T8_API_NIDD].base; /* for the hosts, which all APIs share */
     if (!err)
         err = http_client_new(l, &o->http, &c->http);
     if (!err && o->oauth)
@@ -265,31 +242,16 @@ void scs_client_free(struct scs_client *c)
     http_client_free(c->http);
     oauth_free(c->oauth);
     scs_requests_free(&c->requests);
-    buf_free(&c->root);
-    buf_free(&c->api_path);
-    buf_free(&c->collection);
+    site_free(&c->site);
     buf_free(&c->url);
     buf_free(&c->body);
-    buf_free(&c->link);
     buf_free(&c->location);
-    buf_free(&c->moved);
     free(c);
 }
 
 size_t scs_client_in_flight(const struct scs_client *c)
 {
     return http_client_in_flight(c->http) + (c->oauth ? oauth_waiting(c->oauth) : 0);
-}
-
-/* The URL of a compact link, with something behind it. */
-static enum error url_of(struct scs_client *c, struct bytes link, const char *more)
-{
-    buf_reset(&c->url);
-    if (!t8_link_expand(&c->base, link, &c->url))
-        return c->url.failed ? ERR_NO_MEMORY : ERR_UNKNOWN_CONFIGURATION;
-    buf_add_str(&c->url, more);
-    buf_add_u8(&c->url, 0);
-    return c->url.failed ? ERR_NO_MEMORY : OK;
 }
 
 void scs_client_state_get(const struct scs_client *c, struct scs_client_state *out)
@@ -304,87 +266,62 @@ void scs_client_state_get(const struct scs_client *c, struct scs_client_state *o
                                      .redirects_refused = q->redirects_refused};
 }
 
+const struct t8_link_base *scs_client_base(const struct scs_client *c)
+{
+    return c->requests.base;
+}
+
+bool scs_client_has_tokens(const struct scs_client *c)
+{
+    return c->oauth != NULL;
+}
+
+const char *scs_client_token(struct scs_client *c, bool refused)
+{
+    return c->oauth ? oauth_token(c->oauth, refused) : NULL;
+}
+
 uint32_t scs_client_wait_s(const struct scs_client *c)
 {
     return (uint32_t)((c->requests.wait_ms + 999) / 1000);
 }
 
-enum error scs_configuration_create(struct scs_client *c, uint64_t ref, struct t8_identity id,
-                                    const char *notification_destination)
+uint64_t scs_client_configuration_end_ms(const struct scs_client *c)
 {
-    const struct nidd_configuration configuration = {
-        .id = id,
-        .notification_destination = bytes_of_str(notification_destination),
-        .has_supported_features = true, /* none needed yet, but the attribute "shall" be there */
-        .duration_ms = c->configuration_duration_ms ? loop_now_ms(c->requests.loop) + c->configuration_duration_ms : 0,
+    return c->configuration_duration_ms ? loop_now_ms(c->requests.loop) + c->configuration_duration_ms : 0;
+}
+
+/* ---- requests */
+
+static enum error not_offered(struct scs_client *c, enum t8_operation o)
+{
+    if (!(c->refused & T8_OPERATION_BIT(o)))
+        log_write(LOG_WARN, "operation_not_offered", LOG_S("dialect", c->site.dialect->name),
+                  LOG_S("method", t8_operation_method(o)), LOG_S("resource", t8_operation_resource(o)));
+    c->refused |= T8_OPERATION_BIT(o);
+    return ERR_NOT_OFFERED;
+}
+
+enum error scs_client_call(struct scs_client *c, uint64_t ref, const struct scs_call *call)
+{
+    struct scs_outgoing out = {.url = &c->url, .body = &c->body};
+    if (!t8_dialect_has(c->site.dialect, call->operation))
+        return not_offered(c, call->operation);
+    buf_reset(&c->url);
+    buf_reset(&c->body);
+    enum error err = c->protocol->request(&c->site, call, &out);
+    if (err)
+        return err;
+    const struct scs_request r = {
+        .http = {.method = out.method,
+                 .url = (const char *)c->url.data,
+                 .content_type = out.types.first,
+                 .body = buf_bytes(&c->body),
+                 .max_body_bytes = out.max_answer_bytes},
+        .other_type = out.types.second,
+        .thin = call->operation == T8_DELIVERY_CREATE,
+        .tag = call->operation,
+        .ref = ref,
     };
-    buf_reset(&c->body);
-    enum error err = nidd_configuration_encode(&configuration, &c->body);
-    if (err)
-        return err;
-    const struct http_request_options r = {.method = "POST",
-                                           .url = (const char *)c->collection.data,
-                                           .content_type = "application/json",
-                                           .body = buf_bytes(&c->body)};
-    return scs_requests_send(&c->requests, &r, false, on_create_answer, ref);
-}
-
-static enum error on_resource(struct scs_client *c, uint64_t ref, struct bytes link, const char *method)
-{
-    enum error err = url_of(c, link, "");
-    if (err)
-        return err;
-    const struct http_request_options r = {.method = method, .url = (const char *)c->url.data};
-    return scs_requests_send(&c->requests, &r, false, on_resource_answer, ref);
-}
-
-enum error scs_configuration_get(struct scs_client *c, uint64_t ref, struct bytes link)
-{
-    return on_resource(c, ref, link, "GET");
-}
-
-enum error scs_configuration_patch(struct scs_client *c, uint64_t ref, struct bytes link,
-                                   const struct nidd_configuration_patch *p)
-{
-    buf_reset(&c->body);
-    enum error err = nidd_configuration_patch_encode(p, &c->body);
-    if (!err)
-        err = url_of(c, link, "");
-    if (err)
-        return err;
-    const struct http_request_options r = {.method = "PATCH",
-                                           .url = (const char *)c->url.data,
-                                           .content_type = "application/merge-patch+json",
-                                           .body = buf_bytes(&c->body)};
-    return scs_requests_send(&c->requests, &r, false, on_resource_answer, ref);
-}
-
-enum error scs_configuration_list(struct scs_client *c, uint64_t ref)
-{
-    const struct http_request_options r = {
-        .method = "GET", .url = (const char *)c->collection.data, .max_body_bytes = SCS_LIST_MAX_BYTES};
-    return scs_requests_send(&c->requests, &r, false, on_list_answer, ref);
-}
-
-enum error scs_configuration_delete(struct scs_client *c, uint64_t ref, struct bytes link)
-{
-    return on_resource(c, ref, link, "DELETE");
-}
-
-enum error scs_downlink_submit(struct scs_client *c, uint64_t ref, struct bytes configuration_link,
-                               struct t8_identity id, struct bytes data, uint32_t maximum_latency_s)
-{
-    const struct nidd_downlink d = {
-        .id = id, .data = data, .has_maximum_latency = true, .maximum_latency_s = maximum_latency_s};
-    buf_reset(&c->body);
-    enum error err = nidd_downlink_encode(&d, &c->body);
-    if (!err)
-        err = url_of(c, configuration_link, deliveries);
-    if (err)
-        return err;
-    const struct http_request_options r = {.method = "POST",
-                                           .url = (const char *)c->url.data,
-                                           .content_type = "application/json",
-                                           .body = buf_bytes(&c->body)};
-    return scs_requests_send(&c->requests, &r, true, on_submit_answer, ref);
+    return scs_requests_send(&c->requests, &r);
 }

@@ -5,8 +5,9 @@
 #define REFUSAL_LOG_MS 10000
 
 struct pending {
-    scs_answer_fn fn;
     uint64_t ref;
+    const char *other_type;
+    unsigned tag;
     uint32_t ticket;
     uint8_t hops;
     bool temporary;   /* a 307 among the hops: what comes behind it is not for good */
@@ -30,10 +31,10 @@ static void breaker_tell(struct scs_requests *q, enum breaker_state before, uint
     if (b->state == before)
         return;
     if (b->state == BREAKER_OPEN)
-        log_write(LOG_WARN, "scef_breaker", LOG_S("state", "open"), LOG_I("pause_ms", b->until_ms - now_ms),
-                  LOG_I("opens", b->opens));
+        log_write(LOG_WARN, "scef_breaker", LOG_S("scef", q->name), LOG_S("state", "open"),
+                  LOG_I("pause_ms", b->until_ms - now_ms), LOG_I("opens", b->opens));
     else
-        log_write(LOG_INFO, "scef_breaker", LOG_S("state", breaker_state_name(b->state)));
+        log_write(LOG_INFO, "scef_breaker", LOG_S("scef", q->name), LOG_S("state", breaker_state_name(b->state)));
 }
 
 static bool admitted(struct scs_requests *q, bool thin, uint32_t *ticket)
@@ -68,8 +69,8 @@ static void refusal_tell(struct scs_requests *q, const struct http_answer *a, co
     if (q->refusal_logged_ms && now_ms - q->refusal_logged_ms < REFUSAL_LOG_MS)
         return;
     q->refusal_logged_ms = now_ms;
-    log_write(LOG_WARN, "redirect_not_followed", LOG_I("status", a->status), LOG_S("reason", reason),
-              LOG_S("location", a->location), LOG_I("refused", q->redirects_refused));
+    log_write(LOG_WARN, "redirect_not_followed", LOG_S("scef", q->name), LOG_I("status", a->status),
+              LOG_S("reason", reason), LOG_S("location", a->location), LOG_I("refused", q->redirects_refused));
 }
 
 static void on_answer(void *ctx, uint64_t h, enum error err, const struct http_answer *a);
@@ -110,36 +111,46 @@ static bool follow(struct scs_requests *q, struct pending *p, uint64_t h, const 
     return true;
 }
 
+/* Some know the other media type of a PATCH only. */
+static bool ask_otherwise(struct scs_requests *q, struct pending *p, uint64_t h, const struct http_answer *a)
+{
+    struct http_request_options r = a->request;
+    r.content_type = p->other_type;
+    p->other_type = NULL;
+    return q->send(q->ctx, &r, on_answer, q, h) == OK;
+}
+
 static void on_answer(void *ctx, uint64_t h, enum error err, const struct http_answer *a)
 {
     struct scs_requests *q = ctx;
     struct pending *p = slab_get(&q->pending, h);
     if (!p)
         return; /* cannot be */
+    if (a && a->status == 415 && p->other_type && ask_otherwise(q, p, h, a))
+        return;
     if (a && a->status >= 300 && a->status < 400 && a->status != 304 && follow(q, p, h, a))
         return;
     struct pending last = *p;
     slab_delete(&q->pending, h);
     if (a && a->overload[0] && !overload_hear(&q->overload, bytes_of_str(a->overload), loop_now_ms(q->loop)))
         log_write(LOG_DEBUG, "overload_header_ignored", LOG_S("value", a->overload));
-    enum breaker_outcome outcome =
-        last.fn(q->ctx, last.ref, err, a, last.moved.failed ? bytes_of(NULL, 0) : buf_bytes(&last.moved));
+    struct bytes moved = last.moved.failed ? bytes_of(NULL, 0) : buf_bytes(&last.moved);
+    enum breaker_outcome outcome = q->answered(q->ctx, last.tag, last.ref, err, a, moved);
     end(q, last.ticket, outcome, a ? a->retry_after_s : 0);
     buf_free(&last.moved);
 }
 
-enum error scs_requests_send(struct scs_requests *q, const struct http_request_options *r, bool thin, scs_answer_fn fn,
-                             uint64_t ref)
+enum error scs_requests_send(struct scs_requests *q, const struct scs_request *r)
 {
     uint32_t ticket;
     handle h;
-    if (!admitted(q, thin, &ticket))
+    if (!admitted(q, r->thin, &ticket))
         return ERR_UNREACHABLE;
     struct pending *p = slab_new(&q->pending, &h);
     enum error err = p ? OK : ERR_NO_MEMORY;
     if (p) {
-        *p = (struct pending){.fn = fn, .ref = ref, .ticket = ticket};
-        err = q->send(q->ctx, r, on_answer, q, h);
+        *p = (struct pending){.ref = r->ref, .other_type = r->other_type, .tag = r->tag, .ticket = ticket};
+        err = q->send(q->ctx, &r->http, on_answer, q, h);
         if (err)
             slab_delete(&q->pending, h);
     }

@@ -17,14 +17,16 @@
 
 /* The answer, after all redirects; `a` is NULL on error. `moved`: the URL to use from now on instead of the one that
  * was asked; empty = the same. Says whether the SCEF works. */
-typedef enum breaker_outcome (*scs_answer_fn)(void *ctx, uint64_t ref, enum error err, const struct http_answer *a,
-                                              struct bytes moved);
+typedef enum breaker_outcome (*scs_answer_fn)(void *ctx, unsigned tag, uint64_t ref, enum error err,
+                                              const struct http_answer *a, struct bytes moved);
 
 struct scs_requests {
     struct loop *loop;
+    const char *name; /* in the log; NULL: none */
     const struct t8_link_base *base;
     enum error (*send)(void *ctx, const struct http_request_options *r, http_answer_fn fn, void *fn_ctx, uint64_t ref);
-    void *ctx; /* of send and of the answers */
+    scs_answer_fn answered;
+    void *ctx; /* of both */
     struct breaker breaker;
     struct overload overload;
     struct slab pending;
@@ -37,8 +39,14 @@ struct scs_requests {
 void scs_requests_init(struct scs_requests *q);
 /* After the HTTP client's end. */
 void scs_requests_free(struct scs_requests *q);
-/* ERR_UNREACHABLE: held back, wait_ms says how long. `thin`: overload control applies to it. */
-[[gnu::warn_unused_result]] enum error scs_requests_send(struct scs_requests *q, const struct http_request_options *r,
-                                                         bool thin, scs_answer_fn fn, uint64_t ref);
+struct scs_request {
+    struct http_request_options http;
+    const char *other_type; /* the same once more with this media type after a 415; a literal; NULL: no */
+    bool thin;              /* overload control applies to it */
+    unsigned tag;           /* comes back with the answer, like ref */
+    uint64_t ref;
+};
+/* ERR_UNREACHABLE: held back, wait_ms says how long. */
+[[gnu::warn_unused_result]] enum error scs_requests_send(struct scs_requests *q, const struct scs_request *r);
 
 #endif

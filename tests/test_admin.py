@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 
+import callback_path
 import pytest
 
 BIN = pathlib.Path(os.environ.get("SCEF_BIN") or pathlib.Path(__file__).resolve().parent.parent / "build/release/bin")
@@ -88,7 +89,7 @@ class Adapter:
         (folder / "d.jsonl").write_text("".join(json.dumps(device) + "\n" for device in devices))
         (folder / "c.yaml").write_text(
             f"""scef: {{api_root: '{api_root}', scs_as_id: as1}}
-callback: {{listen: '127.0.0.1:0', url: 'http://127.0.0.1:1/t8/nidd'}}
+callback: {{listen: '127.0.0.1:0', url: 'http://127.0.0.1:1{callback_path.BASE}'}}
 admin: {{listen: '127.0.0.1:0'}}
 store: {{path: {folder}/store, max_size_mib: 64}}
 server_leg: {{port: {leg_port}}}
@@ -168,7 +169,7 @@ DEVICES = [{"external_id": f"dev{i}@example.org"} for i in range(249)] + [{"msis
 def test_health_with_a_dead_scef(start, dead_scef):
     adapter = start(dead_scef, DEVICES)
     assert adapter.get("/livez")[::2] == (200, b"ok\n")
-    wait_for(lambda: adapter.metric('scef_adapter_configuration_results_total{status="none"}'))
+    wait_for(lambda: adapter.metric('scef_adapter_configuration_results_total{scef="scef",status="none"}'))
     not_ready = adapter.get_json("/readyz", 503)
     assert not_ready["ready"] is False
     assert "scef: no answer yet" in not_ready["reasons"]
@@ -204,7 +205,7 @@ def test_metrics(start, dead_scef):
             assert name not in families
             families[name] = kind
         elif not line.startswith("#"):
-            match = re.fullmatch(r'(scef_adapter_[a-z_]+)(\{[a-z]+="(?:[^"\\]|\\.)*"\})? \d+', line)
+            match = re.fullmatch(r'(scef_adapter_[a-z_]+)(\{[a-z]+="(?:[^"\\]|\\.)*"(,[a-z]+="[a-zA-Z0-9_]+")?\})? \d+', line)
             assert match, line
             assert match[1] in families
             assert match[1].endswith("_total") == (families[match[1]] == "counter")
@@ -296,7 +297,7 @@ def test_queue(start, scef, server):
         return adapter.get_json("/v1/devices/dev1@example.org/queue")["messages"]
 
     (message,) = wait_for(queued)
-    wait_for(lambda: adapter.metric('scef_adapter_downlink_submits_total{status="500"}'))
+    wait_for(lambda: adapter.metric('scef_adapter_downlink_submits_total{scef="scef",status="500"}'))
     assert len(queued()) == 1
     assert (message["class"], message["server"], message["code"]) == ("request", "main", "0.01")
     assert message["token"] == "a1b2"
@@ -389,9 +390,9 @@ def test_callbacks_are_refused_on_other_paths(start, dead_scef):
         return answer.status
 
     assert post("/elsewhere", "{}") == 404
-    assert post("/t8/nidd", "{") == 400
-    assert post("/gateway/t8/nidd", "{") == 400  # a gateway's prefix in front is fine
-    wait_for(lambda: int(adapter.metric('scef_adapter_callbacks_total{result="ERR_NOT_JSON"}')[1]) == 2)
+    assert post(callback_path.NIDD, "{") == 400
+    assert post(f"/gateway{callback_path.NIDD}", "{") == 400  # a gateway's prefix in front is fine
+    wait_for(lambda: int(adapter.metric('scef_adapter_callbacks_total{scef="scef",result="ERR_NOT_JSON"}')[1]) == 2)
 
 
 def test_terminate_while_the_scef_hangs(start):
@@ -400,7 +401,7 @@ def test_terminate_while_the_scef_hangs(start):
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
         adapter = start(f"http://127.0.0.1:{listener.getsockname()[1]}", DEVICES[:5])
-        wait_for(lambda: int(adapter.metric("scef_adapter_scef_requests_in_flight")[1]) > 0)
+        wait_for(lambda: int(adapter.metric('scef_adapter_scef_requests_in_flight{scef="scef"}')[1]) > 0)
         status, seconds = adapter.terminate()
     assert status == 0
     assert seconds < 2

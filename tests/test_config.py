@@ -40,7 +40,7 @@ MISTAKES = {
     "unknown section": (
         BASE + "logs: {}\n",
         "c.yaml:7: logs: is no key that is known; expected one of: scef, callback, admin, store, server_leg, servers,"
-        " devices, relay, log, devices_file",
+        " devices, groups, slices, relay, log, devices_file",
     ),
     "wrong type": (
         BASE + "relay:\n  nstart: one\n",
@@ -164,10 +164,14 @@ DEVICE_LINES = {
     "{'a': 1}": "external_id: not a JSON object: string or '}' expected near '''; expected a line like"
     ' {"external_id": "dev1@example.org"}',
     "[]": 'external_id: not a JSON object: another type; expected a line like {"external_id": "dev1@example.org"}',
-    '{"external_id": "a@b", "colour": "red"}': "colour: is no key that is known; expected external_id, msisdn or server",
+    '{"external_id": "a@b", "colour": "red"}': "colour: is no key that is known; expected external_id, msisdn, scef,"
+    " server or group",
     '{"msisdn": 49170123456}': "msisdn: is no string; expected 5 to 15 digits, in quotes",
     '{"server": "main"}': "external_id: is missing; expected external_id, msisdn, or both",
     '{"external_id": "a@b", "server": "x"}': "server: 'x' is no server's name; expected the name of a server in servers",
+    '{"external_id": "a@b", "scef": "x"}': "scef: 'x' is no SCEF's name; expected the name of a SCEF in scef",
+    '{"external_id": "a@b", "group": "g@x"}': "group: 'g@x' is no group's; expected the external_group_id of a group in"
+    " groups",
     '{"external_id": "first@example.org"}': "external_id: 'first@example.org' is there already (devices_file, line 1);"
     " expected each device once",
     '{"external_id": "listed@example.org"}': "external_id: 'listed@example.org' is there already (devices, line 9);"
@@ -192,6 +196,29 @@ def test_devices_file_is_relative_to_the_configuration(tmp_path):
     (tmp_path / "etc/c.yaml").write_text(BASE + "devices_file: d.jsonl\n")
     result = adapter("--config", "etc/c.yaml", "--check", cwd=tmp_path)
     assert (result.returncode, result.stdout, result.stderr) == (0, "etc/c.yaml: ok\n", "")
+
+
+EAST_AND_WEST = """scef:
+  - {name: east, api_root: 'http://127.0.0.1:8080', scs_as_id: as1}
+  - {name: west, api_root: 'http://127.0.0.1:8082', scs_as_id: as1, oauth: {token_url: 'http://h/t', client_id: a,
+     secret_file: nowhere}}
+"""
+
+
+def test_several_scefs(tmp_path):
+    """What is wrong with one of them is told by its place in the list."""
+    result = check(tmp_path, EAST_AND_WEST + SERVERS)
+    assert result.stderr == (
+        "c.yaml:4: scef[1].oauth.secret_file: nowhere: No such file or directory; expected a readable file whose first"
+        " line is the secret\n"
+    )
+    (tmp_path / "nowhere").write_text("secret\n")
+    (tmp_path / "d.jsonl").write_text('{"external_id": "a@b", "scef": "west"}\n{"external_id": "c@d", "group": "g@x"}\n')
+    good = EAST_AND_WEST + SERVERS + "devices_file: d.jsonl\ngroups: [{external_group_id: g@x, scef: west}]\n"
+    result = check(tmp_path, good)
+    assert (result.returncode, result.stderr) == (0, "")
+    result = check(tmp_path, good.replace("scef: west", "scef: wst"))
+    assert result.stderr == "c.yaml:9: groups[0].scef: 'wst' is no SCEF's name; expected the name of a SCEF in scef\n"
 
 
 def test_many_devices(tmp_path):

@@ -51,7 +51,7 @@ def test_configuration_life(simulator):
     assert headers["Location"] in (body["self"], f"{ROOT}/c1")
     assert headers["Content-Type"].startswith("application/json")
     assert body["externalId"] == DEV1 and body["maximumPacketSize"] == 10864 and body["status"] == "ACTIVE"
-    assert int(body["supportedFeatures"], 16) == 0
+    assert int(body["supportedFeatures"], 16) == 0x8C
     assert body["pdnEstablishmentOption"] == "WAIT_FOR_UE"
 
     assert sim.create()[1]["self"] == body["self"]  # the same user again
@@ -92,7 +92,7 @@ def test_configuration_refused(simulator):
     assert sim.request("PUT", ROOT, {})[0] == 405
     assert sim.request("GET", "/nonsense")[0] == 404
     assert sim.request("POST", ROOT, b" " * 70000)[0] == 413
-    assert sim.trace(event="t8", dir="in", status=403) and sim.trace(event="t8", dir="in", status=None)
+    assert sim.trace(event="t8", dir="in", status=403) and sim.trace(event="t8", dir="in", status=415)
 
 
 def test_configuration_ends_by_its_duration(simulator):
@@ -281,7 +281,8 @@ def test_callback_refused_or_no_url(simulator, application_server):
     client.send(b"a")
     wait_until(lambda: sim.control("GET", "/scef")[1]["given_up"] == 1)
     assert sim.control("GET", "/scef")[1]["retries"] == 0  # a 404 is an answer
-    sim.create(DEV1, "nonsense://nowhere")
+    assert sim.create(DEV1, "nonsense://nowhere")[0] == 400
+    sim.create(DEV1, "http://127.0.0.1:1/nobody")
     client.send(b"b")
     wait_until(lambda: sim.control("GET", "/scef")[1]["given_up"] == 2)
 
@@ -415,6 +416,61 @@ def test_control(simulator):
     assert sim.ue()["awake"] is True
 
 
+def test_control_of_a_ue(simulator, application_server):
+    as1 = application_server()
+    sim = simulator([air_ue(psm=False, rds=True, home_plmn="262-01"), air_ue(DEV2, psm=False)])
+    path = sim.configure(DEV1, as1.url, supportedFeatures="FF")
+    here = f"/ues/{DEV1}"
+    assert sim.ue()["plmn"] == "262-01" and sim.ue()["roaming"] is False and sim.ue()["reachable"] is True
+    assert sim.control("POST", here + "/roam?plmn=208-10")[0] == 204
+    assert sim.ue()["plmn"] == "208-10" and sim.ue()["roaming"] is True
+    for wrong in ("/roam", "/roam?plmn=26201", "/fail?s1ap=x", "/fail?nas=256", "/port?as=as1&ue=1", "/port?as=as1&ue=1&scef=16",
+                  "/uplink?ue=1", "/uplink?ue=-1&scef=1", "/configuration-trigger?url=http://x/"):  # fmt: skip
+        assert sim.control("POST", here + wrong)[0] == 400, wrong
+    assert sim.request("POST", "/sim/v1" + here + "/uplink", b"x" * 1359)[0] == 400
+    assert sim.control("POST", here + "/coverage?covered=0")[0] == 204
+    assert sim.ue()["covered"] is False and sim.ue()["reachable"] is False
+    assert sim.post(path, b"x", maximumLatency=0)[0] == 500
+    assert sim.control("POST", here + "/coverage?covered=1")[0] == 204
+    assert sim.control("POST", here + "/pdn?connected=0")[0] == 204
+    assert sim.ue()["pdn_connected"] is False
+    # MO data without a client, and by RDS from and to ports; a reliable one of a pair.
+    assert sim.request("POST", "/sim/v1" + here + "/uplink", b"hello")[0] == 204
+    assert base64.b64decode(as1.next()[2]["data"]) == b"hello"
+    assert sim.request("POST", "/sim/v1" + here + "/uplink?ue=3&scef=4&reliable=1", b"by RDS")[0] == 204
+    uplink = as1.next()[2]
+    assert uplink["rdsPort"] == {"portUE": 3, "portSCEF": 4} and uplink["reliableDataService"] is True
+    assert sim.control("POST", here + "/rds?rds=0")[0] == 204
+    assert as1.next()[2]["rdsCapIndication"] is False
+    assert sim.control("POST", f"/ues/{DEV2}/port?as=as1&ue=1&scef=1&app=a")[0] == 409  # it has no configuration
+    assert sim.control("POST", here + "/monitoring/cancel")[0] == 204
+    assert sim.control("GET", here + "/triggers")[1] == []
+    assert sim.control("POST", "/subscriptions/cancel?as=as1&id=s1")[0] == 404
+    assert sim.control("GET", "/groups")[1] == {}
+    totals = sim.control("GET", "/scef")[1]
+    assert totals["triggering"]["accepted"] == 0 and totals["monitoring"]["subscriptions"] == 0
+
+
+def test_restart_forgets(simulator, application_server):
+    as1 = application_server()
+    sim = simulator([air_ue()])
+    path = sim.configure(DEV1, as1.url)
+    trigger = {"externalId": DEV1, "validityPeriod": 60, "priority": "PRIORITY", "applicationPortId": 1,
+               "triggerPayload": "AQ==", "notificationDestination": as1.url}  # fmt: skip
+    subscription = {"externalId": DEV1, "monitoringType": "LOSS_OF_CONNECTIVITY", "maximumNumberOfReports": 2,
+                    "supportedFeatures": "1", "notificationDestination": as1.url}  # fmt: skip
+    paths = [path]
+    for collection, body in (("/3gpp-device-triggering/v1/as1/transactions", trigger),
+                             ("/3gpp-monitoring-event/v1/as1/subscriptions", subscription)):  # fmt: skip
+        status, made, _ = sim.request("POST", collection, body)
+        assert status == 201
+        paths.append(sim.path_of(made["self"]))
+    sim.control("POST", "/scef/restart")
+    assert [sim.request("GET", one)[0] for one in paths] == [200, 200, 200]
+    sim.control("POST", "/scef/restart?forget=1")
+    assert [sim.request("GET", one)[0] for one in paths] == [404, 404, 404]
+
+
 def test_stops_promptly_under_load(simulator, application_server):
     as1 = application_server([503] * 1000)
     ues = [air_ue(f"u{n}@x", psm=False, delay_ms=[5000, 5000]) for n in range(5)]
@@ -436,7 +492,7 @@ def test_stops_promptly_under_load(simulator, application_server):
 def test_links_where_it_listens_on_every_address(simulator):
     sim = simulator([air_ue()], listen="0.0.0.0:0")
     assert sim.create()[1]["self"] == f"{ROOT}/c1"
-    sim = simulator([air_ue()], link_root="https://gateway.example/scef/3gpp-nidd/v1")
+    sim = simulator([air_ue()], link_root="https://gateway.example/scef")
     assert sim.create()[1]["self"] == "https://gateway.example/scef/3gpp-nidd/v1/as1/configurations/c1"
 
 

@@ -21,7 +21,9 @@ import time
 import urllib.parse
 import urllib.request
 
+import callback_path
 import pytest
+from callback_path import NIDD
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -298,7 +300,7 @@ def test_mutual_tls_and_path_token(world):
         world.works()
     assert not world.lines("tls_failed") and not world.lines("tls_client_refused", "scef-sim")
     started = world.lines("started")[0]
-    assert f"callback=https://127.0.0.1:{world.callback_port}/t8/nidd " in started
+    assert f"callback=https://127.0.0.1:{world.callback_port}{callback_path.BASE} " in started
     assert not world.lines("secret_exposed")
 
 
@@ -419,7 +421,7 @@ def test_callback_server(world):
         "unknown_ca": world.stranger.issue("bad1", server=False),
         "expired": world.authority.issue("bad2", server=False, begin=-2 * DAY, end=-DAY / 24),
     }
-    path = f"/t8/nidd/{PATH_TOKEN}"
+    path = f"{NIDD}/{PATH_TOKEN}"
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         assert https_request(world, path, good, version=version) == 400  # let in; {} is no notification
         for reason, certificate in bad.items():
@@ -428,8 +430,8 @@ def test_callback_server(world):
                 https_request(world, path, certificate, version=version)
             wait_for(lambda: len(world.lines("tls_client_refused", reason=reason)) > before, reason)
     assert https_request(world, "/prefix" + path, good) == 400  # a gateway added something
-    for wrong in ("/t8/nidd", "/t8/nidd/", f"/t8/nidd/{PATH_TOKEN[:-1]}", f"/t8/nidd/{PATH_TOKEN}x", "/", f"{path}/",
-                  f"/t8/nidd/{PATH_TOKEN[:-1]}x", PATH_TOKEN, f"/t8/other/{PATH_TOKEN}"):
+    for wrong in (NIDD, f"{NIDD}/", f"{NIDD}/{PATH_TOKEN[:-1]}", f"{NIDD}/{PATH_TOKEN}x", "/", f"{path}/",
+                  f"{NIDD}/{PATH_TOKEN[:-1]}x", PATH_TOKEN, f"/t8/other/scef/0/{PATH_TOKEN}"):
         assert https_request(world, wrong, good) in ((404, 400) if not wrong.startswith("/") else (404,)), wrong
     with socket.create_connection(("127.0.0.1", world.callback_port), 10) as plain:  # no TLS
         plain.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
@@ -446,7 +448,7 @@ def test_https_with_much_in_a_record(world):
     context = ssl.create_default_context(cafile=world.authority.file)
     raw = socket.create_connection(("127.0.0.1", world.callback_port), 10)
     with context.wrap_socket(raw, server_hostname="127.0.0.1") as tls:
-        head = "POST /t8/nidd HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+        head = f"POST {NIDD} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
         small, large = (f"{head}{n}\r\n\r\n".encode() + b"{" + b" " * (n - 1) for n in (2, 60000))
         for burst in (small * 40, large, large * 3 + small, small):
             tls.sendall(burst)

@@ -1,55 +1,38 @@
-"""Operation x status of both roles, driven from outside: every status that an operation can answer has been seen, or
-has a reason here why not. Prints the table (pytest -s). Every body on the way validates against the schemas."""
+"""Operation x status of the SCS/AS, driven from outside: as a server of notifications, and as a client with every request.
+Every status has been seen, or has a reason here why not. Prints the tables (pytest -s). Every body on the way validates
+against the schemas. The SCEF's table is in tests/test_scef_sim_operations.py."""
 
 import http.client
 import http.server
 import json
 import socket
+import subprocess
 import threading
 import pathlib
 import sys
 
+import pytest
+
 TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TOP / "tests/sim"), str(TOP / "tests/t8"), str(TOP / "tests")]
 
+import callback_path  # noqa: E402
+from client_operations import OPERATIONS, ScriptedScef as AnyScef, check_all, failure  # noqa: E402
 from openapi_schemas import Schemas  # noqa: E402
-from scef_sim_harness import DEV1, DEV2, ROOT, Client, air_ue, application_servers, simulators  # noqa: E402
+from scef_sim_harness import application_servers  # noqa: E402
 from test_admin import CON_GET_3, Adapter, free_udp_port, wait_for  # noqa: E402
-from test_conformance import OPENAPI  # noqa: E402
+from test_conformance import BIN, OPENAPI, SOURCES  # noqa: E402
 
 SCHEMAS = Schemas(OPENAPI if OPENAPI.is_dir() else TOP / "tests/t8/schemas")
 NIDD = "TS29122_NIDD.yaml#/components/schemas/"
 PROBLEM = "TS29122_CommonData.yaml#/components/schemas/ProblemDetails"
-STATUSES = [200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503]
-
-NOT_SERVED = "the operation is not served yet"
-ELSEWHERE = "a restart under a request: tests/test_scef_sim.py"
-RATE = "no rate control yet"
-AGAIN = "duplicate_create: tests/test_configuration_full_life.py"
-TOKEN = "by a configuration with a token, see the tests of certificates and tokens"
-
+STATUSES = [200, 201, 202, 204, 400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 429, 500, 503]
 
 def served(*statuses, **reasons):
     """What an operation must answer, and what it could answer, with the reason why that is not seen here."""
     return {status: None for status in statuses} | {int(name[1:]): reason for name, reason in reasons.items()}
 
 
-SCEF = {
-    "GET configurations": served(200),
-    "POST configurations": served(201, 400, 403, 413, 415, _401=TOKEN, _409=AGAIN, _429=RATE, _503="memory only"),
-    "GET configuration": served(200, 404),
-    "PATCH configuration": served(200, 400, 404, 415),
-    "DELETE configuration": served(204, 404),
-    "GET deliveries": served(405),
-    "POST deliveries": served(200, 201, 400, 403, 404, 413, 415, 500, _429=RATE, _503=ELSEWHERE),
-    "GET delivery": served(404),
-    "PUT delivery": served(404, _409=NOT_SERVED, _204=NOT_SERVED),
-    "PATCH delivery": served(404, _409=NOT_SERVED, _204=NOT_SERVED),
-    "DELETE delivery": served(404, _409=NOT_SERVED, _204=NOT_SERVED),
-    "PUT rds-port": served(404, _201=NOT_SERVED, _202=NOT_SERVED),
-    "POST transactions": served(404, _201=NOT_SERVED),
-    "POST subscriptions": served(404, _201=NOT_SERVED),
-}
 AS = {
     "uplink": served(204, 400, 404, _503="a full spool: tests/virtual"),
     "delivery status": served(204, 400),
@@ -60,8 +43,8 @@ AS = {
     "trigger report": served(204, 400),
     "monitoring": served(204, 400),
     "configuration trigger": served(200, 400),
-    "consent revoked": served(204),
-    "network parameters": served(204),
+    "consent revoked": served(400),  # of APIs that have no path here
+    "network parameters": served(400),
     "anything else": served(400, 404, 405, 413),
 }
 
@@ -91,85 +74,6 @@ def check(role, operations, seen):
     assert seen - known == set(), "seen, and not in the table"
 
 
-class Driver:
-    """Asks the SCEF and notes what it answers; a body that does not validate fails the test."""
-
-    def __init__(self, sim):
-        self.sim = sim
-        self.seen = set()
-
-    def ask(self, operation, method, path, body=None, content_type="application/json", schema=None):
-        status, answer, headers = self.sim.request(method, path, body, content_type)
-        self.seen.add((operation, status))
-        kind = (headers["Content-Type"] or "").split(";")[0]
-        if status >= 400 and kind == "application/problem+json":
-            schema = PROBLEM
-        elif status == 500:
-            assert kind == "application/json"
-            schema = NIDD + "NiddDownlinkDataDeliveryFailure"
-        if answer is not None:
-            for one in answer if isinstance(answer, list) else [answer]:
-                errors = [e.message for e in SCHEMAS.validator(schema, "response").iter_errors(one)]
-                assert errors == [], (operation, status, one)
-        return status, answer
-
-
-def test_scef_role(tmp_path):
-    asleep, awake = air_ue(), air_ue(DEV2, psm=False)
-    with application_servers() as servers, simulators(tmp_path) as start:
-        as1 = servers()
-        driver = Driver(start([asleep, awake]))
-        ask = driver.ask
-        configuration, downlink = NIDD + "NiddConfiguration", NIDD + "NiddDownlinkDataTransfer"
-        to = {"notificationDestination": as1.url}
-        assert ask("GET configurations", "GET", ROOT) == (200, [])
-        paths = {}
-        for device in (DEV1, DEV2):
-            status, body = ask("POST configurations", "POST", ROOT, {"externalId": device, **to}, schema=configuration)
-            assert status == 201
-            paths[device] = driver.sim.path_of(body["self"])
-        ask("POST configurations", "POST", ROOT, {"externalId": "nobody@example.org", **to})
-        ask("POST configurations", "POST", ROOT, {"externalGroupId": "all@example.org", **to})
-        ask("POST configurations", "POST", ROOT, b"{")
-        ask("POST configurations", "POST", ROOT, b"{}", "text/plain")
-        ask("POST configurations", "POST", ROOT, b" " * 70000)
-        ask("GET configuration", "GET", paths[DEV1], schema=configuration)
-        ask("GET configuration", "GET", ROOT + "/none")
-        assert len(ask("GET configurations", "GET", ROOT, schema=configuration)[1]) == 2
-        merge = "application/merge-patch+json"
-        for path, patch, kind in ((paths[DEV1], {"duration": None, **to}, merge), (paths[DEV1], {"status": "ACTIVE"}, merge),
-                                  (ROOT + "/none", {}, merge), (paths[DEV1], {}, "application/json")):  # fmt: skip
-            ask("PATCH configuration", "PATCH", path, patch, kind, schema=configuration)
-        ask("GET deliveries", "GET", paths[DEV1] + "/downlink-data-deliveries")
-
-        client = Client(awake)
-        client.send(bytes.fromhex("420200010102"))
-        kinds = [as1.next()[2]]
-        deliver = {"data": "QgEwOaq7"}
-        for device, path, more in ((DEV2, paths[DEV2], {}), (DEV1, paths[DEV1], {"maximumLatency": 60}),
-                                   (DEV1, paths[DEV1], {"maximumLatency": 0}), (DEV2, ROOT + "/none", {}),
-                                   (DEV1, paths[DEV1], {"data": "A" * 8000}), (DEV1, paths[DEV1], {"data": 7})):  # fmt: skip
-            ask("POST deliveries", "POST", path + "/downlink-data-deliveries",
-                {"externalId": device, **deliver, **more}, schema=downlink)  # fmt: skip
-        ask("POST deliveries", "POST", paths[DEV1] + "/downlink-data-deliveries", b"{}", "text/plain")
-        ask("POST deliveries", "POST", paths[DEV1] + "/downlink-data-deliveries", b" " * 70000)
-        for method in ("GET", "PUT", "PATCH", "DELETE"):
-            body = {"data": "AQ=="} if method in ("PUT", "PATCH") else None
-            ask(f"{method} delivery", method, paths[DEV1] + "/downlink-data-deliveries/none", body)
-        ask("PUT rds-port", "PUT", paths[DEV1] + "/rds-ports/ue5-ef7", {"appId": "lwm2m"})
-        ask("POST transactions", "POST", "/3gpp-device-triggering/v1/as1/transactions", {})
-        ask("POST subscriptions", "POST", "/3gpp-monitoring-event/v1/as1/subscriptions", {})
-        Client(asleep).send(bytes.fromhex("420200010102"))  # awake: what was buffered is sent and reported
-        kinds += [as1.next()[2] for _ in range(2)]
-        ask("DELETE configuration", "DELETE", paths[DEV1])
-        ask("DELETE configuration", "DELETE", paths[DEV1])
-        for body in kinds:
-            name = "NiddUplinkDataNotification" if "data" in body else "NiddDownlinkDataDeliveryStatusNotification"
-            assert list(SCHEMAS.validator(NIDD + name, "notification").iter_errors(body)) == [], body
-        assert {"data" in body for body in kinds} == {True, False}
-        check("SCEF role (scef-sim)", SCEF, driver.seen)
-
-
 LINK = {"niddConfiguration": "/3gpp-nidd/v1/as1/configurations/none", "externalId": "dev1@example.org"}
 DELIVERY = {"niddDownlinkDataTransfer": "/3gpp-nidd/v1/as1/configurations/none/downlink-data-deliveries/d"}
 NOTIFICATIONS = [
@@ -190,16 +94,24 @@ NOTIFICATIONS = [
 ]  # fmt: skip
 
 
+PATHS = {
+    "trigger report": callback_path.TRIGGERING,
+    "monitoring": callback_path.MONITORING,
+    "configuration trigger": callback_path.CONFIGURATION_TRIGGER,
+}
+
+
 def test_as_role(tmp_path):
     with application_servers() as servers:
         adapter = Adapter(tmp_path, servers().url.removesuffix("/t8/nidd"), 9, [{"external_id": "dev1@example.org"}],
                           free_udp_port())  # fmt: skip
         seen = set()
 
-        def post(operation, body, method="POST", path="/t8/nidd"):
+        def post(operation, body, method="POST", path=None, **headers):
+            path = path or PATHS.get(operation, callback_path.NIDD)
             connection = http.client.HTTPConnection("127.0.0.1", adapter.callback_port, timeout=10)
             connection.request(method, path, body if isinstance(body, bytes) else json.dumps(body),
-                               {"Content-Type": "application/json"})  # fmt: skip
+                               {"Content-Type": "application/json", **headers})  # fmt: skip
             answer = connection.getresponse()
             raw = answer.read()
             connection.close()
@@ -218,7 +130,7 @@ def test_as_role(tmp_path):
             post("uplink", {**LINK, "data": "AQ==", "externalId": "nobody@example.org"})
             post("anything else", {}, path="/elsewhere")
             post("anything else", {}, method="PUT")
-            post("anything else", b" " * 70000)
+            post("anything else", b"", **{"Content-Length": str(2**20 + 1)})  # refused before it comes
         finally:
             adapter.terminate()
         check("AS role (scef-adapter)", AS, seen)
@@ -313,3 +225,42 @@ def test_as_role_as_a_client(tmp_path):
             scef.server_close()
         assert status == 0
         check("AS role, as a client", AS_CLIENT, seen)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_as_role_every_operation(source):
+    """Our client, each operation with each success, each status and each cause; what it writes is held against the
+    schemas, and so is what it is answered."""
+    schemas = Schemas(SOURCES[source])
+    scef, expected = AnyScef(schemas), []
+    for name, operation in OPERATIONS.items():
+        answers = [(status, "application/json", schema, body) for status, schema, body in operation.success]
+        answers += [(status, *failure(name, status, cause)) for status, cause in operation.errors]
+        for status, media_type, schema, body in answers:
+            assert body is None or check_all(schemas, schema, "response", body) == [], (name, status)
+            expected.append((name, status, body))
+            twice = (name, status) == ("DELIVERY_PATCH", 415)  # it tries the other media type
+            scef.script += [(name, status, media_type, body)] * (2 if twice else 1)
+    try:
+        out = subprocess.run([BIN / "ask_scef", "--root", scef.root, *(name for name, *_ in expected)],
+                             capture_output=True, text=True, timeout=120, check=True).stdout  # fmt: skip
+    finally:
+        scef.shutdown()
+        scef.server_close()
+    assert scef.wrong == []
+    assert scef.script == []
+    results = [json.loads(line) for line in out.splitlines()]
+    seen, causes = set(), {}
+    for result, (name, status, body) in zip(results, expected, strict=True):
+        problem = body.get("problemDetail", body) if isinstance(body, dict) else {}
+        cause = problem.get("cause", "") if status >= 400 else ""
+        listed = len(body) if name.endswith("LIST") and status == 200 else 0
+        assert (result["operation"], result["status"], result["cause"]) == (name, status, cause)
+        assert result["items"] == listed, (name, result)
+        if status == 201:
+            assert body["self"].endswith(result["link"]) and result["link"].startswith("/as1/"), (name, result)
+        seen.add((name, status))
+        causes.setdefault(name, set()).add(cause)
+    wanted = {name: served(*{s for s, *_ in o.success}, *{s for s, _ in o.errors}) for name, o in OPERATIONS.items()}
+    check("AS role, the client", wanted, seen)
+    print(f"{len(results)} answers; causes:", {name: sorted(c - {""}) for name, c in causes.items() if c - {""}})

@@ -125,7 +125,7 @@ class Bench:
         before = adapter.metrics()
         r = self.t8_load(adapter.callback_port, seconds, adapter.pid, udp or self.server_port, rate)
         after = adapter.metrics()
-        taken = delta(before, after, 'uplinks_total{result="taken"}')
+        taken = delta(before, after, 'uplinks_total{scef="scef",result="taken"}')
         sent = delta(before, after, "leg_datagrams_out_total")
         r["lost"] = r["total"] - r["total_delivered"]
         check(taken == r["total"], f"{r['total']} notifications were answered 204, the adapter counted {taken}")

@@ -438,7 +438,7 @@ static void target(struct ends *e, uint16_t callback_port, uint16_t leg_port, in
         c->ends = e;
         c->next_idle = e->idle;
         e->idle = c;
-        uplink_post_init(&c->post, "/t8/nidd", e->scef_port);
+        uplink_post_init(&c->post, "/t8/nidd/scef/0", e->scef_port);
         reporter_connect(c);
     }
     printf("{}\n");

@@ -153,7 +153,7 @@ class Adapter:
         return self.program.pid
 
     def metrics(self):
-        """{"uplinks_total{result=\"taken\"}": 12, ...}, without the common prefix."""
+        """{'uplinks_total{scef="scef",result="taken"}': 12, ...}, without the common prefix."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=10) as r:
             text = r.read().decode()
         return {m[1]: int(m[2]) for m in re.finditer(r"^scef_adapter_(\S+) (\d+)$", text, re.M)}
@@ -165,7 +165,7 @@ class Adapter:
             if self.program.process.poll() is not None:
                 raise self.program.fail(f"exit status {self.program.process.returncode}")
             with contextlib.suppress(OSError):
-                active = self.metrics().get("configurations_active", 0)
+                active = self.metrics().get("configurations_active{scef=\"scef\"}", 0)
                 if active == self.devices:
                     return
             time.sleep(0.05)

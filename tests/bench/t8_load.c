@@ -2,7 +2,7 @@
  * that what it reported arrives at: one clock for both ends.
  *
  *   bench_t8_load --port PORT --scef-port PORT --seconds S
- *                 [--path /t8/nidd] [--connections 64] [--devices 10000] [--first N] [--warmup S]
+ *                 [--path /t8/nidd/scef/0] [--connections 64] [--devices 10000] [--first N] [--warmup S]
  *                 [--rate R] [--udp PORT] [--watch PID] [--spin-us US]
  *
  * Message n is a NON notification of device n mod --devices, with a Message ID that this device has not used for 65,536
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < connections; i++) {
         all[i].load = &l;
         all[i].source = (struct source){tcp_connect(port), on_answer};
-        uplink_post_init(&all[i].post, arg_text(argc, argv, "--path", "/t8/nidd"), scef_port);
+        uplink_post_init(&all[i].post, arg_text(argc, argv, "--path", "/t8/nidd/scef/0"), scef_port);
         source_add(l.epoll, &all[i].source);
         all[i].next_idle = l.idle;
         l.idle = &all[i];

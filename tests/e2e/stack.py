@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "sim/demo"))
+sys.path[:0] = [str(TOP / "sim/demo"), str(TOP / "tests")]
+import callback_path  # noqa: E402
 from exchanges import Exchanges, JsonLines, Operations, is_request  # noqa: E402
 
 BIN = Path(os.environ.get("SCEF_BIN") or TOP / "build/asan/bin")
@@ -240,7 +241,7 @@ class Stack:
     def metric(self, name, **labels):
         """0 when it was never counted."""
         text = self.admin("/metrics").body.decode()
-        label = "".join(f'{key}="{value}"' for key, value in labels.items())
+        label = ",".join(f'{key}="{value}"' for key, value in labels.items())
         head = f"scef_adapter_{name}" + (f"{{{label}}}" if label else "")
         found = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.rsplit(" ", 1)[0] == head]
         return float(found[0]) if found else 0
@@ -251,15 +252,27 @@ class Stack:
         assert reply.status in (200, 204), (reply.status, reply.body)
         return json.loads(reply.body) if reply.body else None
 
-    def notify(self, body, path="/t8/nidd", **how):
+    def notify(self, body, path=callback_path.NIDD, **how):
         """A T8 notification to the adapter."""
         return http_request(self.callback_port, "POST", path, body, **how)
 
-    def uplink(self, device, message, link):
+    def uplink(self, device, message, link, path=callback_path.NIDD):
         """What a SCEF would send for a message of the device."""
         data = message if isinstance(message, bytes) else message.encode()
         body = {"niddConfiguration": link, "externalId": device, "data": base64.b64encode(data).decode()}
-        return self.notify(body)
+        return self.notify(body, path)
+
+    def scefctl(self, *arguments):
+        """What it prints, a list of words a line."""
+        command = [BIN / "scefctl", "--admin", f"http://127.0.0.1:{self.admin_port}", *arguments]
+        out = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, env=ENVIRONMENT).stdout
+        return [line.split() for line in out.splitlines()]
+
+    def log(self, event, **fields):
+        """Lines of the adapter's log."""
+        wanted = [f" event={event} ", *(f" {key}={value} " for key, value in fields.items())]
+        lines = [f"{line} " for line in self.adapter.errors().splitlines()]
+        return [line for line in lines if all(word in line for word in wanted)]
 
     def read(self):
         """Follows the traces."""

@@ -9,8 +9,11 @@ import time
 
 import pytest
 import wire
+from callback_path import NIDD
 from fake_scef import FakeScef
 from stack import endpoint, external_id, http_request
+
+PATH = NIDD.encode()
 
 DEVICE, OTHER = external_id(1), external_id(2)
 
@@ -152,7 +155,7 @@ def test_the_device_by_its_msisdn_alone(chain):
 
 def test_too_large(chain):
     body = json.dumps(good(chain, data=base64.b64encode(bytes(1 << 20)).decode())).encode()
-    head = f"POST /t8/nidd HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST {NIDD} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", chain.callback_port), timeout=20) as connection:
         connection.sendall(head + body[:100])
         answer = connection.recv(4096)  # before the body is there: its length alone decides
@@ -172,7 +175,7 @@ def test_too_large_for_a_client_that_sends_first_and_reads_later(chain):
 def test_too_large_in_chunks(chain):
     """Without a Content-Length the size is only known as it comes."""
     with socket.create_connection(("127.0.0.1", chain.callback_port), timeout=20) as connection:
-        connection.sendall(b"POST /t8/nidd HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         try:
             for _ in range(64):
                 connection.sendall(b"8000\r\n" + bytes(0x8000) + b"\r\n")
@@ -187,11 +190,11 @@ def test_too_large_in_chunks(chain):
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
 def test_wrong_method(chain, method):
-    reply = http_request(chain.callback_port, method, "/t8/nidd")
+    reply = http_request(chain.callback_port, method, NIDD)
     assert reply.status == 405 and reply.headers["Allow"] == "POST"
 
 
-@pytest.mark.parametrize("path", ["/", "/t8", "/t8/nidd/x", "/metrics", "/v1/devices", "/" + "x" * 8000, "/%00"])
+@pytest.mark.parametrize("path", ["/", "/t8", "/t8/nidd", f"{NIDD}/x", NIDD.replace("scef", "other"), "/metrics", "/v1/devices", "/" + "x" * 8000, "/%00"])
 def test_wrong_path(chain, path):
     reply = chain.notify(good(chain), path=path)
     assert reply.status in (400, 404, 414), reply.status
@@ -201,12 +204,12 @@ NOT_HTTP = {
     "garbage": bytes(range(256)) * 4,
     "no version": b"POST\r\n\r\n",
     "TLS": bytes.fromhex("160301020001fc0303") + bytes(500),
-    "64 kB of header": b"POST /t8/nidd HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"x" * 65536 + b"\r\n\r\n",
-    "10,000 headers": b"POST /t8/nidd HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 10000 + b"\r\n",
-    "negative length": b"POST /t8/nidd HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-    "huge length": b"POST /t8/nidd HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-    "two lengths": b"POST /t8/nidd HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-    "bad chunk": b"POST /t8/nidd HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "64 kB of header": b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"x" * 65536 + b"\r\n\r\n",
+    "10,000 headers": b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 10000 + b"\r\n",
+    "negative length": b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    "huge length": b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    "two lengths": b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "bad chunk": b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 }
 
 
@@ -226,14 +229,14 @@ def test_not_http(chain, name):
 def test_closed_in_the_middle(chain):
     for _ in range(100):
         with socket.create_connection(("127.0.0.1", chain.callback_port), timeout=20) as connection:
-            connection.sendall(b"POST /t8/nidd HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+            connection.sendall(b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
 
 
 def test_slow_senders_hold_up_nobody(chain):
     """Two hundred connections that send a byte now and then; meanwhile, all others are served. Whoever is slow, but
     gets there, is served too."""
     body = json.dumps(good(chain)).encode()
-    request = f"POST /t8/nidd HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    request = f"POST {NIDD} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
     slow = [socket.create_connection(("127.0.0.1", chain.callback_port), timeout=30) for _ in range(200)]
     done = threading.Event()
 
@@ -270,12 +273,12 @@ def test_slow_senders_hold_up_nobody(chain):
 
 
 def test_every_refusal_is_counted(chain):
-    before = chain.metric("callbacks_total", result="ERR_NOT_JSON")
+    before = chain.metric("callbacks_total", scef="scef", result="ERR_NOT_JSON")
     for _ in range(3):
         chain.notify(b"{")
-    assert chain.metric("callbacks_total", result="ERR_NOT_JSON") == before + 3
+    assert chain.metric("callbacks_total", scef="scef", result="ERR_NOT_JSON") == before + 3
     chain.notify(good(chain, data="!"))
-    assert chain.metric("callbacks_total", result="ERR_BASE64") == 1
+    assert chain.metric("callbacks_total", scef="scef", result="ERR_BASE64") == 1
     chain.notify(good(chain, externalId="stranger@example.org"))
-    assert chain.metric("callbacks_total", result="ERR_UNKNOWN_DEVICE") == 1
+    assert chain.metric("callbacks_total", scef="scef", result="ERR_UNKNOWN_DEVICE") == 1
     assert chain.metric("dropped_total", reason="unknown_device") == 1

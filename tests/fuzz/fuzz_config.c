@@ -12,9 +12,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct config *c;
     enum error err = config_parse(bytes_of(data, size), "f.yaml", true, &c, &faults);
     if (err == OK) {
-        assert(c && faults.len == 0 && c->server_count > 0 && c->scef.api_root && c->callback.url);
+        assert(c && faults.len == 0 && c->server_count > 0 && c->scef_count > 0 && c->callback.url);
+        for (size_t i = 0; i < c->scef_count; i++)
+            assert(c->scefs[i].name && c->scefs[i].api_root && c->scefs[i].api_name && c->scefs[i].dialect);
+        for (size_t i = 0; i < c->group_count; i++)
+            assert(c->groups[i].scef < c->scef_count && c->groups[i].server < c->server_count);
         for (size_t i = 0; i < c->device_count; i++)
-            assert(c->devices[i].server < c->server_count && (c->devices[i].external_id || c->devices[i].msisdn));
+            assert(c->devices[i].server < c->server_count && c->devices[i].scef < c->scef_count &&
+                   (c->devices[i].group < c->group_count || c->devices[i].group == CONFIG_NO_GROUP) &&
+                   (c->devices[i].external_id || c->devices[i].msisdn));
     } else if (err == ERR_CONFIG) {
         assert(!c && faults.len > 0 && faults.data[faults.len - 1] == '\n');
         /* Each line begins with the file and says what was expected. */

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "t8/nidd.h"
-#include "t8/nidd_configuration_list.h"
+#include "t8/json_list.h"
 #include "t8/nidd_configuration_patch.h"
 #include "t8/overload.h"
 
@@ -46,10 +46,10 @@ static void check_redirect(struct bytes reference)
 
 static void check_list(struct bytes body)
 {
-    struct nidd_configuration_list l;
+    struct t8_list l;
     struct bytes element;
     size_t bytes = 0;
-    for (nidd_configuration_list_begin(&l, body); nidd_configuration_list_next(&l, &element);) {
+    for (t8_list_begin(&l, body); t8_list_next(&l, &element);) {
         struct nidd_configuration c;
         bytes += element.len;
         fail_unless(element.len > 0 && element.data >= body.data && element.data + element.len <= body.data + body.len);

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         status = status * 10 + data[i] % 10;
     const uint8_t *line = memchr(data + 4, '\n', size - 4);
     size_t end = line ? (size_t)(line - data) : size;
-    const struct nidd_answer a = {
+    const struct t8_answer a = {
         .http_status = status,
         .body = bytes_from(bytes_of(data, size), end + 1),
         .location = bytes_of(data + 4, end - 4),

@@ -5,10 +5,17 @@
 #include <stdlib.h>
 
 #include "scef-adapter/config.h"
+#include "scef-adapter/slice.h"
+#include "t8/dialect.h"
 
 #define SCEF    "scef: {api_root: 'http://127.0.0.1:8080', scs_as_id: as1}\n"
 #define SERVERS "servers: [{name: main, uri: 'coap://127.0.0.1:5683'}]\n"
 #define BASE    SCEF SERVERS /* two lines; what is added begins on line 3 */
+/* Three lines. */
+#define TWO                                                                                                            \
+    "scef: [{name: east, api_root: 'http://e', scs_as_id: a},\n"                                                       \
+    "  {name: west, api_root: 'https://w', scs_as_id: a, dialect: mts}]\n" SERVERS
+#define GROUP "groups: [{external_group_id: g@x, scef: west}]\n"
 
 static enum error parse(const char *text, struct config **c, char faults[4096])
 {
@@ -70,6 +77,77 @@ static const struct {
     {BASE "callback: {client_ca_file: x}\n", "c.yaml:3: callback.client_ca_file: has no effect", "certificate_file"},
     {BASE "callback: {path_token: short}\n", "c.yaml:3: callback.path_token: is too short", "16 to 128"},
     {BASE "callback: {path_token: 0123456789abcdef/}\n", "c.yaml:3: callback.path_token: holds a char", "16 to 128"},
+    /* several SCEFs */
+    {"scef: []\n" SERVERS, "c.yaml:1: scef: is an empty list", "at least one entry"},
+    {"scef: here\n" SERVERS, "c.yaml:1: scef: is a plain value", "a mapping, or a list of mappings"},
+    {"scef: [here]\n" SERVERS, "c.yaml:1: scef[0]: is a plain value", "a mapping"},
+    {"scef:\n  - api_root: http://e\n    scs_as_id: a\n  - api_root: http://w\n    scs_as_id: a\n    name: w\n" SERVERS,
+     "c.yaml:2: scef[0].name: is missing", "a name for each"},
+    {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - name: a\n    api_root: http://w\n"
+     "    scs_as_id: a\n" SERVERS,
+     "c.yaml:3: scef[1].name: 'a' is there already (scef[0])", "each name once"},
+    {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - name: b\n    api_root: http://e\n"
+     "    scs_as_id: a\n" SERVERS,
+     "c.yaml:4: scef[1].api_root: 'http://e' is there already (scef[0])", "each SCEF once"},
+    {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - {name: b, api_root: 'http://w'}\n" SERVERS,
+     "c.yaml:3: scef[1].scs_as_id: is missing", "the scsAsId"},
+    {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - {name: b, apiroot: 'http://w', scs_as_id: a}\n",
+     "c.yaml:3: scef[1].apiroot: is no key that is known", "one of: oauth, api_root,"},
+    {"scef: {name: .., api_root: 'http://e', scs_as_id: a}\n" SERVERS, "c.yaml:1: scef.name: '..' is made of dots",
+     "not dots alone"},
+    {"scef: {name: a/b, api_root: 'http://e', scs_as_id: a}\n" SERVERS, "c.yaml:1: scef.name: 'a/b' holds", "letters"},
+    {"scef: {dialect: klingon, api_root: 'http://e', scs_as_id: a}\n" SERVERS,
+     "c.yaml:1: scef.dialect: 'klingon' is not known", "one of: 3gpp, oracle-8.3,"},
+    {"scef: {test_notification: yes, api_root: 'http://e', scs_as_id: a}\n" SERVERS,
+     "c.yaml:1: scef.test_notification: 'yes' is not known", "one of: true, false"},
+    {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - name: b\n    api_root: https://w\n"
+     "    scs_as_id: a\n    oauth: {token_url: 'https://w/t', client_id: a}\n" SERVERS,
+     "c.yaml:6: scef[1].oauth.secret_file: is missing", "a file"},
+    {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - name: b\n    api_root: https://w\n"
+     "    scs_as_id: a\n    oauth: here\n" SERVERS,
+     "c.yaml:6: scef[1].oauth: is a plain value", "a mapping"},
+    {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - name: b\n    api_root: https://w\n"
+     "    scs_as_id: a\n    key_file: k\n" SERVERS,
+     "c.yaml:6: scef[1].key_file: is there alone", "certificate_file and key_file"},
+    {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - name: b\n    api_root: http://w\n"
+     "    scs_as_id: a\n    breaker_pause_max_ms: 20\n" SERVERS,
+     "c.yaml:6: scef[1].breaker_pause_max_ms: 20 is less", "at least breaker_pause_min_ms"},
+    /* who belongs to which SCEF and group */
+    {TWO "devices: [{external_id: a@b, scef: north}]\n", "c.yaml:4: devices[0].scef: 'north' is no SCEF's name",
+     "the name of a SCEF"},
+    {TWO GROUP "devices: [{external_id: a@b,\n  group: h@x}]\n", "c.yaml:6: devices[0].group: 'h@x' is no group's",
+     "a group in groups"},
+    {TWO GROUP "devices: [{external_id: a@b, group: g@x,\n  scef: east}]\n",
+     "c.yaml:6: devices[0].scef: 'east' is not the SCEF of its group", "the group's SCEF"},
+    {TWO "groups: [{scef: west}]\n", "c.yaml:4: groups[0].external_group_id: is missing", "an External Group"},
+    {TWO "groups: [{external_group_id: g}]\n", "c.yaml:4: groups[0].external_group_id: 'g' is not",
+     "an External Group"},
+    {TWO "groups: [{external_group_id: g@x, scef: north}]\n", "c.yaml:4: groups[0].scef: 'north' is no SCEF's",
+     "the name of a SCEF"},
+    {TWO "groups: [{external_group_id: g@x, server: north}]\n", "c.yaml:4: groups[0].server: 'north' is no server's",
+     "the name of a server"},
+    {TWO "groups: [{external_group_id: g@x, scef: west},\n  {external_group_id: g@x, scef: east}]\n",
+     "c.yaml:5: groups[1].external_group_id: 'g@x' is there already (groups[0])", "each group once"},
+    {TWO "groups: [{external_group_id: g@x, learn_max: 0}]\n", "c.yaml:4: groups[0].learn_max: 0 is too small",
+     "from 1 to"},
+    {BASE "server_leg: {mode: ports, port_range: 7-9}\ngroups: [{external_group_id: g@x, learn: true}]\n",
+     "c.yaml:3: server_leg.port_range: has room for 3 devices, there are 0 and those to be learned",
+     "as many addresses"},
+    /* slices */
+    {BASE "slices: {index: 2, count: 2}\n", "c.yaml:3: slices.index: there is no slice 2 of 2", "below slices.count"},
+    {BASE "slices: {index: 1}\n", "c.yaml:3: slices.index: there is no slice 1 of 1", "below slices.count"},
+    {BASE "slices: {count: 2}\n", "c.yaml:3: slices.urls: is missing", "callback.url of every process"},
+    {BASE "slices: {count: 0}\n", "c.yaml:3: slices.count: 0 is too small", "from 1 to 256"},
+    {BASE "slices: {count: 2, urls: http://a}\n", "c.yaml:3: slices.urls: holds 1 URLs for 2 slices",
+     "one URL for each"},
+    {BASE "slices: {count: 2, urls: http://a http://a/}\n", "c.yaml:3: slices.urls: 'http://a' is there twice",
+     "each URL once"},
+    {BASE "slices: {count: 2, urls: http://a ftp://b}\n", "c.yaml:3: slices.urls: 'http://a ftp://b' is not a list",
+     "URLs like"},
+    {BASE "slices: {count: 2, urls: http://a http://}\n", "c.yaml:3: slices.urls: 'http://a http://' is not a list",
+     "URLs like"},
+    {BASE "slices: {count: 2, urls: http://a http://b}\ncallback: {url: http://b/}\n",
+     "c.yaml:4: callback.url: is not 'http://a'", "what slices.urls says"},
     /* addresses and names */
     {BASE "callback: {listen: 'localhost:80'}\n", "c.yaml:3: callback.listen: 'localhost:80' is no", "ADDRESS:PORT"},
     {BASE "callback: {listen: '127.0.0.1'}\n", "c.yaml:3: callback.listen: '127.0.0.1' is no", "ADDRESS:PORT"},
@@ -199,10 +277,10 @@ static void test_defaults(void **state)
     assert_int_equal(parse(BASE, &c, faults), OK);
     struct engine_options engine;
     engine_options_default(&engine);
-    assert_string_equal(c->scef.api_root, "http://127.0.0.1:8080");
-    assert_string_equal(c->scef.api_name, "3gpp-nidd");
-    assert_int_equal(c->scef.request_timeout_ms, 30000);
-    assert_string_equal(c->callback.url, "http://127.0.0.1:8081/t8/nidd");
+    assert_string_equal(c->scefs[0].api_root, "http://127.0.0.1:8080");
+    assert_string_equal(c->scefs[0].api_name, "3gpp-nidd");
+    assert_int_equal(c->scefs[0].request_timeout_ms, 30000);
+    assert_string_equal(c->callback.url, "http://127.0.0.1:8081/t8");
     assert_int_equal(c->callback_listen.port, 8081);
     assert_string_equal(c->admin_listen.host, "127.0.0.1");
     assert_int_equal(c->store.kind, CONFIG_STORE_EMBEDDED);
@@ -268,18 +346,136 @@ static void test_security(void **state)
                            "callback: {certificate_file: c, key_file: k, path_token: 0123456789abcdef}\n" SERVERS,
                            &c, faults),
                      OK);
-    assert_string_equal(c->scef.ca_file, "ca.pem");
-    assert_string_equal(c->scef.certificate_file, "/x/c.pem");
-    assert_string_equal(c->scef.oauth.token_url, "https://h/t");
-    assert_string_equal(c->scef.oauth.scope, "b c");
-    assert_int_equal(c->scef.oauth.credentials, CONFIG_OAUTH_BODY);
-    assert_string_equal(c->callback.url, "https://127.0.0.1:8081/t8/nidd/0123456789abcdef");
-    assert_string_equal(c->callback_shown_url, "https://127.0.0.1:8081/t8/nidd");
+    assert_string_equal(c->scefs[0].ca_file, "ca.pem");
+    assert_string_equal(c->scefs[0].certificate_file, "/x/c.pem");
+    assert_string_equal(c->scefs[0].oauth.token_url, "https://h/t");
+    assert_string_equal(c->scefs[0].oauth.scope, "b c");
+    assert_int_equal(c->scefs[0].oauth.credentials, CONFIG_OAUTH_BODY);
+    assert_string_equal(c->callback.url, "https://127.0.0.1:8081/t8");
     config_free(c);
     assert_int_equal(parse(BASE "callback: {url: 'http://h/x//', path_token: 0123456789abcdef}\n", &c, faults), OK);
-    assert_string_equal(c->callback.url, "http://h/x/0123456789abcdef");
-    assert_null(c->scef.oauth.token_url);
+    assert_string_equal(c->callback.url, "http://h/x");
+    assert_null(c->scefs[0].oauth.token_url);
     config_free(c);
+}
+
+static void test_several_scefs(void **state)
+{
+    (void)state;
+    char faults[4096];
+    struct config *c;
+    assert_int_equal(parse(TWO "devices:\n  - external_id: a@b\n  - {external_id: c@d, scef: west}\n"
+                               "  - {external_id: e@f, group: g@x}\n  - {external_id: h@i, group: g@x, server: s2}\n"
+                               "groups:\n  - {external_group_id: g@x, scef: west, learn: true}\n"
+                               "  - {external_group_id: k@x, learn_max: 7}\n",
+                           &c, faults),
+                     ERR_CONFIG); /* s2 */
+    assert_int_equal(parse(TWO "devices:\n  - external_id: a@b\n  - {external_id: c@d, scef: west}\n"
+                               "  - {external_id: e@f, group: g@x}\n"
+                               "groups:\n  - {external_group_id: g@x, scef: west, learn: true}\n"
+                               "  - {external_group_id: k@x, learn_max: 7}\n",
+                           &c, faults),
+                     OK);
+    assert_int_equal(c->scef_count, 2);
+    assert_string_equal(c->scefs[0].name, "east");
+    assert_string_equal(c->scefs[0].dialect, "3gpp");
+    assert_string_equal(c->scefs[0].api_name, "3gpp-nidd");
+    assert_int_equal(c->scefs[0].max_connections, 64);
+    assert_string_equal(c->scefs[1].name, "west");
+    assert_string_equal(c->scefs[1].dialect, "mts");
+    assert_string_equal(c->scefs[1].api_root, "https://w");
+    assert_int_equal(c->scefs[1].max_connections, 64);
+    const uint32_t scefs[] = {0, 1, 1}, groups[] = {CONFIG_NO_GROUP, CONFIG_NO_GROUP, 0};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(c->devices[i].scef, scefs[i]);
+        assert_int_equal(c->devices[i].group, groups[i]);
+    }
+    assert_int_equal(c->groups[0].scef, 1);
+    assert_true(c->groups[0].learn);
+    assert_int_equal(c->groups[0].learn_max, 1000);
+    assert_false(c->groups[0].foreign);
+    assert_int_equal(c->groups[1].scef, 0);
+    assert_false(c->groups[1].learn);
+    assert_int_equal(c->groups[1].learn_max, 7);
+    config_free(c);
+    /* a list of one is a mapping, and needs no name */
+    assert_int_equal(
+        parse("scef: [{api_root: 'http://e', scs_as_id: a, dialect: oracle-8.3, test_notification: true,\n"
+              "  allowed_hosts: x y, oauth: {token_url: 'https://h/t', client_id: a, secret_file: s}}]\n" SERVERS,
+              &c, faults),
+        OK);
+    assert_int_equal(c->scef_count, 1);
+    assert_string_equal(c->scefs[0].name, "scef");
+    assert_string_equal(c->scefs[0].api_name, "3gpp_t8_nidd");
+    assert_true(c->scefs[0].test_notification);
+    assert_int_equal(c->scefs[0].allowed_host_count, 2);
+    assert_string_equal(c->scefs[0].oauth.secret_file, "s");
+    config_free(c);
+    assert_int_equal(
+        parse("scef: {name: one, api_name: x, dialect: mts, api_root: 'http://e', scs_as_id: a}\n" SERVERS, &c, faults),
+        OK);
+    assert_string_equal(c->scefs[0].name, "one");
+    assert_string_equal(c->scefs[0].api_name, "x");
+    assert_false(c->scefs[0].test_notification);
+    config_free(c);
+}
+
+/* The help's words for dialects are those of the table. */
+static void test_dialects(void **state)
+{
+    (void)state;
+    struct buf help = {0};
+    config_help(&help);
+    buf_add_u8(&help, 0);
+    for (size_t i = 0; t8_dialect_at(i); i++) {
+        char text[200], faults[4096], word[40];
+        struct config *c;
+        snprintf(text, sizeof(text), "scef: {api_root: 'http://h', scs_as_id: a, dialect: %s}\n" SERVERS,
+                 t8_dialect_at(i)->name);
+        assert_int_equal(parse(text, &c, faults), OK);
+        assert_string_equal(c->scefs[0].api_name, t8_dialect_at(i)->apis[T8_API_NIDD].name);
+        config_free(c);
+        snprintf(word, sizeof(word), "%s%s", i ? ", " : "one of: ", t8_dialect_at(i)->name);
+        assert_non_null(strstr((char *)help.data, word));
+    }
+    buf_free(&help);
+}
+
+/* Every device is in one slice, always the same, and slices are of like size. */
+static void test_slices(void **state)
+{
+    (void)state;
+    static char text[200000];
+    unsigned total = 0;
+    for (unsigned index = 0; index < 3; index++) {
+        char faults[4096];
+        struct config *c;
+        size_t n = (size_t)snprintf(text, sizeof(text),
+                                    BASE "slices: {index: %u, count: 3, urls: 'http://a/t8/ http://b  https://c/x'}\n"
+                                         "groups: [{external_group_id: g@x}]\ndevices:\n",
+                                    index);
+        for (unsigned i = 0; i < 3000; i++)
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "  - {external_id: dev%u@example.org}\n", i);
+        snprintf(text + n, sizeof(text) - n, "  - {msisdn: 491701234567, external_id: x@y}\n");
+        assert_int_equal(parse(text, &c, faults), OK);
+        assert_in_range(c->device_count, 900, 1100);
+        for (size_t i = 0; i < c->device_count; i++) {
+            assert_int_equal(slice_of(bytes_of_str(c->devices[i].external_id), 3), index);
+            assert_int_equal(c->devices[i].line, 6 + c->devices[i].entry);
+        }
+        total += (unsigned)c->device_count;
+        static const char *const urls[] = {"http://a/t8", "http://b", "https://c/x"};
+        assert_string_equal(c->callback.url, urls[index]);
+        for (size_t i = 0; i < 3; i++)
+            assert_string_equal(c->slice_urls[i], urls[i]);
+        assert_int_equal(c->groups[0].foreign, slice_of(BYTES_LIT("g@x"), 3) != index);
+        config_free(c);
+    }
+    assert_int_equal(total, 3001);
+    /* What other processes and other versions compute: RFC 3720 appendix B.4 has the check value of "123456789". */
+    assert_int_equal(crc32c(0, BYTES_LIT("123456789")), 0xE3069283);
+    assert_int_equal(slice_of(BYTES_LIT("123456789"), 1000), 0xE3069283 % 1000);
+    assert_int_equal(slice_of(BYTES_LIT("dev1@example.org"), 1), 0);
 }
 
 static void test_help_is_valid(void **state)
@@ -304,7 +500,9 @@ int main(void)
         cmocka_unit_test(test_mistakes),           cmocka_unit_test(test_all_at_once),
         cmocka_unit_test(test_faults_are_bounded), cmocka_unit_test(test_one_line),
         cmocka_unit_test(test_defaults),           cmocka_unit_test(test_values),
-        cmocka_unit_test(test_security),           cmocka_unit_test(test_help_is_valid),
+        cmocka_unit_test(test_security),           cmocka_unit_test(test_several_scefs),
+        cmocka_unit_test(test_dialects),           cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_help_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,9 +25,11 @@ static void test_text(void **state)
     metric_add(&m, METRIC_DROPPED, "a \"quoted\" \\ reason\n", 1);
     metric_set(&m, METRIC_DEVICES, NULL, 7);
     metric_set(&m, METRIC_DEVICES, NULL, 5);
-    metric_add(&m, METRIC_SUBMITS, metric_status_label(201), 1);
-    metric_add(&m, METRIC_SUBMITS, metric_status_label(0), 1);
-    metric_add(&m, METRIC_SUBMITS, metric_status_label(-5), 1);
+    metric_scef_add(&m, METRIC_SUBMITS, "east", metric_status_label(201), 1);
+    metric_scef_add(&m, METRIC_SUBMITS, "we\"st", metric_status_label(0), 1);
+    metric_scef_add(&m, METRIC_SUBMITS, "we\"st", metric_status_label(201), 4);
+    metric_set(&m, METRIC_SCEF_BREAKER, "east", 2);
+    metric_scef_add(&m, METRIC_SUBMITS, "east", metric_status_label(-5), 1);
     metrics_render(&m, &text);
     assert_true(has_line(&text, "# HELP scef_adapter_devices devices known"));
     assert_true(has_line(&text, "# TYPE scef_adapter_devices gauge"));
@@ -38,11 +40,13 @@ static void test_text(void **state)
     assert_true(has_line(&text, "scef_adapter_downlink_final_total{state=\"answered\"} 2"));
     assert_true(has_line(&text, "scef_adapter_downlink_final_total{state=\"expired\"} 2"));
     assert_true(has_line(&text, "scef_adapter_dropped_total{reason=\"a \\\"quoted\\\" \\\\ reason\\n\"} 1"));
-    assert_true(has_line(&text, "scef_adapter_downlink_submits_total{status=\"201\"} 1"));
-    assert_true(has_line(&text, "scef_adapter_downlink_submits_total{status=\"none\"} 1"));
-    assert_true(has_line(&text, "scef_adapter_downlink_submits_total{status=\"other\"} 1"));
+    assert_true(has_line(&text, "scef_adapter_downlink_submits_total{scef=\"east\",status=\"201\"} 1"));
+    assert_true(has_line(&text, "scef_adapter_downlink_submits_total{scef=\"we\\\"st\",status=\"none\"} 1"));
+    assert_true(has_line(&text, "scef_adapter_downlink_submits_total{scef=\"east\",status=\"other\"} 1"));
     assert_int_equal(metric_get(&m, METRIC_FINALS, "expired"), 2);
     assert_int_equal(metric_get(&m, METRIC_FINALS, "failed"), 0);
+    assert_true(has_line(&text, "scef_adapter_scef_breaker_state{scef=\"east\"} 2"));
+    assert_int_equal(metric_get(&m, METRIC_SUBMITS, "201"), 5); /* of all SCEFs */
     buf_free(&text);
     metrics_free(&m);
 }
@@ -60,6 +64,13 @@ static void test_labels_are_bounded(void **state)
     assert_int_equal(m.families[METRIC_DROPPED].count, METRIC_LABELS_MAX);
     assert_int_equal(metric_get(&m, METRIC_DROPPED, "l0"), 1);
     assert_int_equal(metric_get(&m, METRIC_DROPPED, "other"), 1000 - METRIC_LABELS_MAX + 1);
+    for (int i = 0; i < 1000; i++) {
+        metric_scef_add(&m, METRIC_SUBMITS, labels[i], "200", 1);
+        metric_scef_add(&m, METRIC_SUBMITS, labels[i], "201", 1);
+    }
+    assert_int_equal(m.families[METRIC_SUBMITS].count, METRIC_VALUES_MAX);
+    assert_int_equal(metric_get(&m, METRIC_SUBMITS, "200"), METRIC_VALUES_MAX / 2);
+    assert_int_equal(metric_get(&m, METRIC_SUBMITS, "other"), 2000 - METRIC_VALUES_MAX + 1);
     metrics_free(&m);
 }
 

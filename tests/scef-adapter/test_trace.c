@@ -11,7 +11,7 @@
 static void check(const struct engine_event *e, const char *server, const char *want)
 {
     struct buf b = {0};
-    trace_format(&b, 1795159594120, e, server);
+    trace_format(&b, 1795159594120, e, server ? "east" : NULL, server);
     assert_bytes_str(buf_bytes(&b), want);
     buf_free(&b);
 }
@@ -27,7 +27,8 @@ static void test_lines(void **state)
                                  .message_id = 7,
                                  .reason = ""},
           "main",
-          "{\"ts_ms\":1795159594120,\"event\":\"to_server\",\"ext_id\":\"dev1@example.org\",\"server\":\"main\","
+          "{\"ts_ms\":1795159594120,\"event\":\"to_server\",\"ext_id\":\"dev1@example.org\",\"scef\":\"east\","
+          "\"server\":\"main\","
           "\"len\":9,"
           "\"type\":\"NON\",\"code\":\"0.01\",\"mid\":7,\"token\":\"a1b2\"}\n");
     check(
@@ -40,7 +41,11 @@ static void test_lines(void **state)
           NULL,
           "{\"ts_ms\":1795159594120,\"event\":\"submit_result\",\"status\":500,\"cause\":\"NO_PDN_CONNECTION\"}\n");
     check(&(struct engine_event){.kind = ENGINE_SERVER_STATE}, "main",
-          "{\"ts_ms\":1795159594120,\"event\":\"server_state\",\"server\":\"main\",\"up\":false}\n");
+          "{\"ts_ms\":1795159594120,\"event\":\"server_state\",\"scef\":\"east\",\"server\":\"main\",\"up\":false}\n");
+    check(&(struct engine_event){.kind = ENGINE_LEARNED,
+                                 .device_id = BYTES_LIT("dev1@example.org"),
+                                 .group_id = BYTES_LIT("g@x")},
+          NULL, "{\"ts_ms\":1795159594120,\"event\":\"learned\",\"ext_id\":\"dev1@example.org\",\"group\":\"g@x\"}\n");
     check(&(struct engine_event){.kind = ENGINE_DROPPED, .message = BYTES_LIT("zz"), .reason = "no CoAP"}, NULL,
           "{\"ts_ms\":1795159594120,\"event\":\"dropped\",\"len\":2,\"reason\":\"no CoAP\"}\n");
 }
@@ -53,7 +58,8 @@ static void test_any_identity(void **state)
         const uint8_t id[] = {(uint8_t)first, 0xed, 0xa0, 0x80, '"',  '\\', '\n',
                               0xf4,           0x90, 0x80, 0x80, 0xc3, 0xa9, 0xe2};
         struct buf b = {0};
-        trace_format(&b, 1, &(struct engine_event){.kind = ENGINE_UPLINK, .device_id = bytes_of(id, sizeof(id))}, NULL);
+        trace_format(&b, 1, &(struct engine_event){.kind = ENGINE_UPLINK, .device_id = bytes_of(id, sizeof(id))}, NULL,
+                     NULL);
         assert_ptr_equal(memchr(b.data, '\n', b.len), b.data + b.len - 1);
         json_t *j = json_loadb((const char *)b.data, b.len, JSON_ALLOW_NUL, NULL);
         assert_non_null(j);
@@ -70,11 +76,11 @@ static void test_file(void **state)
     assert_true(fd >= 0);
     struct trace *t;
     assert_int_equal(trace_open(path, &t), OK);
-    trace_event(t, 1, &(struct engine_event){.kind = ENGINE_UPLINK}, NULL);
+    trace_event(t, 1, &(struct engine_event){.kind = ENGINE_UPLINK}, NULL, NULL);
     assert_int_equal(read(fd, text, sizeof(text)), 0);
     assert_int_equal(trace_flush(t), 0);
     assert_int_equal(read(fd, text, sizeof(text)), strlen("{\"ts_ms\":1,\"event\":\"uplink\"}\n"));
-    trace_event(t, 2, &(struct engine_event){.kind = ENGINE_UPLINK}, NULL);
+    trace_event(t, 2, &(struct engine_event){.kind = ENGINE_UPLINK}, NULL, NULL);
     trace_close(t);
     assert_true(read(fd, text, sizeof(text)) > 0);
     close(fd);
@@ -88,8 +94,8 @@ static void test_disk_full(void **state)
     (void)state;
     struct trace *t;
     assert_int_equal(trace_open("/dev/full", &t), OK);
-    trace_event(t, 1, &(struct engine_event){.kind = ENGINE_UPLINK}, NULL);
-    trace_event(t, 1, &(struct engine_event){.kind = ENGINE_UPLINK}, NULL);
+    trace_event(t, 1, &(struct engine_event){.kind = ENGINE_UPLINK}, NULL, NULL);
+    trace_event(t, 1, &(struct engine_event){.kind = ENGINE_UPLINK}, NULL, NULL);
     assert_int_equal(trace_flush(t), 2);
     assert_int_equal(trace_flush(t), 0);
     trace_close(t);

@@ -7,6 +7,7 @@
 #include "base/timer_wheel.h"
 #include "sim/lwm2m_device.h"
 #include "sim/scef_model.h"
+#include "t8/nidd_notification.h"
 #include "tests/base/test.h"
 
 static uint32_t fleet_size = 500;
@@ -77,25 +78,18 @@ static void device_tells(void *ctx, const char *what, struct bytes message)
     u->gave_up += strcmp(what, "gave_up") == 0;
 }
 
-static void ue_deliver(void *ctx, uint32_t ue, struct bytes data)
+static void ue_deliver(void *ctx, uint32_t ue, struct bytes data, struct t8_rds_port port)
 {
+    (void)port;
     todo_add(ctx, TODO_DELIVER, ue, 0, data);
 }
 
-static void downlink_answer(void *ctx, uint64_t ref, int status, enum t8_cause cause, const struct nidd_downlink *d,
-                            uint64_t retransmission_ms)
+static void downlink_answer(void *ctx, uint64_t ref, const struct scef_answer *a, const struct nidd_downlink *d)
 {
     struct fleet *f = ctx;
-    (void)ref, (void)cause, (void)d, (void)retransmission_ms;
+    (void)ref, (void)d;
     f->answered++;
-    f->refused += status >= 300;
-}
-
-static void notify_delivery_status(void *ctx, uint64_t ref, const char *destination,
-                                   const struct nidd_delivery_status *s)
-{
-    (void)destination, (void)s;
-    todo_add(ctx, TODO_NOTIFIED, 0, ref, (struct bytes){0});
+    f->refused += a->http_status >= 300;
 }
 
 /* The AS: registers get 2.01 and are then observed, everything else that is confirmable gets 2.04. It looks only at the
@@ -130,13 +124,18 @@ static void as_receives(struct fleet *f, struct ue *u, struct bytes m)
     }
 }
 
-static void notify_uplink(void *ctx, uint64_t ref, const char *destination, const struct nidd_uplink *n)
+static void notify(void *ctx, uint64_t ref, const struct scef_notification *n)
 {
     struct fleet *f = ctx;
-    (void)destination;
-    unsigned long index = strtoul((const char *)n->id.external_id.data + 3, NULL, 10);
+    struct nidd_notification told;
+    struct t8_problem problem;
+    assert_int_equal(nidd_notification_decode(n->body, &told, &problem), OK);
     todo_add(f, TODO_NOTIFIED, 0, ref, (struct bytes){0});
-    as_receives(f, &f->ues[index], n->data);
+    if (told.kind == NIDD_NOTIFICATION_UPLINK) {
+        unsigned long index = strtoul((const char *)told.uplink.id.external_id.data + 3, NULL, 10);
+        as_receives(f, &f->ues[index], told.uplink.data);
+    }
+    nidd_notification_release(&told);
 }
 
 static void nas_event(void *ctx, uint32_t ue, bool mo, struct bytes data, const char *what)
@@ -189,7 +188,11 @@ static void fleet_new(struct fleet *f, uint64_t seed)
     struct scef_options o;
     scef_options_default(&o);
     o.seed = seed;
-    struct scef_ports ports = {f, ue_deliver, downlink_answer, notify_uplink, notify_delivery_status, nas_event};
+    struct scef_ports ports = {.ctx = f,
+                               .ue_deliver = ue_deliver,
+                               .downlink_answer = downlink_answer,
+                               .notify = notify,
+                               .nas_event = nas_event};
     *f = (struct fleet){.now_ms = START_MS};
     the_fleet = f;
     timer_wheel_init(&f->wheel, START_MS);
@@ -208,8 +211,7 @@ static void fleet_new(struct fleet *f, uint64_t seed)
         assert_int_equal(scef_subscriber_add(f->scef, &s), OK);
         struct nidd_configuration out,
             c = {.id = {.external_id = bytes_of_str(id)}, .notification_destination = BYTES_LIT("http://as/")};
-        enum t8_cause cause;
-        assert_int_equal(scef_configuration_create(f->scef, START_MS, BYTES_LIT("as1"), &c, &out, &cause), 201);
+        assert_int_equal(scef_configuration_create(f->scef, START_MS, BYTES_LIT("as1"), &c, &out).http_status, 201);
         snprintf(u->configuration, sizeof u->configuration, "c%u", i + 1);
         struct lwm2m_device_options d;
         lwm2m_device_options_default(&d);

@@ -30,7 +30,7 @@ static int tear_down(void **state)
 
 static int patch(struct nidd_configuration_patch p, struct nidd_configuration *out)
 {
-    return scef_configuration_patch(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &p, out);
+    return scef_configuration_patch(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &p, out).http_status;
 }
 
 static void listed(void **state)
@@ -74,7 +74,7 @@ static void patched(void **state)
     assert_int_equal(c.duration_ms, 0);
     scef_test_run(&t, end_ms + 1);
     assert_int_equal(patch((struct nidd_configuration_patch){0}, &c), 200); /* it is there */
-    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")), 204);
+    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")).http_status, 204);
     assert_int_equal(patch((struct nidd_configuration_patch){0}, &c), 404);
 }
 
@@ -107,7 +107,7 @@ static void conflict(void **state)
     assert_int_equal(scef_test_configure(&t, "as1", "dev1@x", NULL, &c), 409);
     assert_int_equal(scef_test_configure(&t, "as1", NULL, "491", &c), 409); /* the same user */
     assert_int_equal(scef_test_configure(&t, "as2", "dev1@x", NULL, &c), 201);
-    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")), 204);
+    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")).http_status, 204);
     assert_int_equal(scef_test_configure(&t, "as1", "dev1@x", NULL, &c), 201);
 }
 

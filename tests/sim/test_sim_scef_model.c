@@ -56,7 +56,7 @@ static void configurations(void **state)
     assert_int_equal(c.maximum_packet_size_bits, 10864);
     assert_int_equal(c.status, T8_NIDD_ACTIVE);
     assert_true(c.has_supported_features);
-    assert_int_equal(c.supported_features, 0); /* the intersection */
+    assert_int_equal(c.supported_features, 0x8c); /* the intersection */
 
     assert_int_equal(scef_test_configure(&t, "as1", "dev1@x", NULL, &c), 201); /* again: the same */
     assert_bytes_str(c.self, "/3gpp-nidd/v1/as1/configurations/c1");
@@ -68,13 +68,13 @@ static void configurations(void **state)
     assert_int_equal(scef_test_configure(&t, "as1", NULL, NULL, &c), 403);
     assert_int_equal(scef_totals_of(t.model)->configurations, 2);
 
-    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &c), 200);
+    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &c).http_status, 200);
     assert_bytes_str(c.notification_destination, "http://as/t8");
-    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as2"), BYTES_LIT("c1"), &c), 404);
-    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c9"), &c), 404);
-    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as2"), BYTES_LIT("c1")), 404);
-    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")), 204);
-    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")), 404);
+    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as2"), BYTES_LIT("c1"), &c).http_status, 404);
+    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c9"), &c).http_status, 404);
+    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as2"), BYTES_LIT("c1")).http_status, 404);
+    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")).http_status, 204);
+    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")).http_status, 404);
 }
 
 static void configuration_ends_by_its_duration(void **state)
@@ -83,15 +83,16 @@ static void configuration_ends_by_its_duration(void **state)
     struct nidd_configuration out, c = {.id = {.external_id = BYTES_LIT("dev1@x")},
                                         .notification_destination = BYTES_LIT("http://as/"),
                                         .duration_ms = t.now_ms + 10000};
-    enum t8_cause cause;
-    assert_int_equal(scef_configuration_create(t.model, t.now_ms, BYTES_LIT("as1"), &c, &out, &cause), 201);
+    assert_int_equal(scef_configuration_create(t.model, t.now_ms, BYTES_LIT("as1"), &c, &out).http_status, 201);
     assert_int_equal(out.duration_ms, c.duration_ms);
     scef_test_run(&t, c.duration_ms - 1);
-    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &out), 200);
+    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &out).http_status,
+                     200);
     scef_test_run(&t, c.duration_ms);
-    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &out), 404);
+    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &out).http_status,
+                     404);
     assert_int_equal(t.notifications, 0); /* silently */
-    assert_int_equal(scef_configuration_create(t.model, t.now_ms, BYTES_LIT("as1"), &c, &out, &cause), 400);
+    assert_int_equal(scef_configuration_create(t.model, t.now_ms, BYTES_LIT("as1"), &c, &out).http_status, 400);
 }
 
 static void order_of_checks(void **state)
@@ -212,7 +213,7 @@ static void deleted_with_its_buffer(void **state)
     scef_test_post(&t, 1, "c1", "a", 60);
     scef_test_post(&t, 2, "c1", "b", 60);
     scef_ue_wake(t.model, t.now_ms, 0); /* "a" is on the radio */
-    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")), 204);
+    assert_int_equal(scef_configuration_delete(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1")).http_status, 204);
     scef_test_run(&t, t.now_ms + 100000);
     assert_int_equal(t.delivered, 1);
     assert_int_equal(t.notifications, 0);
@@ -365,9 +366,9 @@ static void restart_loses_the_buffer(void **state)
     scef_test_run(&t, t.now_ms + 100000);
     assert_int_equal(t.delivered, 1);
     assert_int_equal(t.notifications, 2);
-    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &c), 200);
+    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &c).http_status, 200);
     scef_restart(t.model, t.now_ms, true);
-    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &c), 404);
+    assert_int_equal(scef_configuration_get(t.model, t.now_ms, BYTES_LIT("as1"), BYTES_LIT("c1"), &c).http_status, 404);
     assert_int_equal(scef_test_configure(&t, "as1", "dev1@x", NULL, &c), 201);
     assert_bytes_str(c.self, "/3gpp-nidd/v1/as1/configurations/c2"); /* another one */
 }

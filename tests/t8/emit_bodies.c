@@ -370,6 +370,10 @@ static void monitoring(void)
             MONITORING_TYPE_BIT(MONITORING_ROAMING_STATUS) | MONITORING_TYPE_BIT(MONITORING_PDN_CONNECTIVITY_STATUS),
     };
     EMIT(MONITORING, "MonitoringEventSubscription", "request", monitoring_subscription_encode, &full);
+    struct bytes members[] = {BYTES_LIT("a@b"), BYTES_LIT("c@d")}, phones[] = {BYTES_LIT("491")};
+    full.added_external_ids = full.excluded_external_ids = (struct t8_texts){members, 2};
+    full.added_msisdns = full.excluded_msisdns = (struct t8_texts){phones, 1};
+    EMIT(MONITORING, "MonitoringEventSubscription", "request", monitoring_subscription_encode, &full);
     full.self = SELF;
     full.report = reports[2];
     full.report.present = true;

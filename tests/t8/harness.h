@@ -26,7 +26,7 @@ struct raw_step {
     enum raw_then then;
 };
 
-#define RAW_MAX_REQUESTS 32
+#define RAW_MAX_REQUESTS 128
 
 struct raw_server {
     struct loop *loop;

@@ -146,18 +146,18 @@ static void http_handler(void *ctx, struct http_exchange *x)
     http_reply(x, &(struct http_reply){.status = 204});
 }
 
-static enum scs_verdict on_uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
+static enum scs_verdict on_uplink(void *ctx, struct scs_sender from, const struct nidd_uplink *u, enum error *err)
 {
-    (void)ctx, (void)x, (void)err;
+    (void)ctx, (void)from, (void)err;
     if (u->data.len == 0)
         abort();
     count_request();
     return SCS_ACCEPTED;
 }
 
-static void on_counted(void *ctx, enum error err)
+static void on_counted(void *ctx, int kind, enum error err)
 {
-    (void)ctx;
+    (void)ctx, (void)kind;
     if (err) {
         fprintf(stderr, "refused: %s\n", error_text(err));
         abort();
@@ -166,7 +166,7 @@ static void on_counted(void *ctx, enum error err)
 
 static void callbacks_handler(void *ctx, struct http_exchange *x)
 {
-    scs_callbacks_handle(ctx, x);
+    scs_callbacks_handle(ctx, x, SCS_PATH_ANY);
 }
 
 static void on_stop(void *ctx)

@@ -314,6 +314,51 @@ static void too_large_bodies(void **state)
     stop(&f);
 }
 
+/* All bodies together have a bound: who finds no room is asked to come again, and there is room when others are done.
+ */
+static void bodies_are_bounded_together(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    const struct http_server_options o = {
+        "127.0.0.1", 0, MAX_BODY, 100, 30, .tls = {.ca_file = NULL}, .max_bodies_bytes = 2 * MAX_BODY};
+    assert_int_equal(loop_init(&f.l), OK);
+    assert_int_equal(http_server_new(&f.l, &o, handler, &f, &f.s), OK);
+    f.port = http_server_port(f.s);
+    f.late = true;
+    char *body = calloc(1, MAX_BODY + 1);
+    memset(body, 'x', MAX_BODY);
+    int holders[2];
+    for (size_t i = 0; i < 2; i++) { /* waiting for their answers */
+        holders[i] = raw_connect(f.port);
+        send_post(holders[i], body);
+        harness_wait(&f.l, &f.requests, i + 1);
+    }
+    int fd = raw_connect(f.port);
+    send_post(fd, "{}");
+    const char *answer = raw_receive(&f.l, fd, "}");
+    assert_begins(answer, "HTTP/1.1 503");
+    assert_has(answer, "Retry-After:");
+    assert_has(answer, "INSUFFICIENT_RESOURCES");
+    assert_int_equal(f.requests, 2);
+    http_reply(f.exchanges[0], &(struct http_reply){.status = 204});
+    assert_begins(raw_receive(&f.l, holders[0], "\r\n\r\n"), "HTTP/1.1 204");
+    f.late = false;
+    send_post(fd, "{}");
+    assert_begins(raw_receive(&f.l, fd, "\r\n\r\n"), "HTTP/1.1 204");
+    close(holders[1]); /* with its answer still owed: its body counts until then */
+    http_reply(f.exchanges[1], &(struct http_reply){.status = 204});
+    harness_pump(&f.l, 20);
+    for (size_t i = 0; i < 2; i++) {
+        send_post(fd, body);
+        assert_begins(raw_receive(&f.l, fd, "\r\n\r\n"), "HTTP/1.1 204");
+    }
+    close(holders[0]);
+    close(fd);
+    free(body);
+    stop(&f);
+}
+
 static void nonsense(void **state)
 {
     (void)state;
@@ -519,6 +564,7 @@ int main(void)
         cmocka_unit_test(late_answers),
         cmocka_unit_test(client_leaves_before_its_answer),
         cmocka_unit_test(too_large_bodies),
+        cmocka_unit_test(bodies_are_bounded_together),
         cmocka_unit_test(nonsense),
         cmocka_unit_test(slow_senders_are_ended_and_others_served),
         cmocka_unit_test(connections_are_bounded),

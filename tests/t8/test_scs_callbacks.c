@@ -17,9 +17,11 @@ struct fixture {
     /* the sink */
     size_t uplinks, delivery_statuses, configuration_statuses, counted;
     enum error last_counted;
+    int last_kind;
+    enum scs_callback_path path;
     enum scs_verdict verdict;
     enum error refusal;
-    struct http_exchange *later;
+    struct scs_sender later;
     char ext_id[64];
     char link[128];
     size_t data_len;
@@ -38,14 +40,14 @@ static void keep(char *out, size_t size, struct bytes text)
     snprintf(out, size, "%.*s", (int)text.len, (const char *)text.data);
 }
 
-static enum scs_verdict on_uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
+static enum scs_verdict on_uplink(void *ctx, struct scs_sender from, const struct nidd_uplink *u, enum error *err)
 {
     struct fixture *f = ctx;
     f->uplinks++;
     keep(f->ext_id, sizeof f->ext_id, u->id.external_id.len ? u->id.external_id : u->id.msisdn);
     keep(f->link, sizeof f->link, t8_link_tail(u->nidd_configuration));
     f->data_len = u->data.len;
-    f->later = x;
+    f->later = from;
     *err = f->refusal;
     return f->verdict;
 }
@@ -70,9 +72,10 @@ static enum scs_verdict on_configuration_status(void *ctx, const struct nidd_con
     return f->verdict;
 }
 
-static void on_counted(void *ctx, enum error err)
+static void on_counted(void *ctx, int kind, enum error err)
 {
     struct fixture *f = ctx;
+    f->last_kind = kind;
     f->counted++;
     f->last_counted = err;
 }
@@ -80,7 +83,7 @@ static void on_counted(void *ctx, enum error err)
 static void handler(void *ctx, struct http_exchange *x)
 {
     struct fixture *f = ctx;
-    scs_callbacks_handle(&f->sink, x);
+    scs_callbacks_handle(&f->sink, x, f->path);
 }
 
 static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http_answer *a)
@@ -98,7 +101,11 @@ static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http
 static void start(struct fixture *f)
 {
     *f = (struct fixture){0};
-    f->sink = (struct scs_callbacks_sink){f, on_uplink, on_delivery_status, on_configuration_status, on_counted};
+    f->sink = (struct scs_callbacks_sink){.ctx = f,
+                                          .uplink = on_uplink,
+                                          .delivery_status = on_delivery_status,
+                                          .configuration_status = on_configuration_status,
+                                          .counted = on_counted};
     const struct http_server_options so = {"127.0.0.1", 0, T8_MAX_BODY_BYTES, 100, 30, .tls = {.ca_file = NULL}};
     const struct http_client_options co = {2000, 3000, 4, 65536, .tls = {.ca_file = NULL}};
     assert_int_equal(loop_init(&f->l), OK);
@@ -251,7 +258,7 @@ static void refusals(void **state)
     assert_string_equal(f.ext_id, "a@B");
 
     struct buf big = {0};
-    while (big.len < 1 << 20)
+    while (big.len <= T8_MAX_BODY_BYTES)
         buf_add_str(&big, "0123456789abcdef");
     size_t before = f.answers;
     send_as(&f, "POST", "application/json", buf_bytes(&big));

@@ -2,7 +2,7 @@
 #include "tests/base/test.h"
 
 #include "t8/nidd.h"
-#include "t8/nidd_configuration_list.h"
+#include "t8/json_list.h"
 #include "t8/nidd_configuration_patch.h"
 
 #define AT_7    "2026-11-20T07:00:00Z"
@@ -43,6 +43,11 @@ static void patch_written(void **state)
         buf_free(&out);
     }
     struct buf out = {0};
+    struct t8_rds_port ports[] = {{true, 1, 2}, {true, 15, 0}};
+    const struct nidd_configuration_patch with_ports = {.rds_ports = ports, .rds_ports_count = 2};
+    assert_int_equal(nidd_configuration_patch_encode(&with_ports, &out), OK);
+    assert_bytes_str(buf_bytes(&out), "{\"rdsPorts\":[{\"portUE\":1,\"portSCEF\":2},{\"portUE\":15,\"portSCEF\":0}]}");
+    buf_reset(&out);
     const struct nidd_configuration_patch bad = {.notification_destination = BYTES_LIT("\xff")};
     assert_int_equal(nidd_configuration_patch_encode(&bad, &out), ERR_MEMBER_TYPE);
     assert_int_equal(out.len, 0);
@@ -66,9 +71,11 @@ static void patch_refused(void **state)
         {"{\"notificationDestination\":null}", ERR_MEMBER_TYPE, "/notificationDestination"},
         {"{\"notificationDestination\":\"\"}", ERR_MEMBER_TYPE, "/notificationDestination"},
         {"{\"rdsPorts\":{}}", ERR_MEMBER_TYPE, "/rdsPorts"},
+        {"{\"rdsPorts\":[]}", ERR_MEMBER_TYPE, "/rdsPorts"},
+        {"{\"rdsPorts\":null}", ERR_MEMBER_TYPE, "/rdsPorts"},
+        {"{\"rdsPorts\":[{\"portUE\":1}]}", ERR_MEMBER_MISSING, "/rdsPorts/0/portSCEF"},
         {"{\"externalId\":\"a@b\"}", ERR_MEMBER_TYPE, "/externalId"},
         {"{\"duration\":null,\"status\":\"ACTIVE\"}", ERR_MEMBER_TYPE, "/status"},
-        {"{\"colour\":\"red\"}", ERR_MEMBER_TYPE, ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct nidd_configuration_patch c;
@@ -82,11 +89,15 @@ static void patch_refused(void **state)
     struct t8_problem p;
     assert_int_equal(
         nidd_configuration_patch_decode(
-            BYTES_LIT("{\"vendorSpecific-012951\":{\"a\":[1]},\"rdsPorts\":[],\"reliableDataService\":null,"
-                      "\"pdnEstablishmentOption\":\"OF_A_LATER_RELEASE\"}"),
+            BYTES_LIT("{\"vendorSpecific-012951\":{\"a\":[1]},\"rdsPorts\":[{\"portUE\":3,\"portSCEF\":4}],"
+                      "\"reliableDataService\":null,"
+                      "\"pdnEstablishmentOption\":\"OF_A_LATER_RELEASE\",\"colour\":\"red\",\"ofRel19\":{\"a\":[]}}"),
             &c, &p),
         OK);
-    assert_true(c.has_rds_ports && c.has_reliable_data_service && !c.reliable_data_service && c.has_pdn_option);
+    assert_int_equal(c.rds_ports_count, 1);
+    assert_int_equal(c.rds_ports[0].ue, 3);
+    assert_int_equal(c.rds_ports[0].scef, 4);
+    assert_true(c.has_reliable_data_service && !c.reliable_data_service && c.has_pdn_option);
     assert_int_equal(c.pdn_option, T8_PDN_UNSET);
     nidd_configuration_patch_release(&c);
 }
@@ -117,11 +128,10 @@ static void lists(void **state)
         {"[{\"self\":\"/a\"}]{\"self\":\"/b\"}", "/a "},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct nidd_configuration_list l;
+        struct t8_list l;
         struct bytes element;
         struct buf selves = {0};
-        for (nidd_configuration_list_begin(&l, bytes_of_str(rows[i].body));
-             nidd_configuration_list_next(&l, &element);) {
+        for (t8_list_begin(&l, bytes_of_str(rows[i].body)); t8_list_next(&l, &element);) {
             struct nidd_configuration c;
             if (nidd_configuration_decode(element, &c) != OK)
                 continue;
@@ -140,17 +150,17 @@ static void long_list(void **state)
 {
     (void)state;
     struct buf body = {0};
-    struct nidd_configuration_list l;
+    struct t8_list l;
     struct bytes element;
     unsigned count = 0;
-    for (unsigned i = 0; i < 5000; i++)
+    for (unsigned i = 0; i < 50000; i++)
         buf_addf(&body, "%s{\"self\":\"/as/configurations/c%u\",\"externalId\":\"dev%u@example.org\"}", i ? "," : "[",
                  i, i);
     buf_add_u8(&body, ']');
     assert_true(body.len > T8_MAX_BODY_BYTES);
-    for (nidd_configuration_list_begin(&l, buf_bytes(&body)); nidd_configuration_list_next(&l, &element);)
+    for (t8_list_begin(&l, buf_bytes(&body)); t8_list_next(&l, &element);)
         count++;
-    assert_int_equal(count, 5000);
+    assert_int_equal(count, 50000);
     buf_free(&body);
 }
 

@@ -30,7 +30,11 @@ static void tails(void **state)
         {"/as1/configurations/", ""},
         {"/as1/configurations", ""},
         {"/as1/configurations//c7", ""},
-        {"/as1/transactions/t1", ""},
+        {"https://h/3gpp-device-triggering/v1/as1/transactions/t1", "/as1/transactions/t1"},
+        {"/as1/subscriptions/s1", "/as1/subscriptions/s1"},
+        {"/as1/things/t1", ""},
+        {"/subscriptions/configurations/c7", "/subscriptions/configurations/c7"},
+        {"/as1/configurations/configurations", "/as1/configurations/configurations"},
         {"http://h/?/as1/configurations/c7", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "t8/nidd_notification.h"
-#include "t8/scef_server.h"
+#include "t8/scef_nidd_server.h"
 #include "t8/scs_callbacks.h"
 #include "t8/scs_client.h"
 
@@ -78,7 +78,7 @@ static void codecs_once(void)
     buf_free(&b);
 
     const struct t8_link_base base = {.origin = BYTES_LIT("http://h"), .api_path = BYTES_LIT("/3gpp-nidd/v1")};
-    const struct nidd_answer a = {
+    const struct t8_answer a = {
         .http_status = 201,
         .body = BYTES_LIT("{\"self\":\"\\/x\",\"data\":\"AQID\",\"deliveryStatus\":\"BUFFERING\"}"),
         .location = BYTES_LIT("http://h/3gpp-nidd/v1/as1/configurations/c7/downlink-data-deliveries/d9"),
@@ -158,35 +158,36 @@ static void codecs(void **state)
 
 struct fixture {
     struct scs_callbacks_sink callbacks;
-    struct scef_server_sink scef;
+    struct scef_nidd_sink nidd;
+    struct scef_server scef;
     size_t done;
 };
 
-static void on_create(void *ctx, struct bytes scs_as_id, const struct nidd_configuration *c,
-                      struct scef_configuration_answer *a)
+static void on_create(void *ctx, const struct scef_path *path, const struct nidd_configuration *c, struct scef_reply *a)
 {
-    (void)ctx, (void)scs_as_id;
-    *a = (struct scef_configuration_answer){.http_status = 201, .configuration = *c};
+    (void)ctx, (void)path;
+    a->status = 201;
+    a->configuration = *c;
     a->configuration.self = BYTES_LIT("/3gpp-nidd/v1/as1/configurations/c7");
 }
 
-static void on_downlink(void *ctx, struct http_exchange *x, struct bytes scs_as_id, struct bytes configuration_id,
-                        const struct nidd_downlink *d)
+static void on_downlink(void *ctx, struct http_exchange *x, const struct scef_path *path, const struct nidd_downlink *d,
+                        struct scef_reply *a)
 {
-    (void)ctx, (void)scs_as_id, (void)configuration_id;
-    const struct scef_downlink_answer a = {.http_status = 200, .downlink = *d};
-    scef_server_downlink_answer(x, &a);
+    (void)ctx, (void)x, (void)path;
+    a->status = 200;
+    a->delivery = *d;
 }
 
-static enum scs_verdict on_uplink(void *ctx, struct http_exchange *x, const struct nidd_uplink *u, enum error *err)
+static enum scs_verdict on_uplink(void *ctx, struct scs_sender from, const struct nidd_uplink *u, enum error *err)
 {
-    (void)ctx, (void)x, (void)u, (void)err;
+    (void)ctx, (void)from, (void)u, (void)err;
     return SCS_ACCEPTED;
 }
 
-static void on_counted(void *ctx, enum error err)
+static void on_counted(void *ctx, int kind, enum error err)
 {
-    (void)ctx, (void)err;
+    (void)ctx, (void)kind, (void)err;
 }
 
 static void handler(void *ctx, struct http_exchange *x)
@@ -198,7 +199,7 @@ static void handler(void *ctx, struct http_exchange *x)
                                            .content_type = "application/json",
                                            .body = BYTES_LIT("{\"access_token\":\"a1\",\"expires_in\":60}")});
     else if (strcmp(path, "/cb") == 0)
-        scs_callbacks_handle(&f->callbacks, x);
+        scs_callbacks_handle(&f->callbacks, x, SCS_PATH_ANY);
     else
         scef_server_handle(&f->scef, x);
 }
@@ -253,7 +254,8 @@ static void shells_once(const char *secret_file)
 {
     struct loop l;
     struct fixture f = {.callbacks = {.uplink = on_uplink, .counted = on_counted},
-                        .scef = {.configuration_create = on_create, .downlink = on_downlink}};
+                        .nidd = {.configuration_create = on_create, .delivery_create = on_downlink}};
+    f.scef.nidd = &f.nidd;
     struct http_server *s = NULL;
     struct http_client *c = NULL;
     struct scs_client *scs = NULL;

@@ -1,4 +1,4 @@
-#include "t8/nidd_configuration_list.h"
+#include "t8/json_list.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ static void skip_blanks(struct bytes *b)
         *b = bytes_from(*b, 1);
 }
 
-void nidd_configuration_list_begin(struct nidd_configuration_list *l, struct bytes body)
+void t8_list_begin(struct t8_list *l, struct bytes body)
 {
     if (body.len >= 3 && memcmp(body.data, "\xef\xbb\xbf", 3) == 0)
         body = bytes_from(body, 3);
@@ -54,7 +54,7 @@ static size_t value_len(struct bytes b)
     return 0;
 }
 
-bool nidd_configuration_list_next(struct nidd_configuration_list *l, struct bytes *element)
+bool t8_list_next(struct t8_list *l, struct bytes *element)
 {
     for (;;) {
         while (l->rest.len && (is_blank(l->rest.data[0]) || (l->array && l->rest.data[0] == ',')))
