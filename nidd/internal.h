@@ -65,13 +65,15 @@ enum configuration_state {
 struct configuration {
     handle h; /* the reference of its requests */
     char *link;
-    char *websocket_uri;  /* in use; NULL: none */
-    struct list node;     /* in its SCEF's line, or among those to be found */
-    struct timer timer;   /* ACTIVE: its renewal; WAITING, REFUSED: the next try */
-    struct device *users; /* by next_user; a group's from the start on, and then only those in the configuration file */
-    struct group *group;  /* NULL: of the one device */
-    uint64_t end_ms;      /* UTC; 0 = for ever */
-    uint32_t pause_ms;    /* after the next failure */
+    char *websocket_uri; /* in use; NULL: none */
+    struct list node;    /* in its SCEF's line, or among those to be found */
+    struct timer timer;  /* ACTIVE: its renewal; WAITING, REFUSED: the next try */
+    union {
+        struct device *device;
+        struct group *group; /* when is_groups */
+    } of;
+    uint64_t end_ms;            /* UTC; 0 = for ever */
+    uint32_t pause_ms;          /* after the next failure */
     uint32_t packet_size_bytes; /* 0 = not told */
     uint32_t scef;
     uint16_t refused_status;       /* FINDING: how the creation was refused */
@@ -82,6 +84,7 @@ struct configuration {
     uint8_t link_age;              /* counts the links */
     bool destination_differs : 1;  /* the SCEF notifies somebody else */
     bool end_checked : 1;          /* its end has passed, and yet it is there */
+    bool is_groups : 1;            /* not of one device */
     bool doubted : 1;              /* asked after for one device's sake */
     bool unchangeable : 1;         /* neither PATCH nor DELETE: nothing can be done before its end */
     uint8_t destination_tries : 2; /* how often that was to be changed, since the SCEF has last shown ours */
@@ -94,6 +97,7 @@ struct group {
     char *id;     /* NUL-terminated, and the index of the SCEF in four bytes behind */
     uint64_t seq; /* 0: of a group, `id` is its identifier; else of something before, `id` says whose */
     struct configuration *configuration;
+    struct device *users;      /* by next_user; from the start on, and then only those that are served */
     struct list leftover_node; /* among those that serve nobody */
     struct storing storing;    /* of its record */
     uint32_t index;            /* ENGINE_NONE: it serves nobody */
@@ -497,6 +501,25 @@ void configuration_moved(struct engine *e, struct configuration *c, struct bytes
 void configuration_timer(struct engine *e, struct configuration *c);
 
 /* ---- configuration_object.c */
+static inline struct group *configuration_group(const struct configuration *c)
+{
+    return c->is_groups ? c->of.group : NULL;
+}
+static inline void configuration_set_group(struct configuration *c, struct group *g)
+{
+    c->is_groups = true;
+    c->of.group = g;
+}
+static inline void configuration_set_device(struct configuration *c, struct device *d)
+{
+    c->is_groups = false;
+    c->of.device = d;
+}
+/* Those that use it, by next_user. */
+static inline struct device *configuration_users(const struct configuration *c)
+{
+    return c->is_groups ? c->of.group->users : c->of.device;
+}
 struct configuration *configuration_new(struct engine *e, uint32_t scef);    /* NULL: no memory */
 void configuration_free(struct engine *e, struct configuration *c);          /* NULL is fine; no record is touched */
 void configuration_websocket_end(struct engine *e, struct configuration *c); /* it is used no more, if it was */
@@ -527,12 +550,12 @@ bool configuration_list_is_recent(const struct engine *e, uint32_t scef);
 /* ---- group.c */
 static inline bool configuration_is_foreign(const struct configuration *c)
 {
-    return c->group && c->group->foreign;
+    return c->is_groups && c->of.group->foreign;
 }
 /* Does it serve anybody, or does it wait to be deleted? */
 static inline bool configuration_serves(const struct configuration *c)
 {
-    return c->group ? c->group->index != ENGINE_NONE : c->users->routed;
+    return c->is_groups ? c->of.group->index != ENGINE_NONE : c->of.device->routed;
 }
 void group_put(struct engine *e, struct group *g); /* writes its record */
 /* A group that has ended, its configuration and its record with it. */
