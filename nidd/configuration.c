@@ -1,6 +1,6 @@
 /* The NIDD configurations' life at the SCEF (TS 29.122 clause 4.4.5.2): found again, made, renewed, changed, made anew
  * when lost; each of one device, or of a group. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* The requests of NIDD configurations (TS 29.122 clause 4.4.5.2), and when they are made. Each SCEF has its own line
  * and window, so that a start with many devices is no flood, and a SCEF that is down holds up no other. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 /* ---- the line */
 

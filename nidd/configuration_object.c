@@ -1,5 +1,5 @@
 /* What a NIDD configuration is, whosever it is: its memory and record, its link, its state, what is told of it. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Devices: who they are, whether they can be reached now. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Groups, and the records of configurations that stand in no device's: a group's own, and those that serve nobody any
  * more and wait to be deleted. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>

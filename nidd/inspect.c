@@ -1,5 +1,5 @@
 /* What admin and tests may see. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Devices that are learned: an uplink of somebody unknown that names a group's configuration (the SCEF has checked that
  * the UE is of that group) makes it one of ours, if the group allows. Nothing of it is relayed before its record is
  * stored: a server that had seen its address would take whoever gets it after a crash for the same device. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>

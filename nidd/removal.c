@@ -2,7 +2,7 @@
  * SCEF, those of devices, of groups, and what is left of devices and groups that have another one now. The records of
  * devices stay, without a link: the address of a device is never given to another one, and one that comes back has its
  * own again. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 static bool has_link(const struct device *d)
 {

@@ -1,5 +1,5 @@
 /* Set-up: servers, SCEFs, what was stored, the devices of the configuration file, the start. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* A downlink's way through the SCEF: when it is submitted, and what each answer and report of the network makes of it
  * (TS 29.122 clause 4.4.5.3). */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 
