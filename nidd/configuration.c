@@ -1,9 +1,13 @@
 /* The NIDD configurations' life at the SCEF (TS 29.122 clause 4.4.5.2): found again, made, renewed, changed, made anew
  * when lost; each of one device, or of a group. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
+
+#include <stdlib.h>
 
 #define RENEW_AGAIN_MIN_MS  1000
 #define RENEW_MARGIN_MAX_MS (24 * 3600 * UINT64_C(1000))
+/* By PATCH, then by making it anew. A SCEF that shows another URL even then writes ours in its own way. */
+#define DESTINATION_TRIES   2
 
 /* ---- renewal */
 
@@ -32,8 +36,8 @@ static void renew_later(struct engine *e, struct configuration *c)
         return;
     if (c->unchangeable)
         renew_at(e, c, c->end_ms > e->now_ms ? c->end_ms - e->now_ms : e->o.retry_max_ms);
-    else if (c->destination_differs)
-        configuration_line_up_as(e, c, CONFIGURATION_CHANGING); /* until then uplinks go elsewhere */
+    else if (c->destination_differs && c->destination_tries < DESTINATION_TRIES) /* until then uplinks go elsewhere */
+        configuration_line_up_as(e, c, c->destination_tries++ ? CONFIGURATION_REPLACING : CONFIGURATION_CHANGING);
     else if (c->end_ms)
         renew_at(e, c, c->end_checked ? configuration_own_pause(e, c) : 0);
 }
@@ -66,6 +70,7 @@ void configuration_timer(struct engine *e, struct configuration *c)
 static void forget_link(struct engine *e, struct configuration *c)
 {
     timer_stop(&e->timers, &c->timer);
+    configuration_websocket_end(e, c);
     (void)configuration_set_link(c, NULL);
     c->link_age++;
     c->packet_size_bytes = 0;
@@ -116,14 +121,14 @@ void configuration_doubted(struct engine *e, struct configuration *c)
 
 static void users_flow(struct engine *e, struct configuration *c)
 {
-    for (struct device *d = c->users; d; d = d->next_user)
+    for (struct device *d = configuration_users(c); d; d = d->next_user)
         downlink_flow(e, d);
 }
 
 /* Whatever held them up before: it works now. */
 static void users_begin(struct engine *e, struct configuration *c)
 {
-    for (struct device *d = c->users; d; d = d->next_user) {
+    for (struct device *d = configuration_users(c); d; d = d->next_user) {
         timer_stop(&e->timers, &d->flow_timer);
         device_heard(e, d);
     }
@@ -132,7 +137,7 @@ static void users_begin(struct engine *e, struct configuration *c)
 
 static void users_fail(struct engine *e, struct configuration *c, const char *reason, enum t8_cause cause)
 {
-    for (struct device *d = c->users; d; d = d->next_user)
+    for (struct device *d = configuration_users(c); d; d = d->next_user)
         downlink_fail_requests(e, d, reason, cause);
 }
 
@@ -173,6 +178,23 @@ static void note(struct engine *e, struct configuration *c, const struct nidd_co
     c->supported_features = (uint16_t)(r->supported_features & s->supported_features);
     if (s->notification_destination && r->notification_destination.len)
         c->destination_differs = !bytes_equal(r->notification_destination, bytes_of_str(s->notification_destination));
+    if (!c->destination_differs)
+        c->destination_tries = 0;
+}
+
+/* Where the SCEF sends the notifications instead. One that is not shown stays: bodies are often incomplete. */
+static void websocket_note(struct engine *e, struct configuration *c, struct bytes uri)
+{
+    bool same = c->websocket_uri && bytes_equal(bytes_of_str(c->websocket_uri), uri);
+    if (uri.len == 0 || same || !e->ports.websocket_begin)
+        return;
+    char *copy = bytes_dup_str(uri);
+    if (!copy || !e->ports.websocket_begin(e->ports.ctx, c->scef, uri)) {
+        free(copy);
+        return;
+    }
+    configuration_websocket_end(e, c);
+    c->websocket_uri = copy;
 }
 
 static void active(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r,
@@ -193,13 +215,14 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     if (changed)
         configuration_put(e, c);
     note(e, c, r);
+    websocket_note(e, c, r->websocket_uri);
     configuration_set_state(e, c, CONFIGURATION_ACTIVE);
     c->cause = T8_CAUSE_NONE;
     if (!c->end_checked) /* else it is on its last legs, and asked after more and more seldom */
         c->pause_ms = (uint32_t)e->o.retry_min_ms;
     configuration_tell(e, c, reason, r->http_status, r->cause);
     renew_later(e, c);
-    if (was_usable && c->group)
+    if (was_usable && c->is_groups)
         users_flow(e, c); /* a group that is asked after for one device's sake is no news to the others */
     else
         users_begin(e, c);
@@ -358,7 +381,7 @@ void engine_configuration_found(struct engine *e, uint64_t now_ms, uint32_t scef
     engine_set_time(e, now_ms);
     const struct device *d = device_find(e, f->id);
     struct configuration *c = of_group(e, f->id.external_group_id);
-    if (!c && d && d->routed && !d->configuration->group)
+    if (!c && d && d->routed && !d->configuration->is_groups)
         c = d->configuration;
     if (!c || c->scef != scef || c->link || c->state == CONFIGURATION_CREATING || f->result.link.len == 0 ||
         !is_success(&f->result))
@@ -425,7 +448,7 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     }
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;
-    if (d && c->group) {
+    if (d && c->is_groups) {
         member_status(e, d, s->status);
     } else if (s->status == T8_NIDD_TERMINATED) {
         configuration_lost(e, c, "terminated by the SCEF");

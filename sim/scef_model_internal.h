@@ -6,7 +6,8 @@
  *   scef_model_trigger.c        device triggers
  *   scef_model_configuration.c  NIDD configurations
  *   scef_model_policy.c         features, limits, authorisation
- *   scef_model_downlink.c       MT data: checks, buffer, how deliveries end
+ *   scef_model_downlink.c       MT data submitted: checks, and what they come to
+ *   scef_model_buffer.c         MT data on the radio and in the buffer, how deliveries end
  *   scef_model_delivery.c       the resource of a delivery
  *   scef_model_group.c          group deliveries
  *   scef_model_rds.c            ports: who gets MO data, dynamic ports
@@ -287,30 +288,39 @@ uint64_t scef_rates_until(const struct scef_model *m, const struct subscriber *s
 void scef_limits_use(const struct scef_model *m, struct subscriber *s, size_t len);
 
 /* scef_model_downlink.c */
+/* Checks 3 and 4 of a submission, and that it is for c's user; status 0: nothing is wrong. */
+struct scef_answer scef_delivery_refused(const struct scef_model *m, const struct configuration *c,
+                                         const struct nidd_downlink *d);
+/* The one delivery that came with its configuration: it is looked at after the answer. false when memory is short. */
+bool scef_delivery_piggyback(struct scef_model *m, struct configuration *c, const struct nidd_downlink *asked);
+void scef_delivery_begin_fresh(struct scef_model *m, struct delivery *d);
+/* Part of a group delivery: sent, buffered or ended. */
+void scef_delivery_begin_part(struct scef_model *m, struct delivery *d, uint32_t latency_s);
+
+/* scef_model_buffer.c */
+/* NULL when memory is short. */
+struct delivery *scef_delivery_new(struct subscriber *s, const struct configuration *c,
+                                   const struct nidd_downlink *asked);
+void scef_delivery_free(struct scef_model *m, struct delivery *d);
+bool scef_delivery_name(struct scef_model *m, struct delivery *d, struct configuration *c); /* makes it a resource */
+uint32_t scef_latency_s(const struct scef_model *m, const struct nidd_downlink *d);
+uint64_t scef_retransmission_ms(const struct scef_model *m, const struct subscriber *s); /* 0: not told */
+/* The delivery's own, the configuration's, ours. */
+enum t8_pdn_option scef_pdn_option(const struct scef_model *m, const struct delivery *d, const struct configuration *c);
+void scef_delivery_send(struct scef_model *m, struct delivery *d);
+bool scef_buffer_room(struct scef_model *m, const struct delivery *d); /* the least urgent goes, if it is less so */
+void scef_buffer_insert(struct scef_model *m, struct delivery *d);     /* at its place, also again */
+void scef_buffer_enter(struct scef_model *m, struct delivery *d, enum t8_delivery_status status,
+                       uint64_t retransmission_ms);
 void scef_delivery_timer(struct scef_model *m, struct delivery *d);
 void scef_deliveries_flow(struct scef_model *m, struct subscriber *s); /* the UE may have become reachable */
-/* A delivery from BUFFERED on: its AS is told, what comes next flows. It is remembered, or freed. */
+/* A delivery from BUFFERED on: its AS is told. It is remembered, or freed. */
 void scef_delivery_end(struct scef_model *m, struct delivery *d, enum t8_delivery_status status);
 void scef_deliveries_drop(struct scef_model *m, struct configuration *c); /* silently, all that is c's */
 /* Ends by FAILURE what is buffered for s; with only_indicate_error just that which wants it without PDN connection. */
 void scef_deliveries_fail(struct scef_model *m, struct subscriber *s, bool only_indicate_error);
 void scef_deliveries_restart(struct scef_model *m); /* everything; hanging requests are answered with 0 */
 void scef_deliveries_free(struct scef_model *m);    /* everything, without an answer */
-/* NULL when memory is short. */
-struct delivery *scef_delivery_new(struct subscriber *s, const struct configuration *c,
-                                   const struct nidd_downlink *asked);
-void scef_delivery_free(struct scef_model *m, struct delivery *d);
-bool scef_delivery_name(struct scef_model *m, struct delivery *d, struct configuration *c); /* makes it a resource */
-/* The one delivery that came with its configuration: it is looked at after the answer. false when memory is short. */
-bool scef_delivery_piggyback(struct scef_model *m, struct configuration *c, const struct nidd_downlink *asked);
-/* Part of a group delivery: sent, buffered or ended. */
-void scef_delivery_begin_part(struct scef_model *m, struct delivery *d, uint32_t latency_s);
-/* Checks 3 and 4 of a submission, and that it is for c's user; status 0: nothing is wrong. */
-struct scef_answer scef_delivery_refused(const struct scef_model *m, const struct configuration *c,
-                                         const struct nidd_downlink *d);
-void scef_buffer_insert(struct scef_model *m, struct delivery *d); /* at its place, also again */
-uint32_t scef_latency_s(const struct scef_model *m, const struct nidd_downlink *d);
-uint64_t scef_retransmission_ms(const struct scef_model *m, const struct subscriber *s); /* 0: not told */
 
 /* scef_model_group.c */
 void scef_group_downlink(struct scef_model *m, uint64_t request_ref, struct configuration *c,

@@ -149,6 +149,16 @@ void monitoring_expiry_set(struct scef_monitoring *s, struct subscription *sub)
 
 /* ---- creating */
 
+/* Who names a user twice means the External Identifier. */
+static struct t8_identity one_name(struct t8_identity id)
+{
+    if (id.external_id.len > 0)
+        return (struct t8_identity){.external_id = id.external_id};
+    if (id.msisdn.len > 0)
+        return (struct t8_identity){.msisdn = id.msisdn};
+    return id;
+}
+
 static struct subscription *subscription_new(struct scef_monitoring *s, struct bytes scs_as_id)
 {
     handle ref;
@@ -285,6 +295,7 @@ struct scef_answer scef_monitoring_create(struct scef_monitoring *s, uint64_t no
     bool adjusted = false;
     struct monitoring_targets targets = {0};
     struct monitoring_subscription f = *asked;
+    f.id = one_name(asked->id);
     uint64_t features = asked->features.present ? asked->features.bits & s->options.features : 0;
     monitoring_now(s, now_ms);
     if (!scef_as_known(s->model, scs_as_id))
@@ -321,6 +332,16 @@ struct scef_answer scef_monitoring_get(struct scef_monitoring *s, uint64_t now_m
         return scef_answer_of(404);
     monitoring_show(sub, out);
     return scef_answer_of(200);
+}
+
+bool scef_monitoring_websocket_known(const struct scef_monitoring *s, struct bytes uri)
+{
+    uint32_t cursor = 0;
+    handle ref;
+    for (const struct subscription *sub; (sub = slab_next(&s->subscriptions, &cursor, &ref)) != NULL;)
+        if (!sub->gone && scef_resource_has_websocket(&sub->resource, uri))
+            return true;
+    return false;
 }
 
 bool scef_monitoring_next(struct scef_monitoring *s, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,

@@ -5,8 +5,8 @@
  *
  *   event                            what makes a report
  *   UE_REACHABILITY SMS, DATA        the UE becomes reachable; at once if it is
- *   ROAMING_STATUS                   it enters or leaves its home network (with plmnIndication: any other PLMN); at
- * once PDN_CONNECTIVITY_STATUS          its non-IP PDN connection begins or ends; at once if there is one
+ *   ROAMING_STATUS                   it enters or leaves its home network (plmnIndication: any PLMN); at once
+ *   PDN_CONNECTIVITY_STATUS          its non-IP PDN connection begins or ends; at once if there is one
  *   LOSS_OF_CONNECTIVITY             it could not be reached for maximumDetectionTime
  *   AVAILABILITY_AFTER_DDN_FAILURE   it becomes reachable after MT data met it unreachable
  *   COMMUNICATION_FAILURE            its radio connection fails
@@ -14,7 +14,7 @@
  * Reports go at once, or together: a group's when groupReportGuardTime is over, those of a subscription with repPeriod
  * at the end of each period, then also of what is unchanged. Each UE reports each type maximumNumberOfReports times;
  * when all have, the subscription is deleted, and its last notification has cancelInd. At monitorExpireTime it is
- * deleted without a word. */
+ * deleted without a word, after what was collected. */
 #ifndef SIM_SCEF_MONITORING_H
 #define SIM_SCEF_MONITORING_H
 
@@ -76,6 +76,8 @@ struct scef_answer scef_monitoring_create(struct scef_monitoring *s, uint64_t no
 /* 200 */
 struct scef_answer scef_monitoring_get(struct scef_monitoring *s, uint64_t now_ms, struct bytes scs_as_id,
                                        struct bytes subscription_id, struct monitoring_subscription *out);
+/* Is this the websocketUri of a subscription? */
+bool scef_monitoring_websocket_known(const struct scef_monitoring *s, struct bytes uri);
 /* The subscriptions of an SCS/AS, one after another from *cursor = 0 on; false at the end. */
 bool scef_monitoring_next(struct scef_monitoring *s, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
                           struct monitoring_subscription *out);
@@ -104,7 +106,9 @@ void scef_monitoring_cancel_ue(struct scef_monitoring *s, uint64_t now_ms, uint3
 void scef_monitoring_restart(struct scef_monitoring *s, uint64_t now_ms);
 
 void scef_monitoring_wake(struct scef_monitoring *s, uint64_t now_ms);
-uint64_t scef_monitoring_next_wake(const struct scef_monitoring *s); /* O(1); UINT64_MAX: nothing to do */
+/* O(1); UINT64_MAX: nothing to do. Inputs of the SCEF model may make it earlier: what happens to UEs is told in the
+ * next turn. */
+uint64_t scef_monitoring_next_wake(const struct scef_monitoring *s);
 
 struct scef_monitoring_totals {
     uint64_t subscriptions; /* now */

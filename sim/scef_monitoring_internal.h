@@ -83,6 +83,7 @@ struct scef_monitoring {
     struct watch **chains; /* by UE */
     uint32_t chain_count;
     uint64_t next_number;
+    struct t8_problem problem; /* of the last PATCH: its answer borrows from it */
     struct scef_monitoring_totals totals;
 };
 

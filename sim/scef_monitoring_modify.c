@@ -151,16 +151,16 @@ static struct scef_answer may_patch(const struct subscription *sub, const struct
 static struct scef_answer patch_with(struct scef_monitoring *s, struct subscription *sub, struct bytes patch,
                                      struct buf *before, struct buf *after)
 {
-    struct t8_problem problem = {0};
     struct monitoring_subscription shown, wanted;
+    s->problem = (struct t8_problem){0};
     monitoring_show(sub, &shown);
     enum error err = monitoring_subscription_encode(&shown, before);
     if (!err)
-        err = t8_json_patch(buf_bytes(before), patch, after, &problem);
+        err = t8_json_patch(buf_bytes(before), patch, after, &s->problem);
     if (!err)
-        err = monitoring_subscription_decode_request(buf_bytes(after), &wanted, &problem);
-    if (err)
-        return scef_answer_of(error_http_status(err));
+        err = monitoring_subscription_decode_request(buf_bytes(after), &wanted, &s->problem);
+    if (err) /* the pointer ends with a NUL, be it a literal or not */
+        return scef_answer_blame(error_http_status(err), T8_CAUSE_NONE, (const char *)s->problem.invalid_param.data);
     struct scef_answer a = may_patch(sub, &shown, &wanted);
     if (a.http_status == 0)
         a = change(s, sub, &wanted);

@@ -74,9 +74,12 @@ static void tell_pdn(const struct scef_monitoring *s, const struct scef_ue_state
     r->report.pdn_connections_count = 1;
 }
 
+/* f may be NULL: no cause is known. */
 static void tell_failure(const struct scef_failure *f, struct made_report *r)
 {
     r->report.failure_cause.present = true;
+    if (f == NULL)
+        return;
     if (f->s1ap_cause >= 0)
         r->report.failure_cause.s1ap = (struct t8_int){true, f->s1ap_cause};
     if (f->nas_cause >= 0) {

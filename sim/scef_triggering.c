@@ -268,6 +268,16 @@ struct scef_answer scef_triggering_get(struct scef_triggering *t, uint64_t now_m
     return scef_answer_of(200);
 }
 
+bool scef_triggering_websocket_known(const struct scef_triggering *t, struct bytes uri)
+{
+    uint32_t cursor = 0;
+    handle ref;
+    for (const struct transaction *tr; (tr = slab_next(&t->transactions, &cursor, &ref)) != NULL;)
+        if (tr->state != TRANSACTION_GONE && scef_resource_has_websocket(&tr->resource, uri))
+            return true;
+    return false;
+}
+
 bool scef_triggering_next(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
                           struct device_triggering *out)
 {
@@ -292,8 +302,9 @@ static struct scef_answer pending(const struct transaction *tr)
 {
     if (tr == NULL)
         return scef_answer_of(404);
+    bool delivered = tr->result == DEVICE_TRIGGERING_SUCCESS || tr->result == DEVICE_TRIGGERING_UNCONFIRMED;
     if (tr->state == TRANSACTION_FINISHED)
-        return scef_answer_blame(404, T8_CAUSE_ALREADY_DELIVERED, NULL);
+        return scef_answer_blame(404, delivered ? T8_CAUSE_ALREADY_DELIVERED : T8_CAUSE_NONE, NULL);
     return scef_answer_of(0);
 }
 

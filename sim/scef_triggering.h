@@ -30,7 +30,7 @@ struct scef_triggering_options {
 };
 void scef_triggering_options_default(struct scef_triggering_options *o);
 
-/* Texts are copied. `m` must outlive it. */
+/* Texts are copied. `m` must outlive it, and gets no input but scef_model_free after scef_triggering_free. */
 [[gnu::warn_unused_result]] enum error scef_triggering_new(const struct scef_triggering_options *o,
                                                            struct scef_model *m, uint64_t now_ms,
                                                            struct scef_triggering **out);
@@ -46,12 +46,14 @@ struct scef_answer scef_triggering_create(struct scef_triggering *t, uint64_t no
 /* 200. deliveryResult is the last one told. */
 struct scef_answer scef_triggering_get(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id,
                                        struct bytes transaction_id, struct device_triggering *out);
+/* Is this the websocketUri of a transaction? */
+bool scef_triggering_websocket_known(const struct scef_triggering *t, struct bytes uri);
 /* The transactions of an SCS/AS, one after another from *cursor = 0 on; false at the end. */
 bool scef_triggering_next(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
                           struct device_triggering *out);
 /* PUT, PATCH (by feature 3 only, else 403 OPERATION_PROHIBITED): 200 with REPLACED; validity counts anew. DELETE: 200
- * with TERMINATE, and the transaction is gone. All: 409 SENDING while it is on the radio, 404 ALREADY_DELIVERED when it
- * is finished, as NIDD has it for its deliveries. The user must stay: 400. */
+ * with TERMINATE, and the transaction is gone. All: 409 SENDING while it is on the radio, 404 when it is finished, with
+ * ALREADY_DELIVERED if so, as NIDD has it for its deliveries. The user must stay: 400. */
 struct scef_answer scef_triggering_replace(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id,
                                            struct bytes transaction_id, const struct device_triggering *asked,
                                            struct device_triggering *out);
@@ -65,7 +67,8 @@ struct scef_answer scef_triggering_recall(struct scef_triggering *t, uint64_t no
 void scef_triggering_restart(struct scef_triggering *t, uint64_t now_ms);
 
 void scef_triggering_wake(struct scef_triggering *t, uint64_t now_ms);
-uint64_t scef_triggering_next_wake(const struct scef_triggering *t); /* O(1); UINT64_MAX: nothing to do */
+/* O(1); UINT64_MAX: nothing to do. Inputs of the SCEF model may make it earlier. */
+uint64_t scef_triggering_next_wake(const struct scef_triggering *t);
 
 struct scef_triggering_totals {
     uint64_t transactions; /* now, finished ones included */

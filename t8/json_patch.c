@@ -120,9 +120,16 @@ static bool deeper_than(json_t *value, unsigned levels)
         return false;
     if (levels == 0)
         return true;
-    json_object_foreach(value, name, inner) if (deeper_than(inner, levels - 1)) return true;
-    json_array_foreach(value, i, inner) if (deeper_than(inner, levels - 1)) return true;
-    return false;
+    bool deeper = false;
+    json_object_foreach(value, name, inner)
+    {
+        deeper = deeper || deeper_than(inner, levels - 1);
+    }
+    json_array_foreach(value, i, inner)
+    {
+        deeper = deeper || deeper_than(inner, levels - 1);
+    }
+    return deeper;
 }
 
 /* The document must not grow deeper than one that is read. */

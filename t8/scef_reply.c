@@ -2,11 +2,6 @@
 #include "t8/scef_nidd_server.h"
 #include "t8/scef_server_internal.h"
 
-static const struct t8_dialect *dialect_of(const struct scef_server *s)
-{
-    return s->dialect ? s->dialect : t8_dialect_at(0);
-}
-
 /* The last thing that happens to a request. */
 static void reply(const struct scef_server *s, struct http_exchange *x, const struct http_reply *r, const char *cause)
 {
@@ -93,7 +88,7 @@ void scef_reply_problem(const struct scef_server *s, struct http_exchange *x, co
     char cause[64];
     struct buf body = {0};
     struct http_reply r = {.status = p->status, .content_type = "application/problem+json", .allow = allow};
-    reply_problem(s, x, &r, cause_of(p, cause), t8_dialect_problem(dialect_of(s), p, &body), &body);
+    reply_problem(s, x, &r, cause_of(p, cause), t8_dialect_problem(scef_dialect(s), p, &body), &body);
 }
 
 static bool is_delivery(enum t8_operation o)
@@ -117,7 +112,7 @@ static enum error rds_failure(const struct scef_reply *a, struct buf *body)
 static void render_error(const struct scef_server *s, struct http_exchange *x, enum t8_operation o,
                          struct scef_reply *a)
 {
-    const struct t8_dialect *d = dialect_of(s);
+    const struct t8_dialect *d = scef_dialect(s);
     char cause[64];
     struct buf body = {0};
     struct http_reply r = {
@@ -176,7 +171,7 @@ static enum error encode_reports(const struct monitoring_reports *r, bool list, 
 
 enum error scef_reply_encode(const struct scef_server *s, const struct scef_reply *a, struct buf *out)
 {
-    const struct t8_dialect *d = dialect_of(s);
+    const struct t8_dialect *d = scef_dialect(s);
     switch (a->body) {
     case SCEF_BODY_CONFIGURATION:
         return t8_dialect_configuration(d, &a->configuration, out);

@@ -12,11 +12,6 @@ static const struct scef_api *const apis[T8_API_COUNT] = {
     [T8_API_MONITORING] = &scef_monitoring_api,
 };
 
-static const struct t8_dialect *dialect_of(const struct scef_server *s)
-{
-    return s->dialect ? s->dialect : t8_dialect_at(0);
-}
-
 static bool is_served(const struct scef_server *s, enum t8_api api)
 {
     const void *const sinks[T8_API_COUNT] = {
@@ -56,7 +51,7 @@ static bool take_prefix(struct bytes *path, const char *prefix)
 /* The API whose name and version the path begins with, after the prefix; both are taken off. */
 static const struct scef_api *take_api(const struct scef_server *s, struct bytes *path, enum t8_api *which)
 {
-    const struct t8_dialect *d = dialect_of(s);
+    const struct t8_dialect *d = scef_dialect(s);
     for (int api = 0; api < T8_API_COUNT; api++) {
         struct bytes rest = *path;
         if (!is_served(s, (enum t8_api)api) || !take_prefix(&rest, s->prefix) || !take_word(&rest, d->apis[api].name) ||
@@ -138,7 +133,7 @@ static bool media_type_is(const char *content_type, const char *wanted)
 
 static bool media_type_ok(const struct scef_call *c)
 {
-    const struct t8_media_types types = t8_dialect_media_types(dialect_of(c->server), c->operation->id);
+    const struct t8_media_types types = t8_dialect_media_types(scef_dialect(c->server), c->operation->id);
     const char *given = http_exchange_request(c->x)->content_type;
     return !types.first || media_type_is(given, types.first) || media_type_is(given, types.second);
 }
@@ -248,7 +243,7 @@ static void refuse_method(const struct scef_call *c, const struct scef_api *api)
     char allow[ALLOW_BYTES] = "";
     for (size_t i = 0; i < api->count; i++) {
         const struct scef_operation *o = &api->operations[i];
-        if (strcmp(o->path, c->operation->path) != 0 || !t8_dialect_has(dialect_of(c->server), o->id))
+        if (strcmp(o->path, c->operation->path) != 0 || !t8_dialect_has(scef_dialect(c->server), o->id))
             continue;
         size_t used = strlen(allow);
         snprintf(allow + used, sizeof allow - used, "%s%s", used ? ", " : "", t8_operation_method(o->id));
@@ -263,7 +258,7 @@ static const struct scef_operation *operation_find(const struct scef_server *s, 
                                                    enum t8_api which, struct bytes path, const char *method,
                                                    struct bytes ids[2], bool *found)
 {
-    const struct t8_dialect *d = dialect_of(s);
+    const struct t8_dialect *d = scef_dialect(s);
     const struct scef_operation *other = NULL;
     *found = false;
     for (size_t i = 0; i < api->count; i++) {

@@ -29,6 +29,10 @@ extern const struct scef_api scef_nidd_api;
 extern const struct scef_api scef_triggering_api;
 extern const struct scef_api scef_monitoring_api;
 
+static inline const struct t8_dialect *scef_dialect(const struct scef_server *s)
+{
+    return s->dialect ? s->dialect : t8_dialect_at(0);
+}
 static inline struct bytes scef_call_body(const struct scef_call *c)
 {
     return http_exchange_request(c->x)->body;

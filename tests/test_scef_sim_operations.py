@@ -126,7 +126,7 @@ def nidd_configurations(ask, as1):
     assert ask("GET configurations", CONFIGURATIONS, status=200, schema=shown) == []
     path, body = create(ask, as1, "awake", duration="2030-01-01T00:00:00Z", pdnEstablishmentOption="WAIT_FOR_UE",
                         requestTestNotification=True, mtcProviderId="m", reliableDataService=False)  # fmt: skip
-    assert body["supportedFeatures"] == "FD" and body["status"] == "ACTIVE"  # no WebSocket is offered
+    assert int(body["supportedFeatures"], 16) | 2 == 0xFF and body["status"] == "ACTIVE"  # 2: WebSocket
     assert notified(as1, COMMON + "TestNotification") == {"subscription": body["self"]}
     assert len(ask("GET configurations", CONFIGURATIONS, status=200, schema=shown)) == 1
     ask("POST configurations", CONFIGURATIONS, b"{", status=400, cause="INVALID_MSG_FORMAT")

@@ -106,4 +106,17 @@ static inline void wake(struct beside_test *t, uint32_t ue)
     beside_pass(t, 0);
 }
 
+/* A communication failure of the UE, and what is told of it in the first second of the run. */
+static inline void ue_fails(struct beside_test *t, uint32_t ue)
+{
+    scef_ue_fail(t->model, t->now_ms, ue, &(struct scef_failure){.s1ap_cause = 1, .nas_cause = -1});
+    beside_pass(t, 0);
+}
+#define FAILED_AT_ONCE(id)                                                                                             \
+    "{\"monitoringType\":\"COMMUNICATION_FAILURE\"," id                                                                \
+    ",\"eventTime\":\"1970-01-01T00:16:40Z\",\"failureCause\":{\"s1ApCause\":1}}"
+#define DEV1   "\"externalId\":\"dev1@x\""
+#define DEV2   "\"externalId\":\"dev2@x\""
+#define BY_493 "\"msisdn\":\"493\""
+
 #endif

@@ -4,10 +4,7 @@
 #define REACHABLE(id, time, rest)                                                                                      \
     "{\"monitoringType\":\"UE_REACHABILITY\"," id ",\"eventTime\":\"1970-01-01T00:" time "Z\"," rest "}"
 #define REPORT(type, id, time) "{\"monitoringType\":\"" type "\"," id ",\"eventTime\":\"1970-01-01T00:" time "Z\""
-#define DEV1                   "\"externalId\":\"dev1@x\""
-#define DEV2                   "\"externalId\":\"dev2@x\""
 #define BY_491                 "\"msisdn\":\"491\""
-#define BY_493                 "\"msisdn\":\"493\""
 
 static void begin(struct beside_test *t)
 {
@@ -256,7 +253,9 @@ static void loss_of_connectivity(void **state)
 #define LOST(id, time) REPORT("LOSS_OF_CONNECTIVITY", id, time) ",\"lossOfConnectReason\":2}"
     beside_pass(&t, 599000);
     wake(&t, 2); /* just in time */
-    beside_pass(&t, 604999);
+    beside_pass(&t, 300000);
+    scef_ue_roam(t.model, t.now_ms, 2, &(struct scef_plmn){"208", "10"}); /* told of it is not heard of it */
+    beside_pass(&t, 304999);
     assert_told(&t, "");
     beside_pass(&t, 1);
     assert_reported(&t, "s1", LOST(BY_493, "36:44"), false);

@@ -1,6 +1,7 @@
-/* Two promises of the SCEF model, against whatever happens in whatever order (TS 29.122 clause 4.4.5.3): each POST is
- * answered once; each delivery that was answered 201 ends by one notification, unless it was cancelled, lost by a
- * restart, or went with its configuration. A failure names its seed. */
+/* Promises of the SCEF model, against whatever happens in whatever order: each POST is answered once; each delivery
+ * that was answered 201 ends by one notification, unless it was cancelled, lost by a restart, or went with its
+ * configuration (TS 29.122 clause 4.4.5.3); each trigger that was not recalled ends once; what observers are told of a
+ * UE takes turns. A failure names its seed. */
 #include <stdlib.h>
 
 #include "tests/sim/scef_harness.h"
@@ -23,6 +24,9 @@ static struct run {
     uint64_t results[64];                  /* notifications to be answered */
     unsigned result_count;
     unsigned ended;
+    bool awake[UES], connected[UES], covered[UES]; /* as the observer was told */
+    uint8_t triggers[STEPS + 1];                   /* by request */
+    uint64_t last_trigger, last_trigger_ref;
 } r;
 
 static unsigned below(unsigned n)
@@ -87,6 +91,55 @@ static void port_notify(void *ctx, uint64_t ref, const struct scef_notification 
     nidd_notification_release(&told);
     if (r.result_count < 64)
         r.results[r.result_count++] = ref; /* of others there is no answer */
+}
+
+static void takes_turns(bool *is, bool becomes)
+{
+    assert_int_not_equal(*is, becomes);
+    *is = becomes;
+}
+
+static void on_event(void *ctx, const struct scef_ue_event *e)
+{
+    struct scef_ue_state ue;
+    (void)ctx;
+    assert_int_equal(e->now_ms, r.now_ms);
+    assert_true(scef_ue_state(r.model, e->now_ms, e->ue, &ue));
+    switch (e->what) {
+    case SCEF_UE_AWAKE:
+        assert_true(ue.awake);
+        takes_turns(&r.awake[e->ue], true);
+        break;
+    case SCEF_UE_ASLEEP:
+        assert_false(ue.awake);
+        takes_turns(&r.awake[e->ue], false);
+        break;
+    case SCEF_UE_DDN_FAILURE:
+        assert_false(ue.reachable);
+        break;
+    case SCEF_UE_PDN_CREATED:
+        takes_turns(&r.connected[e->ue], true);
+        break;
+    case SCEF_UE_PDN_RELEASED:
+        takes_turns(&r.connected[e->ue], false);
+        break;
+    case SCEF_UE_COVERAGE_LOST:
+        takes_turns(&r.covered[e->ue], false);
+        break;
+    case SCEF_UE_COVERAGE_FOUND:
+        takes_turns(&r.covered[e->ue], true);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_trigger_done(void *ctx, uint64_t ref, uint64_t now_ms, bool reached)
+{
+    (void)ctx, (void)reached;
+    assert_int_equal(now_ms, r.now_ms);
+    assert_int_equal(r.triggers[ref], OPEN);
+    r.triggers[ref] = ENDED;
 }
 
 static void drop(unsigned configuration) /* 0: all */
@@ -244,6 +297,23 @@ static void ue_happens(void)
     }
 }
 
+static void trigger_happens(uint64_t ref)
+{
+    struct scef_trigger t = {
+        .payload = BYTES_LIT("wake"), .validity_s = below(200), .done = on_trigger_done, .ref = ref};
+    if (below(3) == 0) {
+        if (scef_ue_trigger_recall(r.model, r.last_trigger)) {
+            assert_int_equal(r.triggers[r.last_trigger_ref], OPEN);
+            r.triggers[r.last_trigger_ref] = DROPPED;
+        }
+        return;
+    }
+    r.triggers[ref] = OPEN;
+    r.last_trigger_ref = ref;
+    assert_int_equal(scef_ue_trigger(r.model, r.now_ms, below(UES), &t, &r.last_trigger), OK);
+    assert_int_equal(r.triggers[ref], OPEN); /* never at once */
+}
+
 static void results_happen(void)
 {
     while (r.result_count > 0)
@@ -253,7 +323,7 @@ static void results_happen(void)
 static void step(uint64_t ref)
 {
     char name[16], id[16];
-    unsigned what = below(20);
+    unsigned what = below(21);
     if (what < 10) {
         struct nidd_downlink d = any_downlink(id);
         struct bytes as = bytes_of_str(servers[below(2)]), c = any_configuration(as, name, &d.id);
@@ -266,6 +336,8 @@ static void step(uint64_t ref)
         delivery_changes();
     } else if (what == 18) {
         ports_happen();
+    } else if (what == 19) {
+        trigger_happens(ref);
     } else if (below(10) == 0) {
         drop(0);
         scef_restart(r.model, r.now_ms, below(3) == 0);
@@ -313,7 +385,10 @@ static void begin(uint64_t seed)
             .quota = {i % 4 == 2 ? 500 : 0, 300},
         };
         assert_int_equal(scef_subscriber_add(r.model, &s), OK);
+        r.awake[i] = !s.ue.psm;
+        r.connected[i] = r.covered[i] = true;
     }
+    assert_int_equal(scef_observe(r.model, on_event, NULL), OK);
 }
 
 static void promises_hold(uint64_t seed)
@@ -324,8 +399,10 @@ static void promises_hold(uint64_t seed)
         step(ref);
     }
     run_until(r.now_ms + 3600000);
-    for (unsigned i = 1; i <= STEPS; i++)
+    for (unsigned i = 1; i <= STEPS; i++) {
         assert_int_equal(r.answered[i], 1);
+        assert_int_not_equal(r.triggers[i], OPEN);
+    }
     for (unsigned n = 1; n < DELIVERIES; n++)
         assert_int_not_equal(r.fates[n], OPEN);
     assert_int_equal(scef_totals_of(r.model)->buffered, 0);
@@ -336,7 +413,7 @@ static void promises_hold(uint64_t seed)
 static void promises(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= 40; seed++) {
         print_message("seed %llu\n", (unsigned long long)seed);
         promises_hold(seed);
     }

@@ -159,6 +159,9 @@ static void validity_ends(void **state)
     assert_told(&t, "");
     beside_pass(&t, 1);
     told_result(&t, "t2", "EXPIRED");
+    enum t8_cause cause;
+    assert_int_equal(recall(&t, "t2", &cause), 404);
+    assert_int_equal(cause, T8_CAUSE_NONE); /* it was not delivered */
     scef_ue_wake(t.model, t.now_ms, 0);
     beside_pass(&t, 1000);
     assert_triggered(&t, "");

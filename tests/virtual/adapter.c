@@ -16,6 +16,10 @@ static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, con
     struct world *w = world_of(ctx);
     (void)server;
     w->handed_on = true;
+    if (leg >= w->o.ues || w->ue_of_leg[leg] == UINT32_MAX) {
+        world_break(w, "address %u is no device's", leg);
+        return OK;
+    }
     for (int copies = world_chance(w, w->o.duplication) ? 2 : 1; copies > 0; copies--) {
         if (world_chance(w, w->o.udp_loss))
             continue;
@@ -27,7 +31,7 @@ static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, con
             memcpy(data + COAP_HEADER_BYTES, rest.data, rest.len);
         events_push(&w->events, (struct event){.at_ms = w->now_ms + world_between(w, 1, 40),
                                                .kind = EV_TO_SERVER,
-                                               .who = leg,
+                                               .who = w->ue_of_leg[leg],
                                                .data = data,
                                                .len = COAP_HEADER_BYTES + rest.len});
     }
@@ -66,14 +70,40 @@ static void configuration(struct world *w, uint64_t ref, bool create, struct byt
 
 static void port_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
-    (void)scef;
-    configuration(world_of(ctx), ref, true, id.external_id);
+    (void)scef; /* '*': a group */
+    if (id.external_group_id.len > 0)
+        configuration(world_of(ctx), ref, true, BYTES_LIT("*" GROUP_ID));
+    else
+        configuration(world_of(ctx), ref, true, id.external_id);
 }
 
 static void port_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
     (void)scef;
     configuration(world_of(ctx), ref, false, link);
+}
+
+static enum error port_device_added(void *ctx, uint32_t leg)
+{
+    return leg < world_of(ctx)->o.ues ? OK : ERR_QUEUE_FULL;
+}
+
+/* A device has an address, one of its own, and for ever. */
+static void address_known(struct world *w, uint32_t ue)
+{
+    struct engine_device_info d;
+    if (!engine_device_find(w->engine, bytes_of_str(w->ues[ue].id), &d)) {
+        if (w->leg_of_ue[ue] != UINT32_MAX)
+            world_break(w, "%s is forgotten", w->ues[ue].id);
+        return;
+    }
+    bool kept = w->leg_of_ue[ue] == UINT32_MAX || w->leg_of_ue[ue] == d.leg;
+    if (d.leg >= w->o.ues || !kept || (w->ue_of_leg[d.leg] != UINT32_MAX && w->ue_of_leg[d.leg] != ue)) {
+        world_break(w, "%s has not kept its address", w->ues[ue].id);
+        return;
+    }
+    w->leg_of_ue[ue] = d.leg;
+    w->ue_of_leg[d.leg] = ue;
 }
 
 static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
@@ -103,12 +133,29 @@ static void port_uplink_answer(void *ctx, uint64_t ref, enum error err)
 
 static void port_event(void *ctx, const struct engine_event *e)
 {
-    static const char *const names[] = {"uplink",          "to_server",    "from_server",  "submit",  "submit_result",
-                                        "delivery_status", "accepted",     "final",        "dropped", "duplicate",
-                                        "spooled",         "server_state", "learned",      "configuration"};
+    static const char *const names[] = {
+        [ENGINE_UPLINK] = "uplink",
+        [ENGINE_TO_SERVER] = "to_server",
+        [ENGINE_FROM_SERVER] = "from_server",
+        [ENGINE_SUBMIT] = "submit",
+        [ENGINE_SUBMIT_RESULT] = "submit_result",
+        [ENGINE_DELIVERY_STATUS] = "delivery_status",
+        [ENGINE_ACCEPTED] = "accepted",
+        [ENGINE_FINAL] = "final",
+        [ENGINE_DROPPED] = "dropped",
+        [ENGINE_DUPLICATE] = "duplicate",
+        [ENGINE_SPOOLED] = "spooled",
+        [ENGINE_SERVER_STATE] = "server_state",
+        [ENGINE_LEARNED] = "learned",
+        [ENGINE_CONFIGURATION] = "configuration",
+    };
     struct world *w = world_of(ctx);
     if (e->kind == ENGINE_DUPLICATE || e->kind == ENGINE_DROPPED)
         w->handed_on = true; /* known already, or nobody's: there is nothing to hand on */
+    if (e->kind == ENGINE_LEARNED)
+        for (uint32_t ue = 0; ue < w->o.ues; ue++)
+            if (bytes_equal(bytes_of_str(w->ues[ue].id), e->device_id))
+                address_known(w, ue);
     promises_event(w, e);
     if (w->o.follow && bytes_equal(e->device_id, bytes_of_str(w->o.follow))) {
         char what[160];
@@ -128,6 +175,7 @@ static void restore_one(void *ctx, struct bytes key, struct bytes value)
 {
     struct restore *r = ctx;
     struct world *w = r->world;
+    struct record_configuration c;
     struct record_device d;
     struct record_message m;
     enum error err;
@@ -135,7 +183,10 @@ static void restore_one(void *ctx, struct bytes key, struct bytes value)
     if (r->kind == RECORD_SEQUENCE) {
         err = record_sequence_decode(key, value, &reserved);
         engine_restore_sequence(w->engine, reserved);
-    } else if (r->kind == RECORD_DEVICE)
+    } else if (r->kind == RECORD_CONFIGURATION)
+        err = record_configuration_decode(key, value, &c) ? ERR_STORE_CORRUPT
+                                                          : engine_restore_configuration(w->engine, &c);
+    else if (r->kind == RECORD_DEVICE)
         err = record_device_decode(key, value, &d) ? ERR_STORE_CORRUPT : engine_restore_device(w->engine, &d);
     else
         err =
@@ -146,7 +197,8 @@ static void restore_one(void *ctx, struct bytes key, struct bytes value)
 
 void adapter_start(struct world *w)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_DEVICE, RECORD_DOWNLINK, RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_DOWNLINK,
+                                             RECORD_UPLINK};
     struct engine_options o;
     struct engine_ports ports = {.ctx = w,
                                  .server_send = port_server_send,
@@ -156,7 +208,8 @@ void adapter_start(struct world *w)
                                  .store_put = port_put,
                                  .store_delete = port_delete,
                                  .uplink_answer = port_uplink_answer,
-                                 .event = port_event};
+                                 .event = port_event,
+                                 .device_added = port_device_added};
     engine_options_default(&o);
     o.seed = w->o.seed + ++w->epoch;
     o.downlink_lifetime_ms = 6 * 3600 * 1000ULL;
@@ -164,17 +217,21 @@ void adapter_start(struct world *w)
     if (engine_new(&o, &ports, w->now_ms, &w->engine) || engine_server_add(w->engine, "main") ||
         engine_scef_add(w->engine, &(struct engine_scef_options){.name = "scef"}))
         abort();
+    if (w->o.group &&
+        engine_group_add(w->engine, &(struct engine_group_options){.external_group_id = BYTES_LIT(GROUP_ID),
+                                                                   .learn = true,
+                                                                   .learn_max = w->o.ues}))
+        abort();
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         store_model_scan(w->store, (char)kinds[i], &(struct restore){w, kinds[i]}, restore_one);
     for (uint32_t i = 0; i < w->o.ues; i++)
-        if (engine_device_add(w->engine, &(struct engine_device_options){.id.external_id = bytes_of_str(w->ues[i].id),
-                                                                         .group = ENGINE_NONE}))
+        if ((!w->o.group || i % 2 == 0) &&
+            engine_device_add(w->engine, &(struct engine_device_options){.id.external_id = bytes_of_str(w->ues[i].id),
+                                                                         .group = w->o.group ? 0 : ENGINE_NONE}))
             abort();
     engine_start(w->engine, w->now_ms);
-    struct engine_device_info d;
     for (uint32_t i = 0; i < w->o.ues; i++)
-        if (!engine_device_find(w->engine, bytes_of_str(w->ues[i].id), &d) || d.leg != i)
-            world_break(w, "%s has not kept its address", w->ues[i].id);
+        address_known(w, i);
     adapter_turn_end(w);
 }
 
@@ -204,7 +261,8 @@ void adapter_event(struct world *w, struct event *ev)
     struct bytes data = bytes_of(ev->data, ev->len);
     switch (ev->kind) {
     case EV_SUBMIT_ANSWER: {
-        struct nidd_submit_result r = {.http_status = ev->status, .link = bytes_of_str(ev->text)};
+        struct nidd_submit_result r = {
+            .http_status = ev->status, .retry_after_s = ev->retry_after_s, .link = bytes_of_str(ev->text)};
         r.outcome = ev->status == 200   ? NIDD_SUBMIT_DELIVERED
                     : ev->status == 201 ? NIDD_SUBMIT_PENDING
                     : ev->status        ? NIDD_SUBMIT_REFUSED
@@ -245,8 +303,16 @@ void adapter_event(struct world *w, struct event *ev)
         notification_answer(w, ev->ref, error_http_status(engine_delivery_status(w->engine, w->now_ms, 0, &s)));
         break;
     }
+    case EV_NOTIFY_CONFIGURATION: {
+        struct nidd_configuration_status s = {.nidd_configuration = bytes_of_str(ev->text),
+                                              .id.external_id = bytes_of_str(w->ues[ev->who].id),
+                                              .status = (enum t8_nidd_status)ev->detail};
+        notification_answer(w, ev->ref, error_http_status(engine_configuration_status(w->engine, w->now_ms, 0, &s)));
+        break;
+    }
     case EV_TO_ADAPTER:
-        engine_server_datagram(w->engine, w->now_ms, ev->who, 0, data);
+        if (w->leg_of_ue[ev->who] != UINT32_MAX)
+            engine_server_datagram(w->engine, w->now_ms, w->leg_of_ue[ev->who], 0, data);
         break;
     default:
         break;

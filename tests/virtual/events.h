@@ -12,6 +12,7 @@ struct event {
     uint32_t epoch; /* incarnation of the adapter it belongs to */
     uint64_t ref;
     int status;
+    uint32_t retry_after_s;
     int detail;
     uint8_t *data; /* owned */
     size_t len;

@@ -154,4 +154,7 @@ void promises_end(struct world *w)
     }
     store_model_scan(w->store, RECORD_DOWNLINK, w, no_old_record);
     store_model_scan(w->store, RECORD_UPLINK, w, no_old_record);
+    struct engine_group_info g;
+    if (w->o.group && (!engine_group_info_get(w->engine, 0, &g) || g.learned != w->o.ues / 2))
+        world_break(w, "half of the devices should have been learned");
 }

@@ -8,7 +8,8 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: virtual-day [--seed N] [--seeds COUNT] [--ues N] [--hours H] [--calm] [--loss P] [--follow EXTERNAL_ID]\n"
+    "usage: virtual-day [--seed N] [--seeds COUNT] [--ues N] [--hours H] [--calm] [--loss P] [--trouble N] [--group]\n"
+    "                   [--follow EXTERNAL_ID]\n"
     "\n"
     "Runs adapter engine, SCEF model, radio, UEs and server in virtual time, with faults, and checks the promises "
     "after\n"
@@ -18,6 +19,10 @@ static const char usage[] =
     "  --hours H    of faults and requests (default 24); then quiet until everything has ended\n"
     "  --calm       no faults at all\n"
     "  --loss P     radio loss, 0 to 1 (default 0.05)\n"
+    "  --trouble N  of the network, for each UE and day: connections end, coverage ends for a while, authorisations "
+    "are\n"
+    "               revoked for a while, and some UEs have rates and quotas (default 0)\n"
+    "  --group      all devices are one group at the SCEF; every second one is learned from its first message\n"
     "  --follow ID  prints every message of one device (ue0@example.org ...)\n";
 
 static int run(const struct world_options *o, uint64_t hours)
@@ -41,14 +46,15 @@ static int run(const struct world_options *o, uint64_t hours)
             printf(" %s %llu", final_state_name((enum final_state)f), (unsigned long long)r.finals[f]);
     printf("\n");
     if (r.broken[0]) {
-        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --follow ue...\n",
+        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --trouble %g%s --follow "
+               "ue...\n",
                r.broken, (unsigned long long)o->seed, o->ues, (unsigned long long)hours,
-               o->http_loss > 0 ? "" : " --calm", o->radio_loss);
+               o->http_loss > 0 ? "" : " --calm", o->radio_loss, o->troubles, o->group ? " --group" : "");
         return 1;
     }
     /* Without faults no message may be spent beyond what the exchanges need; those under way at the end count on one
      * side. */
-    if (o->http_loss == 0 && o->radio_loss == 0 && r.nas_mo + r.nas_mt > r.nas_needed + o->ues) {
+    if (o->http_loss == 0 && o->radio_loss == 0 && o->troubles == 0 && r.nas_mo + r.nas_mt > r.nas_needed + o->ues) {
         printf("BROKEN %llu NAS messages where %llu are needed\n", (unsigned long long)(r.nas_mo + r.nas_mt),
                (unsigned long long)r.nas_needed);
         return 1;
@@ -82,6 +88,10 @@ int main(int argc, char **argv)
             o.radio_loss = o.http_loss = o.udp_loss = o.duplication = o.store_failure = 0;
             continue;
         }
+        if (strcmp(argv[i], "--group") == 0) {
+            o.group = true;
+            continue;
+        }
         if (!value || strncmp(argv[i], "--", 2) != 0) {
             fputs(usage, stderr);
             return 2;
@@ -97,6 +107,8 @@ int main(int argc, char **argv)
             hours = strtoull(value, NULL, 10);
         else if (strcmp(argv[i - 1], "--loss") == 0)
             o.radio_loss = strtod(value, NULL);
+        else if (strcmp(argv[i - 1], "--trouble") == 0)
+            o.troubles = strtod(value, NULL);
         else if (strcmp(argv[i - 1], "--follow") == 0)
             o.follow = value;
         else {

@@ -123,6 +123,7 @@ static void scef_downlink_answer(void *ctx, uint64_t request_ref, const struct s
                        .epoch = rq->epoch,
                        .ref = rq->ref,
                        .status = status,
+                       .retry_after_s = a->retry_after_s,
                        .detail = d ? (int)d->delivery_status : (int)a->cause};
     if (status == 201)
         ev.text = bytes_dup_str(d->self);
@@ -169,6 +170,9 @@ static void port_notify(void *ctx, uint64_t ref, const struct scef_notification 
     else if (told.kind == NIDD_NOTIFICATION_DELIVERY_STATUS)
         notify(w, EV_NOTIFY_STATUS, 0, ref, told.delivery_status.nidd_downlink_data_transfer,
                (int)told.delivery_status.delivery_status, (struct bytes){0});
+    else if (told.kind == NIDD_NOTIFICATION_CONFIGURATION_STATUS)
+        notify(w, EV_NOTIFY_CONFIGURATION, ue_of(told.configuration_status.id.external_id), ref,
+               told.configuration_status.nidd_configuration, (int)told.configuration_status.status, (struct bytes){0});
     else
         world_break(w, "a notification that nobody asked for");
     nidd_notification_release(&told);
@@ -230,8 +234,13 @@ static void scef_event(struct world *w, struct event *ev)
     if (w->scef_down || world_chance(w, w->o.http_loss)) {
         answer.at_ms = w->now_ms + 1000;
     } else if (ev->detail) {
-        struct nidd_configuration c = {.id.external_id = bytes_of_str(ev->text),
-                                       .notification_destination = BYTES_LIT("http://adapter/t8")};
+        struct nidd_configuration c = {.notification_destination = BYTES_LIT("http://adapter/t8"),
+                                       .has_supported_features = true,
+                                       .supported_features = NIDD_FEATURE_GROUPS};
+        if (ev->text[0] == '*')
+            c.id.external_group_id = bytes_of_str(ev->text + 1);
+        else
+            c.id.external_id = bytes_of_str(ev->text);
         answer.status = scef_configuration_create(w->scef, w->now_ms, as, &c, &out).http_status;
     } else {
         answer.status =
@@ -295,6 +304,7 @@ static void happen(struct world *w, struct event *ev)
         break;
     case EV_NOTIFY_UPLINK:
     case EV_NOTIFY_STATUS:
+    case EV_NOTIFY_CONFIGURATION:
         if (ev->epoch == w->epoch)
             adapter_event(w, ev);
         else /* the connection died with the process */
@@ -316,11 +326,15 @@ static void happen(struct world *w, struct event *ev)
     case EV_COMMIT:
         if (ev->epoch == w->epoch) {
             bool fails = world_chance(w, w->o.store_failure);
+            if (fails && w->o.follow)
+                world_story(w, "store", "a commit fails", (struct bytes){0});
             uint64_t ticket = store_model_commit(w->store, !fails);
             engine_stored(w->engine, w->now_ms, ticket, fails ? ERR_STORE : OK);
         }
         break;
     case EV_ADAPTER_CRASH:
+        if (w->o.follow)
+            world_story(w, "adapter", "crashes", (struct bytes){0});
         adapter_crash(w);
         break;
     case EV_SCEF_DOWN:
@@ -337,6 +351,9 @@ static void happen(struct world *w, struct event *ev)
         break;
     case EV_SERVER_UP:
         w->server_down = false;
+        break;
+    case EV_NETWORK:
+        network_event(w, ev);
         break;
     }
 }
@@ -396,9 +413,13 @@ static void plan_faults(struct world *w, uint64_t busy_ms)
 
 struct world *world_new(const struct world_options *o)
 {
+    static const char *const groups[] = {GROUP_ID};
     struct world *w = calloc(1, sizeof(*w));
-    if (!w || !(w->ues = calloc(o->ues, sizeof(*w->ues))))
+    if (!w || !(w->ues = calloc(o->ues, sizeof(*w->ues))) || !(w->ue_of_leg = malloc(o->ues * sizeof(*w->ue_of_leg))) ||
+        !(w->leg_of_ue = malloc(o->ues * sizeof(*w->leg_of_ue))))
         abort();
+    memset(w->ue_of_leg, 0xff, o->ues * sizeof(*w->ue_of_leg));
+    memset(w->leg_of_ue, 0xff, o->ues * sizeof(*w->leg_of_ue));
     w->o = *o;
     w->now_ms = T0_MS;
     prng_seed(&w->prng, o->seed);
@@ -410,6 +431,7 @@ struct world *world_new(const struct world_options *o)
     struct scef_options so;
     scef_options_default(&so);
     so.seed = prng_next(&w->prng);
+    so.revocation_removes = o->seed % 2;
     struct scef_ports sp = {.ctx = w,
                             .ue_deliver = scef_ue_deliver,
                             .downlink_answer = scef_downlink_answer,
@@ -426,6 +448,9 @@ struct world *world_new(const struct world_options *o)
             .external_id = u->id,
             .ue = {.psm = i % 4 != 0, .active_time_ms = (uint32_t)world_between(w, 4000, 24000), .pdn_connected = true},
             .radio = {.loss = o->radio_loss, .duplicate = o->duplication, .delay_min_ms = 50, .delay_max_ms = 1500}};
+        network_limits(w, i, &s);
+        s.groups = groups;
+        s.groups_count = o->group;
         struct lwm2m_device_options d;
         lwm2m_device_options_default(&d);
         d.endpoint = u->id;
@@ -450,6 +475,7 @@ void world_run(struct world *w, uint64_t busy_ms, uint64_t quiet_ms)
 {
     uint64_t end_ms = T0_MS + busy_ms;
     plan_faults(w, busy_ms);
+    network_plan(w, busy_ms);
     while (step(w, end_ms))
         ;
     if (w->r.broken[0])
@@ -487,6 +513,8 @@ void world_free(struct world *w)
         event_release(&w->events.heap[i]);
     free(w->events.heap);
     free(w->ues);
+    free(w->ue_of_leg);
+    free(w->leg_of_ue);
     free(w->told);
     free(w);
 }

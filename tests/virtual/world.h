@@ -3,6 +3,7 @@
 #ifndef VIRTUAL_WORLD_H
 #define VIRTUAL_WORLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct world;
@@ -19,6 +20,8 @@ struct world_options {
     double udp_loss;
     double store_failure; /* of a batch */
     double duplication;   /* radio and UDP */
+    double troubles;      /* of the network, for each UE and day; not 0: limits hold too */
+    bool group;           /* all devices are one group, and every second one is learned from its first message */
     const char *follow;   /* External Identifier whose story is printed; NULL = none */
 };
 

@@ -11,6 +11,7 @@
 
 #define T0_MS     1800000000000ULL
 #define SCS_AS_ID "as1"
+#define GROUP_ID  "fleet@example.org"
 
 enum event_kind {
     EV_UE_WAKE,
@@ -21,7 +22,8 @@ enum event_kind {
     EV_CONFIGURATION_ANSWER,
     EV_NOTIFY_UPLINK, /* a callback arrives at the adapter */
     EV_NOTIFY_STATUS,
-    EV_NOTIFY_RESULT, /* its answer at the SCEF */
+    EV_NOTIFY_CONFIGURATION, /* detail: its status */
+    EV_NOTIFY_RESULT,        /* its answer at the SCEF */
     EV_TO_SERVER,
     EV_TO_ADAPTER,
     EV_COMMIT,
@@ -30,7 +32,8 @@ enum event_kind {
     EV_SCEF_DOWN,
     EV_SCEF_UP, /* detail: 1 = and has forgotten its configurations */
     EV_SERVER_DOWN,
-    EV_SERVER_UP
+    EV_SERVER_UP,
+    EV_NETWORK /* detail: network.c's */
 };
 
 struct world_ue {
@@ -64,6 +67,7 @@ struct world {
     struct store_model *store;
     struct slab requests; /* of the adapter, under way at the SCEF */
     struct world_ue *ues;
+    uint32_t *ue_of_leg, *leg_of_ue; /* UINT32_MAX: none yet */
     struct told *told;
     uint64_t told_cap, told_top;
     bool scef_down, server_down, quiet;
@@ -84,6 +88,11 @@ void promises_event(struct world *w, const struct engine_event *e);
 void promises_device(struct world *w, uint32_t ue);
 void promises_crash(struct world *w);
 void promises_end(struct world *w);
+
+/* network.c */
+void network_limits(const struct world *w, uint32_t ue, struct scef_subscriber *s);
+void network_plan(struct world *w, uint64_t busy_ms);
+void network_event(struct world *w, const struct event *ev);
 
 /* adapter.c: the shell around the engine */
 void adapter_start(struct world *w);
