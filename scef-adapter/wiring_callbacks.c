@@ -57,7 +57,7 @@ static uint32_t owner_of(const struct adapter *a, struct t8_identity id)
 static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *err)
 {
     char *location = NULL;
-    if (!a->callback_exchange) { /* it came over a WebSocket, which leads nowhere else */
+    if (!a->callback_from.exchange) { /* it came over a WebSocket, which leads nowhere else */
         *err = ERR_UNKNOWN_DEVICE;
         return SCS_REFUSED;
     }
@@ -65,13 +65,8 @@ static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *
         *err = ERR_NO_MEMORY;
         return SCS_REFUSED;
     }
-    const struct http_reply r = {.status = 307, .location = location};
-    const struct scs_sender *from = &a->callback_from;
     metric_add(&a->metrics, METRIC_SLICE_REDIRECTS, NULL, 1);
-    if (from->exchange)
-        http_reply(from->exchange, &r);
-    else
-        from->reply(from->ctx, &r);
+    http_reply(a->callback_from.exchange, &(struct http_reply){.status = 307, .location = location});
     free(location);
     return SCS_LATER;
 }
