@@ -323,6 +323,28 @@ static void websocket_that_is_not_taken(void **state)
     assert_string_equal(t.websockets, ""); /* nor ended */
 }
 
+/* A SCEF that ignores what it does not know answers 200 and shows the old URL; one may write ours in its own way, for
+ * ever. Either is asked once by PATCH and once by making it anew, and left in peace then. */
+static void destination_that_stays_different(void **state)
+{
+    (void)state;
+    begin(1);
+    struct nidd_configuration_result other = granted(201, "/as/configurations/c0", 0);
+    other.notification_destination = BYTES_LIT("http://Other/");
+    answer(next(CREATE), other);
+    other.http_status = 200;
+    other.link = BYTES_LIT("");
+    answer(next(PATCH), other);
+    answer(next(DELETE_), (struct nidd_configuration_result){.http_status = 204});
+    other.http_status = 201;
+    other.link = BYTES_LIT("/as/configurations/c1");
+    answer(next(CREATE), other);
+    pass(24 * HOURS);
+    assert_int_equal(t.looked_at, t.asked);
+    assert_state("dev0@x", "active");
+    assert_bytes_str(info("dev0@x").configuration_link, "/as/configurations/c1");
+}
+
 /* ---- moved */
 
 static void moved_for_good(void **state)
@@ -466,6 +488,7 @@ int main(void)
         LIFE_TEST(websocket_of_a_configuration),
         LIFE_TEST(websocket_is_gone),
         LIFE_TEST(websocket_that_is_not_taken),
+        LIFE_TEST(destination_that_stays_different),
         LIFE_TEST(moved_for_good),
         LIFE_TEST(led_elsewhere_is_no_loss),
         LIFE_TEST(held_back),
