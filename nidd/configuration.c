@@ -1,83 +1,13 @@
 /* The NIDD configurations' life at the SCEF (TS 29.122 clause 4.4.5.2): found again, made, renewed, changed, made anew
  * when lost; each of one device, or of a group. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define RENEW_AGAIN_MIN_MS  1000
 #define RENEW_MARGIN_MAX_MS (24 * 3600 * UINT64_C(1000))
-
-struct configuration *configuration_new(struct engine *e, uint32_t scef)
-{
-    handle h;
-    struct configuration *c = slab_new(&e->configurations, &h);
-    if (!c)
-        return NULL;
-    c->h = h;
-    c->scef = scef;
-    c->pause_ms = (uint32_t)e->o.retry_min_ms;
-    list_init(&c->node);
-    timer_init(&c->timer, TIMER_CONFIGURATION);
-    return c;
-}
-
-static void websocket_end(struct engine *e, struct configuration *c)
-{
-    if (!c->websocket_uri)
-        return;
-    e->ports.websocket_end(e->ports.ctx, c->scef, bytes_of_str(c->websocket_uri));
-    free(c->websocket_uri);
-    c->websocket_uri = NULL;
-}
-
-void configuration_free(struct engine *e, struct configuration *c)
-{
-    if (!c)
-        return;
-    configuration_set_state(e, c, CONFIGURATION_NONE);
-    timer_stop(&e->timers, &c->timer);
-    list_remove(&c->node);
-    websocket_end(e, c);
-    free(c->link);
-    slab_delete(&e->configurations, c->h);
-}
-
-void configuration_put(struct engine *e, struct configuration *c)
-{
-    if (c->group)
-        group_put(e, c->group);
-    else
-        device_put(e, c->users);
-}
-
-static bool is_usable(const struct configuration *c)
-{
-    return c->link && (c->state == CONFIGURATION_ACTIVE || c->state == CONFIGURATION_CHECKING ||
-                       c->state == CONFIGURATION_CHANGING);
-}
-
-bool configuration_usable(const struct device *d)
-{
-    return d->configuration && is_usable(d->configuration);
-}
-
-bool configuration_refuses(const struct device *d)
-{
-    return d->configuration && d->configuration->state == CONFIGURATION_REFUSED;
-}
-
-const char *configuration_state_name(const struct configuration *c)
-{
-    static const char *const names[] = {
-        [CONFIGURATION_NONE] = "none",           [CONFIGURATION_CREATING] = "creating",
-        [CONFIGURATION_CHECKING] = "checking",   [CONFIGURATION_ACTIVE] = "active",
-        [CONFIGURATION_WAITING] = "waiting",     [CONFIGURATION_REFUSED] = "refused",
-        [CONFIGURATION_CHANGING] = "changing",   [CONFIGURATION_FINDING] = "finding",
-        [CONFIGURATION_REPLACING] = "replacing", [CONFIGURATION_REMOVING] = "removing",
-    };
-    return names[c->state];
-}
+/* By PATCH, then by making it anew. A SCEF that shows another URL even then writes ours in its own way. */
+#define DESTINATION_TRIES   2
 
 /* ---- renewal */
 
@@ -106,8 +36,8 @@ static void renew_later(struct engine *e, struct configuration *c)
         return;
     if (c->unchangeable)
         renew_at(e, c, c->end_ms > e->now_ms ? c->end_ms - e->now_ms : e->o.retry_max_ms);
-    else if (c->destination_differs)
-        configuration_line_up_as(e, c, CONFIGURATION_CHANGING); /* until then uplinks go elsewhere */
+    else if (c->destination_differs && c->destination_tries < DESTINATION_TRIES) /* until then uplinks go elsewhere */
+        configuration_line_up_as(e, c, c->destination_tries++ ? CONFIGURATION_REPLACING : CONFIGURATION_CHANGING);
     else if (c->end_ms)
         renew_at(e, c, c->end_checked ? configuration_own_pause(e, c) : 0);
 }
@@ -140,9 +70,8 @@ void configuration_timer(struct engine *e, struct configuration *c)
 static void forget_link(struct engine *e, struct configuration *c)
 {
     timer_stop(&e->timers, &c->timer);
-    websocket_end(e, c);
-    free(c->link);
-    c->link = NULL;
+    configuration_websocket_end(e, c);
+    (void)configuration_set_link(c, NULL);
     c->link_age++;
     c->packet_size_bytes = 0;
     c->end_ms = 0;
@@ -156,11 +85,7 @@ static bool link_keep(struct configuration *c, struct bytes link)
     if (link.len == 0 || (c->link && bytes_equal(bytes_of_str(c->link), link)))
         return false;
     char *copy = bytes_dup_str(link);
-    if (!copy)
-        return false;
-    free(c->link);
-    c->link = copy;
-    return true;
+    return copy && configuration_set_link(c, copy);
 }
 
 void configuration_moved(struct engine *e, struct configuration *c, struct bytes link)
@@ -186,22 +111,24 @@ void configuration_lost(struct engine *e, struct configuration *c, const char *r
 
 void configuration_doubted(struct engine *e, struct configuration *c)
 {
-    if (c->state == CONFIGURATION_ACTIVE) /* else a request finds out, now or later */
-        configuration_line_up(e, c);
+    if (c->state != CONFIGURATION_ACTIVE)
+        return; /* a request finds out, now or later */
+    c->doubted = true;
+    configuration_line_up(e, c);
 }
 
 /* ---- those who use it */
 
 static void users_flow(struct engine *e, struct configuration *c)
 {
-    for (struct device *d = c->users; d; d = d->next_user)
+    for (struct device *d = configuration_users(c); d; d = d->next_user)
         downlink_flow(e, d);
 }
 
 /* Whatever held them up before: it works now. */
 static void users_begin(struct engine *e, struct configuration *c)
 {
-    for (struct device *d = c->users; d; d = d->next_user) {
+    for (struct device *d = configuration_users(c); d; d = d->next_user) {
         timer_stop(&e->timers, &d->flow_timer);
         device_heard(e, d);
     }
@@ -210,7 +137,7 @@ static void users_begin(struct engine *e, struct configuration *c)
 
 static void users_fail(struct engine *e, struct configuration *c, const char *reason, enum t8_cause cause)
 {
-    for (struct device *d = c->users; d; d = d->next_user)
+    for (struct device *d = configuration_users(c); d; d = d->next_user)
         downlink_fail_requests(e, d, reason, cause);
 }
 
@@ -251,6 +178,8 @@ static void note(struct engine *e, struct configuration *c, const struct nidd_co
     c->supported_features = (uint16_t)(r->supported_features & s->supported_features);
     if (s->notification_destination && r->notification_destination.len)
         c->destination_differs = !bytes_equal(r->notification_destination, bytes_of_str(s->notification_destination));
+    if (!c->destination_differs)
+        c->destination_tries = 0;
 }
 
 /* Where the SCEF sends the notifications instead. One that is not shown stays: bodies are often incomplete. */
@@ -264,14 +193,14 @@ static void websocket_note(struct engine *e, struct configuration *c, struct byt
         free(copy);
         return;
     }
-    websocket_end(e, c);
+    configuration_websocket_end(e, c);
     c->websocket_uri = copy;
 }
 
 static void active(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r,
                    const char *reason)
 {
-    bool was_usable = is_usable(c);
+    bool was_usable = configuration_is_usable(c);
     uint32_t packet = r->maximum_packet_size_bits / 8; /* TS 29.122 clause 5.6.2.1.2: bits */
     bool changed = link_keep(c, r->link);
     if (packet && packet != c->packet_size_bytes) {
@@ -293,7 +222,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
         c->pause_ms = (uint32_t)e->o.retry_min_ms;
     configuration_tell(e, c, reason, r->http_status, r->cause);
     renew_later(e, c);
-    if (was_usable && c->group)
+    if (was_usable && c->is_groups)
         users_flow(e, c); /* a group that is asked after for one device's sake is no news to the others */
     else
         users_begin(e, c);
@@ -350,12 +279,20 @@ static void gone(struct engine *e, struct configuration *c, const struct nidd_co
 
 static void checked(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
 {
-    if (is_success(r))
+    bool doubted = c->doubted;
+    c->doubted = false;
+    if (is_success(r)) {
         active(e, c, r, "active");
-    else if (is_gone(r))
+    } else if (is_gone(r)) {
         gone(e, c, r);
-    else
+    } else if (doubted) { /* no news is no reason to stop all its devices */
+        configuration_tell(e, c, "not known whether it is there", r->http_status, r->cause);
+        configuration_set_state(e, c, CONFIGURATION_ACTIVE);
+        renew_later(e, c);
+        users_flow(e, c);
+    } else {
         no_use(e, c, r);
+    }
 }
 
 static void changed(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
@@ -430,6 +367,19 @@ void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref
     configuration_next(e, scef);
 }
 
+void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, struct bytes uri)
+{
+    uint32_t cursor = 0;
+    handle h;
+    engine_set_time(e, now_ms);
+    if (scef >= e->scef_count)
+        return;
+    for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));)
+        if (c->scef == scef && c->websocket_uri && bytes_equal(bytes_of_str(c->websocket_uri), uri))
+            configuration_doubted(e, c);
+    configuration_next(e, scef);
+}
+
 /* ---- found again */
 
 static struct configuration *of_group(const struct engine *e, struct bytes external_group_id)
@@ -444,7 +394,7 @@ void engine_configuration_found(struct engine *e, uint64_t now_ms, uint32_t scef
     engine_set_time(e, now_ms);
     const struct device *d = device_find(e, f->id);
     struct configuration *c = of_group(e, f->id.external_group_id);
-    if (!c && d && d->routed && !d->configuration->group)
+    if (!c && d && d->routed && !d->configuration->is_groups)
         c = d->configuration;
     if (!c || c->scef != scef || c->link || c->state == CONFIGURATION_CREATING || f->result.link.len == 0 ||
         !is_success(&f->result))
@@ -504,12 +454,14 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     struct configuration *c = d && d->routed ? d->configuration : of_group(e, s->id.external_group_id);
     if (!c || c->scef != scef)
         return ERR_UNKNOWN_DEVICE;
-    struct bytes tail = t8_link_tail(s->nidd_configuration);
-    if (!c->link || !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link))))
-        return ERR_UNKNOWN_CONFIGURATION;
+    if (!c->link || !configuration_has_link(c, s->nidd_configuration)) {
+        /* That it has ended may be told twice, if our answer was lost. */
+        bool ended = s->status == T8_NIDD_TERMINATED || s->status == T8_NIDD_TERMINATED_UE_NOT_AUTHORIZED;
+        return ended ? OK : ERR_UNKNOWN_CONFIGURATION;
+    }
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;
-    if (d && c->group) {
+    if (d && c->is_groups) {
         member_status(e, d, s->status);
     } else if (s->status == T8_NIDD_TERMINATED) {
         configuration_lost(e, c, "terminated by the SCEF");

@@ -1,33 +1,6 @@
 /* The requests of NIDD configurations (TS 29.122 clause 4.4.5.2), and when they are made. Each SCEF has its own line
  * and window, so that a start with many devices is no flood, and a SCEF that is down holds up no other. */
-#include "nidd/internal.h"
-
-static bool counts_as_active(uint8_t state)
-{
-    return state == CONFIGURATION_ACTIVE || state == CONFIGURATION_CHANGING;
-}
-
-void configuration_set_state(struct engine *e, struct configuration *c, enum configuration_state s)
-{
-    if (counts_as_active(c->state))
-        e->scefs[c->scef].active--;
-    c->state = (uint8_t)s;
-    if (counts_as_active(c->state))
-        e->scefs[c->scef].active++;
-}
-
-void configuration_tell(struct engine *e, const struct configuration *c, const char *reason, int status,
-                        enum t8_cause cause)
-{
-    struct engine_event ev = {
-        .kind = ENGINE_CONFIGURATION, .server = NO_SERVER, .reason = reason, .http_status = status, .cause = cause};
-    if (c->group && c->group->of_group)
-        ev.group_id = bytes_of_str(c->group->id);
-    else
-        ev.device_id = bytes_of_str(c->group ? c->group->id : c->users->id);
-    ev.scef = c->scef;
-    e->ports.event(e->ports.ctx, &ev);
-}
+#include "nidd/configuration.h"
 
 /* ---- the line */
 
@@ -71,9 +44,12 @@ static void create_send(struct engine *e, struct configuration *c)
 {
     configuration_set_state(e, c, CONFIGURATION_CREATING);
     e->scefs[c->scef].creating++;
-    e->ports.configuration_create(e->ports.ctx, c->scef, c->h,
-                                  c->group ? (struct t8_identity){.external_group_id = bytes_of_str(c->group->id)}
-                                           : device_identity(c->users));
+    struct t8_identity id = {0};
+    if (c->is_groups)
+        id.external_group_id = bytes_of_str(c->of.group->id);
+    else
+        id = device_identity(c->of.device);
+    e->ports.configuration_create(e->ports.ctx, c->scef, c->h, id);
 }
 
 static void request_send(struct engine *e, struct configuration *c)

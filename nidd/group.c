@@ -1,6 +1,6 @@
 /* Groups, and the records of configurations that stand in no device's: a group's own, and those that serve nobody any
  * more and wait to be deleted. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +73,7 @@ enum error engine_group_add(struct engine *e, const struct engine_group_options 
         group_free(e, g);
         return ERR_NO_MEMORY;
     }
-    g->configuration->group = g;
+    configuration_set_group(g->configuration, g);
     g->server = o->server;
     g->learn = o->learn;
     g->learn_max = o->learn_max;
@@ -144,8 +144,7 @@ enum error leftover_make(struct engine *e, struct configuration *c, struct bytes
     }
     g->seq = engine_next_seq(e);
     g->configuration = c;
-    c->group = g;
-    c->users = NULL;
+    configuration_set_group(c, g);
     group_put(e, g); /* before its device's record forgets it */
     return OK;
 }
@@ -158,7 +157,7 @@ struct configuration *leftover_take(struct engine *e, struct bytes id, uint32_t 
         return NULL; /* once the engine has started its deletion is on its way */
     struct configuration *c = g->configuration;
     g->configuration = NULL;
-    c->group = NULL;
+    configuration_set_device(c, NULL); /* its caller says whose */
     group_end(e, g);
     return c;
 }
@@ -170,7 +169,7 @@ static void take_again(struct engine *e, struct group *g)
     struct group *left = c->link ? NULL : map_get(&e->by_leftover, leftover_key(g));
     if (!left || !left->of_group)
         return;
-    c->link = left->configuration->link;
+    (void)configuration_set_link(c, left->configuration->link); /* it was kept once */
     c->packet_size_bytes = left->configuration->packet_size_bytes;
     left->configuration->link = NULL;
     group_put(e, g);
@@ -218,9 +217,9 @@ static enum error restore_unused(struct engine *e, const struct record_configura
         return ERR_NO_MEMORY;
     }
     g->configuration = c;
-    c->group = g;
-    c->link = bytes_dup_str(r->link);
-    g->seq = stored ? r->seq : UINT64_MAX; /* gets its own at the start */
+    configuration_set_group(c, g);
+    (void)configuration_set_link(c, bytes_dup_str(r->link)); /* which has come out of a record */
+    g->seq = stored ? r->seq : UINT64_MAX;                   /* gets its own at the start */
     if (stored && r->seq > e->last_seq)
         e->last_seq = r->seq;
     g->stored = stored;
@@ -234,7 +233,7 @@ static enum error restore_link(struct group *g, const struct record_configuratio
 {
     struct configuration *c = g->configuration;
     c->packet_size_bytes = r->maximum_packet_size_bytes;
-    c->link = bytes_dup_str(r->link);
+    (void)configuration_set_link(c, bytes_dup_str(r->link));
     return c->link ? OK : ERR_NO_MEMORY;
 }
 

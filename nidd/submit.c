@@ -1,6 +1,6 @@
 /* A downlink's way through the SCEF: when it is submitted, and what each answer and report of the network makes of it
  * (TS 29.122 clause 4.4.5.3). */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 
@@ -46,12 +46,14 @@ static bool is_idempotent(const struct downlink *m)
     return m->message->data[1] != COAP_POST && m->message->data[1] != COAP_PATCH;
 }
 
-/* A device knows a repetition by its Message ID, but only for EXCHANGE_LIFETIME (RFC 7252 clause 4.8.2). After that a
- * request that is not idempotent might be carried out twice: its server decides, not we. */
+/* A device knows a repetition by its Message ID, but only for EXCHANGE_LIFETIME (RFC 7252 clause 4.8.2), and a
+ * repetition needs its time to get there. After that a request that is not idempotent might be carried out twice: its
+ * server decides, not we. */
+#define ON_THE_WAY_MS 30000
 static bool too_late_to_repeat(const struct engine *e, const struct downlink *m)
 {
-    return m->first_sent_ms && e->now_ms - m->first_sent_ms > e->o.exchange_lifetime_ms && downlink_is_request(m) &&
-           !is_idempotent(m);
+    return m->first_sent_ms && e->now_ms - m->first_sent_ms + ON_THE_WAY_MS > e->o.exchange_lifetime_ms &&
+           downlink_is_request(m) && !is_idempotent(m);
 }
 
 static void submit_or_give_up(struct engine *e, struct downlink *m)
@@ -170,7 +172,7 @@ static void not_found(struct engine *e, struct downlink *m)
     bool news = m->link_age == c->link_age; /* else it is about the link before */
     m->state = DOWNLINK_QUEUED;
     queue_set_in_flight(&d->queue, &m->item, false);
-    if (news && c->group) {
+    if (news && c->is_groups) {
         /* Is it the group's configuration that is gone, or this device in it? The device waits for its own pause, or
          * for a new configuration. */
         m->attempts = 0;

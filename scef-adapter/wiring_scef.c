@@ -231,7 +231,8 @@ static uint64_t features_of(const struct config *c, uint32_t scef)
 static enum error client_new(struct adapter_scef *s)
 {
     const struct config_scef *c = s->config;
-    struct scs_client_options o = {.api_root = c->api_root,
+    struct scs_client_options o = {.name = c->name,
+                                   .api_root = c->api_root,
                                    .scs_as_id = c->scs_as_id,
                                    .dialect = t8_dialect_find(c->dialect),
                                    .api_name = c->api_name,

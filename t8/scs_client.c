@@ -87,19 +87,30 @@ static enum breaker_outcome outcome_of(enum error err, struct scs_meaning meanin
     }
 }
 
-/* A collection that has moved for good is asked there until the next start. */
-static void collection_moved(struct scs_client *c, enum t8_operation o, struct bytes url)
+static void collection_put(struct buf *collection, struct bytes url)
 {
-    struct buf collection = {0};
-    buf_add(&collection, url);
-    buf_add_u8(&collection, 0);
-    if (collection.failed) {
-        buf_free(&collection);
+    struct buf copy = {0};
+    buf_add(&copy, url);
+    buf_add_u8(&copy, 0);
+    if (copy.failed) {
+        buf_free(&copy);
         return;
     }
-    struct buf *kept = &c->site.apis[t8_operation_api(o)].collection;
-    buf_free(kept);
-    *kept = collection;
+    buf_free(collection);
+    *collection = copy;
+}
+
+/* A collection that has moved for good, and answers well where it is now, is asked there until the next start; or until
+ * nothing is there any more: then the configured one is asked again. */
+static void collection_follow(struct scs_client *c, enum t8_operation o, enum error err, const struct t8_answer *a,
+                              struct bytes moved)
+{
+    struct scs_site_api *api = &c->site.apis[t8_operation_api(o)];
+    if (err == ERR_UNREACHABLE || (a && (a->http_status == 404 || a->http_status == 410))) {
+        collection_put(&api->collection, buf_bytes(&api->configured));
+    } else if (moved.len && a && t8_answer_is_success(a)) {
+        collection_put(&api->collection, moved);
+    }
 }
 
 static enum breaker_outcome on_answer(void *ctx, unsigned tag, uint64_t ref, enum error err,
@@ -111,9 +122,9 @@ static enum breaker_outcome on_answer(void *ctx, unsigned tag, uint64_t ref, enu
     struct scs_incoming in = {.operation = operation, .ref = ref, .err = err, .moved = moved, .sink = &c->sink};
     if (answer_of(c, operation, a, &answer))
         in.answer = &answer;
-    if (moved.len && (operation == T8_CONFIGURATION_CREATE || operation == T8_TRANSACTION_CREATE ||
-                      operation == T8_SUBSCRIPTION_CREATE)) {
-        collection_moved(c, operation, moved);
+    if (operation == T8_CONFIGURATION_CREATE || operation == T8_TRANSACTION_CREATE ||
+        operation == T8_SUBSCRIPTION_CREATE) {
+        collection_follow(c, operation, err, in.answer, moved);
         in.moved = bytes_of(NULL, 0); /* not the resource */
     }
     return outcome_of(err, c->protocol->answer(&c->site, &in));
@@ -154,8 +165,9 @@ static enum error api_set_up(struct scs_site *s, enum t8_api which, const char *
     buf_add_u8(&api->collection, '/');
     t8_link_add_segment(&api->collection, bytes_of_str(o->scs_as_id));
     buf_addf(&api->collection, "/%s%s", collection, s->dialect->apis[which].trailing_slash ? "/" : "");
+    buf_add(&api->configured, buf_bytes(&api->collection));
     buf_add_u8(&api->collection, 0);
-    return api->path.failed || api->collection.failed ? ERR_NO_MEMORY : OK;
+    return api->path.failed || api->collection.failed || api->configured.failed ? ERR_NO_MEMORY : OK;
 }
 
 static enum error site_set_up(struct scs_site *s, const struct scs_client_options *o)
@@ -180,6 +192,7 @@ static void site_free(struct scs_site *s)
     for (int i = 0; i < T8_API_COUNT; i++) {
         buf_free(&s->apis[i].path);
         buf_free(&s->apis[i].collection);
+        buf_free(&s->apis[i].configured);
     }
     buf_free(&s->root);
     buf_free(&s->link);
@@ -204,7 +217,7 @@ enum error scs_client_new(struct loop *l, const struct scs_client_options *o, co
     c->protocol = &scs_t8_protocol;
     c->sink = *sink;
     c->configuration_duration_ms = o->configuration_duration_ms;
-    c->requests = (struct scs_requests){.loop = l, .send = wire_send, .answered = on_answer, .ctx = c};
+    c->requests = (struct scs_requests){.loop = l, .name = o->name, .send = wire_send, .answered = on_answer, .ctx = c};
     scs_requests_init(&c->requests);
     breaker_init(&c->requests.breaker, &o->breaker);
     overload_init(&c->requests.overload, o->breaker.seed + 1);

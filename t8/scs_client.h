@@ -22,6 +22,7 @@
 struct scs_client;
 
 struct scs_client_options {
+    const char *name;     /* of the SCEF, in the log; outlives the client; NULL: none */
     const char *api_root; /* "http://127.0.0.1:8080", may hold a path */
     const char *scs_as_id;
     const struct t8_dialect *dialect; /* NULL: 3gpp */

@@ -14,7 +14,8 @@ struct scs_site {
     struct scs_site_api {
         struct t8_link_base base;
         struct buf path;       /* of base.api_path */
-        struct buf collection; /* URL of its topmost collection, with a NUL */
+        struct buf collection; /* URL of its topmost collection, with a NUL; as configured, or where a 308 led */
+        struct buf configured; /* the same as configured, without the NUL */
     } apis[T8_API_COUNT];
     /* Used during one call each, kept for their memory. */
     struct buf link;

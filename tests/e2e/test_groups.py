@@ -36,13 +36,15 @@ class World:
         reply = self.stack.uplink(device, message, self.scef.link(GROUP))
         return reply, self.server.receive(20 if reply.status == 204 else 0.1)
 
+    def deliveries(self, device):
+        return [body for r in self.scef.deliveries(GROUP) if (body := r.json()).get("externalId") == device]
+
     def downlink(self, device, address):
-        before = len(self.scef.deliveries(GROUP))
+        before = len(self.deliveries(device))
         self.mid += 1
         self.server.send(wire.request(wire.GET, "/3/0", self.mid, self.mid.to_bytes(3, "big"), wire.NON), address)
-        self.stack.wait(lambda: len(self.scef.deliveries(GROUP)) > before, f"the delivery to {device}")
-        body = self.scef.deliveries(GROUP)[-1].json()
-        assert body["externalId"] == device and "externalGroupId" not in body
+        self.stack.wait(lambda: len(self.deliveries(device)) > before, f"the delivery to {device}")
+        assert "externalGroupId" not in self.deliveries(device)[-1]
 
 
 @pytest.fixture

@@ -293,6 +293,24 @@ static void websocket_of_a_configuration(void **state)
     assert_string_equal(t.websockets, "+ws:c-ws:c");
 }
 
+/* A SCEF that has forgotten it forgets the configuration, too, and that is soon found out. */
+static void websocket_is_gone(void **state)
+{
+    (void)state;
+    begin(1);
+    answer(next(CREATE), with_websocket(granted(201, "/as/configurations/c0", 0), "ws:a"));
+    engine_websocket_gone(t.e, t.now_ms, 0, BYTES_LIT("ws:another"));
+    engine_websocket_gone(t.e, t.now_ms, 1, BYTES_LIT("ws:a"));
+    assert_int_equal(t.looked_at, t.asked);
+    engine_websocket_gone(t.e, t.now_ms, 0, BYTES_LIT("ws:a"));
+    engine_websocket_gone(t.e, t.now_ms, 0, BYTES_LIT("ws:a")); /* once is enough */
+    assert_string_equal(next(GET)->link, "/as/configurations/c0");
+    assert_int_equal(t.looked_at, t.asked);
+    answer(&t.requests[t.looked_at - 1], (struct nidd_configuration_result){.http_status = 404});
+    answer(next(CREATE), with_websocket(granted(201, "/as/configurations/c1", 0), "ws:b"));
+    assert_string_equal(t.websockets, "+ws:a-ws:a+ws:b");
+}
+
 static void websocket_that_is_not_taken(void **state)
 {
     (void)state;
@@ -303,6 +321,28 @@ static void websocket_that_is_not_taken(void **state)
     wait_for_request(1 * HOURS);
     answer(next(PATCH), (struct nidd_configuration_result){.http_status = 404});
     assert_string_equal(t.websockets, ""); /* nor ended */
+}
+
+/* A SCEF that ignores what it does not know answers 200 and shows the old URL; one may write ours in its own way, for
+ * ever. Either is asked once by PATCH and once by making it anew, and left in peace then. */
+static void destination_that_stays_different(void **state)
+{
+    (void)state;
+    begin(1);
+    struct nidd_configuration_result other = granted(201, "/as/configurations/c0", 0);
+    other.notification_destination = BYTES_LIT("http://Other/");
+    answer(next(CREATE), other);
+    other.http_status = 200;
+    other.link = BYTES_LIT("");
+    answer(next(PATCH), other);
+    answer(next(DELETE_), (struct nidd_configuration_result){.http_status = 204});
+    other.http_status = 201;
+    other.link = BYTES_LIT("/as/configurations/c1");
+    answer(next(CREATE), other);
+    pass(24 * HOURS);
+    assert_int_equal(t.looked_at, t.asked);
+    assert_state("dev0@x", "active");
+    assert_bytes_str(info("dev0@x").configuration_link, "/as/configurations/c1");
 }
 
 /* ---- moved */
@@ -446,7 +486,9 @@ int main(void)
         LIFE_TEST(cannot_be_patched),
         LIFE_TEST(destination_changed),
         LIFE_TEST(websocket_of_a_configuration),
+        LIFE_TEST(websocket_is_gone),
         LIFE_TEST(websocket_that_is_not_taken),
+        LIFE_TEST(destination_that_stays_different),
         LIFE_TEST(moved_for_good),
         LIFE_TEST(led_elsewhere_is_no_loss),
         LIFE_TEST(held_back),
