@@ -2,72 +2,8 @@
  * when lost; each of one device, or of a group. */
 #include "nidd/internal.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #define RENEW_AGAIN_MIN_MS  1000
 #define RENEW_MARGIN_MAX_MS (24 * 3600 * UINT64_C(1000))
-
-struct configuration *configuration_new(struct engine *e, uint32_t scef)
-{
-    handle h;
-    struct configuration *c = slab_new(&e->configurations, &h);
-    if (!c)
-        return NULL;
-    c->h = h;
-    c->scef = scef;
-    c->pause_ms = (uint32_t)e->o.retry_min_ms;
-    list_init(&c->node);
-    timer_init(&c->timer, TIMER_CONFIGURATION);
-    return c;
-}
-
-void configuration_free(struct engine *e, struct configuration *c)
-{
-    if (!c)
-        return;
-    configuration_set_state(e, c, CONFIGURATION_NONE);
-    timer_stop(&e->timers, &c->timer);
-    list_remove(&c->node);
-    free(c->link);
-    slab_delete(&e->configurations, c->h);
-}
-
-void configuration_put(struct engine *e, struct configuration *c)
-{
-    if (c->group)
-        group_put(e, c->group);
-    else
-        device_put(e, c->users);
-}
-
-static bool is_usable(const struct configuration *c)
-{
-    return c->link && (c->state == CONFIGURATION_ACTIVE || c->state == CONFIGURATION_CHECKING ||
-                       c->state == CONFIGURATION_CHANGING);
-}
-
-bool configuration_usable(const struct device *d)
-{
-    return d->configuration && is_usable(d->configuration);
-}
-
-bool configuration_refuses(const struct device *d)
-{
-    return d->configuration && d->configuration->state == CONFIGURATION_REFUSED;
-}
-
-const char *configuration_state_name(const struct configuration *c)
-{
-    static const char *const names[] = {
-        [CONFIGURATION_NONE] = "none",           [CONFIGURATION_CREATING] = "creating",
-        [CONFIGURATION_CHECKING] = "checking",   [CONFIGURATION_ACTIVE] = "active",
-        [CONFIGURATION_WAITING] = "waiting",     [CONFIGURATION_REFUSED] = "refused",
-        [CONFIGURATION_CHANGING] = "changing",   [CONFIGURATION_FINDING] = "finding",
-        [CONFIGURATION_REPLACING] = "replacing", [CONFIGURATION_REMOVING] = "removing",
-    };
-    return names[c->state];
-}
 
 /* ---- renewal */
 
@@ -130,8 +66,7 @@ void configuration_timer(struct engine *e, struct configuration *c)
 static void forget_link(struct engine *e, struct configuration *c)
 {
     timer_stop(&e->timers, &c->timer);
-    free(c->link);
-    c->link = NULL;
+    (void)configuration_set_link(c, NULL);
     c->link_age++;
     c->packet_size_bytes = 0;
     c->end_ms = 0;
@@ -145,11 +80,7 @@ static bool link_keep(struct configuration *c, struct bytes link)
     if (link.len == 0 || (c->link && bytes_equal(bytes_of_str(c->link), link)))
         return false;
     char *copy = bytes_dup_str(link);
-    if (!copy)
-        return false;
-    free(c->link);
-    c->link = copy;
-    return true;
+    return copy && configuration_set_link(c, copy);
 }
 
 void configuration_moved(struct engine *e, struct configuration *c, struct bytes link)
@@ -175,8 +106,10 @@ void configuration_lost(struct engine *e, struct configuration *c, const char *r
 
 void configuration_doubted(struct engine *e, struct configuration *c)
 {
-    if (c->state == CONFIGURATION_ACTIVE) /* else a request finds out, now or later */
-        configuration_line_up(e, c);
+    if (c->state != CONFIGURATION_ACTIVE)
+        return; /* a request finds out, now or later */
+    c->doubted = true;
+    configuration_line_up(e, c);
 }
 
 /* ---- those who use it */
@@ -245,7 +178,7 @@ static void note(struct engine *e, struct configuration *c, const struct nidd_co
 static void active(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r,
                    const char *reason)
 {
-    bool was_usable = is_usable(c);
+    bool was_usable = configuration_is_usable(c);
     uint32_t packet = r->maximum_packet_size_bits / 8; /* TS 29.122 clause 5.6.2.1.2: bits */
     bool changed = link_keep(c, r->link);
     if (packet && packet != c->packet_size_bytes) {
@@ -323,12 +256,20 @@ static void gone(struct engine *e, struct configuration *c, const struct nidd_co
 
 static void checked(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
 {
-    if (is_success(r))
+    bool doubted = c->doubted;
+    c->doubted = false;
+    if (is_success(r)) {
         active(e, c, r, "active");
-    else if (is_gone(r))
+    } else if (is_gone(r)) {
         gone(e, c, r);
-    else
+    } else if (doubted) { /* no news is no reason to stop all its devices */
+        configuration_tell(e, c, "not known whether it is there", r->http_status, r->cause);
+        configuration_set_state(e, c, CONFIGURATION_ACTIVE);
+        renew_later(e, c);
+        users_flow(e, c);
+    } else {
         no_use(e, c, r);
+    }
 }
 
 static void changed(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
@@ -477,8 +418,7 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     struct configuration *c = d && d->routed ? d->configuration : of_group(e, s->id.external_group_id);
     if (!c || c->scef != scef)
         return ERR_UNKNOWN_DEVICE;
-    struct bytes tail = t8_link_tail(s->nidd_configuration);
-    if (!c->link || !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link))))
+    if (!c->link || !configuration_has_link(c, s->nidd_configuration))
         return ERR_UNKNOWN_CONFIGURATION;
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;

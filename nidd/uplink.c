@@ -240,8 +240,7 @@ enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t sc
         return ENGINE_REFUSED;
     }
     /* While we do not know our link yet, a notification may have overtaken the answer that tells it. */
-    struct bytes tail = t8_link_tail(u->nidd_configuration);
-    if (c->link && tail.len && !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link)))) {
+    if (c->link && !configuration_has_link(c, u->nidd_configuration) && t8_link_tail(u->nidd_configuration).len) {
         *err = ERR_UNKNOWN_CONFIGURATION;
         event_drop(e, d, NO_SERVER, u->data, "unknown_configuration");
         return ENGINE_REFUSED;
