@@ -3,73 +3,11 @@
 #include "nidd/internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define RENEW_AGAIN_MIN_MS  1000
 #define RENEW_MARGIN_MAX_MS (24 * 3600 * UINT64_C(1000))
 /* By PATCH, then by making it anew. A SCEF that shows another URL even then writes ours in its own way. */
 #define DESTINATION_TRIES   2
-
-struct configuration *configuration_new(struct engine *e, uint32_t scef)
-{
-    handle h;
-    struct configuration *c = slab_new(&e->configurations, &h);
-    if (!c)
-        return NULL;
-    c->h = h;
-    c->scef = scef;
-    c->pause_ms = (uint32_t)e->o.retry_min_ms;
-    list_init(&c->node);
-    timer_init(&c->timer, TIMER_CONFIGURATION);
-    return c;
-}
-
-void configuration_free(struct engine *e, struct configuration *c)
-{
-    if (!c)
-        return;
-    configuration_set_state(e, c, CONFIGURATION_NONE);
-    timer_stop(&e->timers, &c->timer);
-    list_remove(&c->node);
-    free(c->link);
-    slab_delete(&e->configurations, c->h);
-}
-
-void configuration_put(struct engine *e, struct configuration *c)
-{
-    if (c->group)
-        group_put(e, c->group);
-    else
-        device_put(e, c->users);
-}
-
-static bool is_usable(const struct configuration *c)
-{
-    return c->link && (c->state == CONFIGURATION_ACTIVE || c->state == CONFIGURATION_CHECKING ||
-                       c->state == CONFIGURATION_CHANGING);
-}
-
-bool configuration_usable(const struct device *d)
-{
-    return d->configuration && is_usable(d->configuration);
-}
-
-bool configuration_refuses(const struct device *d)
-{
-    return d->configuration && d->configuration->state == CONFIGURATION_REFUSED;
-}
-
-const char *configuration_state_name(const struct configuration *c)
-{
-    static const char *const names[] = {
-        [CONFIGURATION_NONE] = "none",           [CONFIGURATION_CREATING] = "creating",
-        [CONFIGURATION_CHECKING] = "checking",   [CONFIGURATION_ACTIVE] = "active",
-        [CONFIGURATION_WAITING] = "waiting",     [CONFIGURATION_REFUSED] = "refused",
-        [CONFIGURATION_CHANGING] = "changing",   [CONFIGURATION_FINDING] = "finding",
-        [CONFIGURATION_REPLACING] = "replacing", [CONFIGURATION_REMOVING] = "removing",
-    };
-    return names[c->state];
-}
 
 /* ---- renewal */
 
@@ -132,8 +70,8 @@ void configuration_timer(struct engine *e, struct configuration *c)
 static void forget_link(struct engine *e, struct configuration *c)
 {
     timer_stop(&e->timers, &c->timer);
-    free(c->link);
-    c->link = NULL;
+    configuration_websocket_end(e, c);
+    (void)configuration_set_link(c, NULL);
     c->link_age++;
     c->packet_size_bytes = 0;
     c->end_ms = 0;
@@ -147,11 +85,7 @@ static bool link_keep(struct configuration *c, struct bytes link)
     if (link.len == 0 || (c->link && bytes_equal(bytes_of_str(c->link), link)))
         return false;
     char *copy = bytes_dup_str(link);
-    if (!copy)
-        return false;
-    free(c->link);
-    c->link = copy;
-    return true;
+    return copy && configuration_set_link(c, copy);
 }
 
 void configuration_moved(struct engine *e, struct configuration *c, struct bytes link)
@@ -177,8 +111,10 @@ void configuration_lost(struct engine *e, struct configuration *c, const char *r
 
 void configuration_doubted(struct engine *e, struct configuration *c)
 {
-    if (c->state == CONFIGURATION_ACTIVE) /* else a request finds out, now or later */
-        configuration_line_up(e, c);
+    if (c->state != CONFIGURATION_ACTIVE)
+        return; /* a request finds out, now or later */
+    c->doubted = true;
+    configuration_line_up(e, c);
 }
 
 /* ---- those who use it */
@@ -246,10 +182,25 @@ static void note(struct engine *e, struct configuration *c, const struct nidd_co
         c->destination_tries = 0;
 }
 
+/* Where the SCEF sends the notifications instead. One that is not shown stays: bodies are often incomplete. */
+static void websocket_note(struct engine *e, struct configuration *c, struct bytes uri)
+{
+    bool same = c->websocket_uri && bytes_equal(bytes_of_str(c->websocket_uri), uri);
+    if (uri.len == 0 || same || !e->ports.websocket_begin)
+        return;
+    char *copy = bytes_dup_str(uri);
+    if (!copy || !e->ports.websocket_begin(e->ports.ctx, c->scef, uri)) {
+        free(copy);
+        return;
+    }
+    configuration_websocket_end(e, c);
+    c->websocket_uri = copy;
+}
+
 static void active(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r,
                    const char *reason)
 {
-    bool was_usable = is_usable(c);
+    bool was_usable = configuration_is_usable(c);
     uint32_t packet = r->maximum_packet_size_bits / 8; /* TS 29.122 clause 5.6.2.1.2: bits */
     bool changed = link_keep(c, r->link);
     if (packet && packet != c->packet_size_bytes) {
@@ -264,6 +215,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     if (changed)
         configuration_put(e, c);
     note(e, c, r);
+    websocket_note(e, c, r->websocket_uri);
     configuration_set_state(e, c, CONFIGURATION_ACTIVE);
     c->cause = T8_CAUSE_NONE;
     if (!c->end_checked) /* else it is on its last legs, and asked after more and more seldom */
@@ -327,12 +279,20 @@ static void gone(struct engine *e, struct configuration *c, const struct nidd_co
 
 static void checked(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
 {
-    if (is_success(r))
+    bool doubted = c->doubted;
+    c->doubted = false;
+    if (is_success(r)) {
         active(e, c, r, "active");
-    else if (is_gone(r))
+    } else if (is_gone(r)) {
         gone(e, c, r);
-    else
+    } else if (doubted) { /* no news is no reason to stop all its devices */
+        configuration_tell(e, c, "not known whether it is there", r->http_status, r->cause);
+        configuration_set_state(e, c, CONFIGURATION_ACTIVE);
+        renew_later(e, c);
+        users_flow(e, c);
+    } else {
         no_use(e, c, r);
+    }
 }
 
 static void changed(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
@@ -481,9 +441,11 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     struct configuration *c = d && d->routed ? d->configuration : of_group(e, s->id.external_group_id);
     if (!c || c->scef != scef)
         return ERR_UNKNOWN_DEVICE;
-    struct bytes tail = t8_link_tail(s->nidd_configuration);
-    if (!c->link || !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link))))
-        return ERR_UNKNOWN_CONFIGURATION;
+    if (!c->link || !configuration_has_link(c, s->nidd_configuration)) {
+        /* That it has ended may be told twice, if our answer was lost. */
+        bool ended = s->status == T8_NIDD_TERMINATED || s->status == T8_NIDD_TERMINATED_UE_NOT_AUTHORIZED;
+        return ended ? OK : ERR_UNKNOWN_CONFIGURATION;
+    }
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;
     if (d && c->group) {

@@ -2,33 +2,6 @@
  * and window, so that a start with many devices is no flood, and a SCEF that is down holds up no other. */
 #include "nidd/internal.h"
 
-static bool counts_as_active(uint8_t state)
-{
-    return state == CONFIGURATION_ACTIVE || state == CONFIGURATION_CHANGING;
-}
-
-void configuration_set_state(struct engine *e, struct configuration *c, enum configuration_state s)
-{
-    if (counts_as_active(c->state))
-        e->scefs[c->scef].active--;
-    c->state = (uint8_t)s;
-    if (counts_as_active(c->state))
-        e->scefs[c->scef].active++;
-}
-
-void configuration_tell(struct engine *e, const struct configuration *c, const char *reason, int status,
-                        enum t8_cause cause)
-{
-    struct engine_event ev = {
-        .kind = ENGINE_CONFIGURATION, .server = NO_SERVER, .reason = reason, .http_status = status, .cause = cause};
-    if (c->group && c->group->of_group)
-        ev.group_id = bytes_of_str(c->group->id);
-    else
-        ev.device_id = bytes_of_str(c->group ? c->group->id : c->users->id);
-    ev.scef = c->scef;
-    e->ports.event(e->ports.ctx, &ev);
-}
-
 /* ---- the line */
 
 void configuration_line_up_as(struct engine *e, struct configuration *c, enum configuration_state s)

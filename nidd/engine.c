@@ -136,8 +136,10 @@ void engine_free(struct engine *e)
         learn_forget(d);
     }
     cursor = 0;
-    for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));)
+    for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));) {
         free(c->link);
+        free(c->websocket_uri);
+    }
     slab_free(&e->exchanges);
     slab_free(&e->downlinks);
     slab_free(&e->configurations);

@@ -133,6 +133,10 @@ struct engine_ports {
     /* A device is about to be learned and gets this leg: its address is opened here, once more when it is open already.
      * An error: the device is not learned, and its uplink is refused with it. Without it (NULL) nothing is learned. */
     enum error (*device_added)(void *ctx, uint32_t leg);
+    /* A configuration has this websocketUri (TS 29.122 clause 5.2.5.4), and has it no more: one `end` for each that was
+     * taken (true). Several configurations may have the same. Without these (NULL) a URI is of no interest. */
+    bool (*websocket_begin)(void *ctx, uint32_t scef, struct bytes uri);
+    void (*websocket_end)(void *ctx, uint32_t scef, struct bytes uri);
 };
 
 [[gnu::warn_unused_result]] enum error engine_new(const struct engine_options *o, const struct engine_ports *ports,

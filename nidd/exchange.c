@@ -105,8 +105,8 @@ void exchange_seen(struct exchange *x)
 {
     if (x->down)
         x->device->seen[1] |= seen_bit(x->leg_mid);
-    else if (x->from_device)
-        x->device->seen[0] |= seen_bit(x->device_mid);
+    else
+        x->device->seen[0] |= seen_bit(x->leg_mid) | (x->from_device ? seen_bit(x->device_mid) : 0);
 }
 
 static void count_anew(struct device *d, bool down)
@@ -141,6 +141,14 @@ struct exchange *exchange_by_leg_mid(struct device *d, uint32_t server, uint16_t
             return x;
     }
     return NULL;
+}
+
+uint16_t exchange_leg_mid(struct device *d, uint32_t server, const struct coap_view *from_device)
+{
+    uint16_t mid = from_device ? from_device->message_id : d->next_leg_mid++;
+    while ((d->seen[0] & seen_bit(mid)) && exchange_by_leg_mid(d, server, mid))
+        mid = d->next_leg_mid++;
+    return mid;
 }
 
 struct exchange *exchange_by_token(struct device *d, uint32_t server, struct bytes token)

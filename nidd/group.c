@@ -170,7 +170,7 @@ static void take_again(struct engine *e, struct group *g)
     struct group *left = c->link ? NULL : map_get(&e->by_leftover, leftover_key(g));
     if (!left || !left->of_group)
         return;
-    c->link = left->configuration->link;
+    (void)configuration_set_link(c, left->configuration->link); /* it was kept once */
     c->packet_size_bytes = left->configuration->packet_size_bytes;
     left->configuration->link = NULL;
     group_put(e, g);
@@ -219,8 +219,8 @@ static enum error restore_unused(struct engine *e, const struct record_configura
     }
     g->configuration = c;
     c->group = g;
-    c->link = bytes_dup_str(r->link);
-    g->seq = stored ? r->seq : UINT64_MAX; /* gets its own at the start */
+    (void)configuration_set_link(c, bytes_dup_str(r->link)); /* which has come out of a record */
+    g->seq = stored ? r->seq : UINT64_MAX;                   /* gets its own at the start */
     if (stored && r->seq > e->last_seq)
         e->last_seq = r->seq;
     g->stored = stored;
@@ -234,7 +234,7 @@ static enum error restore_link(struct group *g, const struct record_configuratio
 {
     struct configuration *c = g->configuration;
     c->packet_size_bytes = r->maximum_packet_size_bytes;
-    c->link = bytes_dup_str(r->link);
+    (void)configuration_set_link(c, bytes_dup_str(r->link));
     return c->link ? OK : ERR_NO_MEMORY;
 }
 

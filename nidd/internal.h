@@ -65,6 +65,7 @@ enum configuration_state {
 struct configuration {
     handle h; /* the reference of its requests */
     char *link;
+    char *websocket_uri;  /* in use; NULL: none */
     struct list node;     /* in its SCEF's line, or among those to be found */
     struct timer timer;   /* ACTIVE: its renewal; WAITING, REFUSED: the next try */
     struct device *users; /* by next_user; a group's from the start on, and then only those in the configuration file */
@@ -75,11 +76,13 @@ struct configuration {
     uint32_t scef;
     uint16_t refused_status;       /* FINDING: how the creation was refused */
     uint16_t supported_features;   /* what both sides can do */
+    uint16_t tail_from, tail_len;  /* of the link: what tells it from others (t8_link_tail) */
     uint8_t state;                 /* enum configuration_state */
     uint8_t cause;                 /* enum t8_cause of a refusal */
     uint8_t link_age;              /* counts the links */
     bool destination_differs : 1;  /* the SCEF notifies somebody else */
     bool end_checked : 1;          /* its end has passed, and yet it is there */
+    bool doubted : 1;              /* asked after for one device's sake */
     bool unchangeable : 1;         /* neither PATCH nor DELETE: nothing can be done before its end */
     uint8_t destination_tries : 2; /* how often that was to be changed, since the SCEF has last shown ours */
 };
@@ -418,6 +421,9 @@ void exchange_free(struct engine *e, struct exchange *x);
 /* x has its Message IDs: repetitions of its message will be found from now on. */
 void exchange_seen(struct exchange *x);
 struct exchange *exchange_by_device_mid(struct device *d, const struct coap_view *v);
+/* A Message ID that is free towards the server: the device's own, where it may be. So a server recognises a repetition
+ * even when we cannot any more, after a restart (RFC 7252 clause 4.5). NULL: a message of ours. */
+uint16_t exchange_leg_mid(struct device *d, uint32_t server, const struct coap_view *from_device);
 struct exchange *exchange_by_leg_mid(struct device *d, uint32_t server, uint16_t leg_mid);
 struct exchange *exchange_by_token(struct device *d, uint32_t server, struct bytes token); /* an open request */
 struct exchange *exchange_down(struct device *d, uint32_t server, const struct coap_view *v);
@@ -484,32 +490,39 @@ void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_typ
  *
  *   One that serves nobody any more: REMOVING until the SCEF has let go of it (removal.c). A foreign one is never made,
  *   changed or deleted: NONE leads to FINDING. */
-struct configuration *configuration_new(struct engine *e, uint32_t scef); /* NULL: no memory */
-void configuration_free(struct engine *e, struct configuration *c);       /* NULL is fine; no record is touched */
-void configuration_put(struct engine *e, struct configuration *c);        /* the record that it stands in */
 void configuration_lost(struct engine *e, struct configuration *c, const char *reason);
 /* A word about one of its devices says so, which need not be true of all: it is asked after. */
 void configuration_doubted(struct engine *e, struct configuration *c);
-bool configuration_usable(const struct device *d);
-bool configuration_refuses(const struct device *d);
 void configuration_moved(struct engine *e, struct configuration *c, struct bytes link); /* 308 */
-const char *configuration_state_name(const struct configuration *c);
 void configuration_timer(struct engine *e, struct configuration *c);
+
+/* ---- configuration_object.c */
+struct configuration *configuration_new(struct engine *e, uint32_t scef);    /* NULL: no memory */
+void configuration_free(struct engine *e, struct configuration *c);          /* NULL is fine; no record is touched */
+void configuration_websocket_end(struct engine *e, struct configuration *c); /* it is used no more, if it was */
+void configuration_put(struct engine *e, struct configuration *c);           /* the record that it stands in */
+/* The link is its own from now on; NULL: it has none. False, and the old one stays: it is longer than records hold. */
+bool configuration_set_link(struct configuration *c, char *link);
+bool configuration_has_link(const struct configuration *c, struct bytes link); /* in whatever form; c->link is there */
+void configuration_set_state(struct engine *e, struct configuration *c, enum configuration_state s);
+const char *configuration_state_name(const struct configuration *c);
+bool configuration_is_usable(const struct configuration *c);
+bool configuration_usable(const struct device *d); /* the device's; false when it has none */
+bool configuration_refuses(const struct device *d);
+void configuration_tell(struct engine *e, const struct configuration *c, const char *reason, int status,
+                        enum t8_cause cause);
 
 /* ---- configuration_line.c: its requests, and when they are made */
 /* To be found or made, or deleted, as soon as the window allows. */
 void configuration_line_up(struct engine *e, struct configuration *c);
 void configuration_line_up_as(struct engine *e, struct configuration *c, enum configuration_state s);
 void configuration_next(struct engine *e, uint32_t scef);
-void configuration_set_state(struct engine *e, struct configuration *c, enum configuration_state s);
 /* Tried again after the pause (0: its own, doubling), a little apart from all the others that failed at the same
  * moment. */
 void configuration_later(struct engine *e, struct configuration *c, enum configuration_state s, uint64_t pause_ms);
 uint64_t configuration_own_pause(struct engine *e, struct configuration *c);
 /* Its list has just come: what it did not show is not there. */
 bool configuration_list_is_recent(const struct engine *e, uint32_t scef);
-void configuration_tell(struct engine *e, const struct configuration *c, const char *reason, int status,
-                        enum t8_cause cause);
 
 /* ---- group.c */
 static inline bool configuration_is_foreign(const struct configuration *c)

@@ -16,10 +16,10 @@ static enum engine_verdict refuse(struct engine *e, const struct device *d, cons
 
 static struct group *group_by_link(const struct engine *e, uint32_t scef, struct bytes link)
 {
-    struct bytes tail = t8_link_tail(link);
-    for (uint32_t i = 0; i < e->group_count && tail.len; i++) {
+    bool names_one = t8_link_tail(link).len > 0;
+    for (uint32_t i = 0; i < e->group_count && names_one; i++) {
         const struct configuration *c = e->groups[i]->configuration;
-        if (c->scef == scef && c->link && bytes_equal(tail, t8_link_tail(bytes_of_str(c->link))))
+        if (c->scef == scef && c->link && configuration_has_link(c, link))
             return e->groups[i];
     }
     return NULL;

@@ -4,8 +4,6 @@
  * own again. */
 #include "nidd/internal.h"
 
-#include <stdlib.h>
-
 static bool has_link(const struct device *d)
 {
     return d->configuration && !d->configuration->group && d->configuration->link;
@@ -80,8 +78,7 @@ static void deleted(struct engine *e, struct configuration *c)
         group_end(e, c->group);
         return;
     }
-    free(c->link);
-    c->link = NULL;
+    (void)configuration_set_link(c, NULL);
     c->packet_size_bytes = 0;
     configuration_set_state(e, c, CONFIGURATION_NONE);
     configuration_put(e, c);

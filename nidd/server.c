@@ -46,7 +46,7 @@ void server_send_error(struct engine *e, struct device *d, uint32_t server, cons
 {
     struct coap_error c = {.type = request_type == COAP_CON ? COAP_CON : COAP_NON,
                            .code = code,
-                           .message_id = d->next_leg_mid++,
+                           .message_id = exchange_leg_mid(d, server, NULL),
                            .token = request->token,
                            .max_age_s = max_age_s,
                            .block1_szx = -1,
@@ -60,6 +60,7 @@ void server_send_error(struct engine *e, struct device *d, uint32_t server, cons
     x->type = (uint8_t)c.type;
     x->code = code;
     x->leg_mid = c.message_id;
+    exchange_seen(x);
     x->message = b;
     (void)exchange_send(e, x);
     if (c.type == COAP_NON)
@@ -71,7 +72,7 @@ void server_refuse(struct engine *e, struct device *d, uint32_t server, const st
 {
     struct coap_error c = *how;
     c.type = request_type == COAP_CON ? COAP_ACK : COAP_NON;
-    c.message_id = request_type == COAP_CON ? request->message_id : d->next_leg_mid++;
+    c.message_id = request_type == COAP_CON ? request->message_id : exchange_leg_mid(d, server, NULL);
     c.token = request->token;
     struct blob *b = error_blob(e, &c);
     if (!b)
@@ -379,6 +380,6 @@ void server_timer(struct engine *e, uint32_t server)
     }
     /* A CoAP ping on behalf of the device that waits longest: it changes nothing at the server. */
     struct device *d = LIST_ENTRY(s->spool.next, struct exchange, recent_node)->device;
-    server_send_empty(e, d, server, COAP_CON, d->next_leg_mid++);
+    server_send_empty(e, d, server, COAP_CON, exchange_leg_mid(d, server, NULL));
     timer_start(&e->timers, &s->timer, e->now_ms + e->o.server_probe_ms);
 }

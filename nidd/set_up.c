@@ -135,7 +135,7 @@ static enum error restore_configuration(struct engine *e, struct device *d, cons
     if (r->configuration_link.len == 0)
         return OK;
     c->packet_size_bytes = r->maximum_packet_size_bytes;
-    c->link = bytes_dup_str(r->configuration_link);
+    (void)configuration_set_link(c, bytes_dup_str(r->configuration_link));
     return c->link ? OK : ERR_NO_MEMORY;
 }
 

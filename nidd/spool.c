@@ -146,13 +146,15 @@ void spool_flush(struct engine *e, uint32_t server)
         struct bytes old = blob_bytes(x->message);
         uint8_t header[COAP_HEADER_BYTES];
         /* Its old Message ID may have been forgotten, or be in use: a new one. */
-        coap_header_write(header, (enum coap_type)x->type, x->token_len, x->code, x->device->next_leg_mid);
+        uint16_t leg_mid = exchange_leg_mid(x->device, server, NULL);
+        coap_header_write(header, (enum coap_type)x->type, x->token_len, x->code, leg_mid);
         struct blob *b = blob_new(header, bytes_from(old, COAP_HEADER_BYTES));
         if (!b)
             break;
         blob_unref(x->message);
         x->message = b;
-        x->leg_mid = x->device->next_leg_mid++;
+        x->leg_mid = leg_mid;
+        exchange_seen(x);
         x->attempts = 0;
         x->state = EXCHANGE_FORWARDED;
         list_remove(&x->recent_node);

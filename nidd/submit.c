@@ -46,12 +46,14 @@ static bool is_idempotent(const struct downlink *m)
     return m->message->data[1] != COAP_POST && m->message->data[1] != COAP_PATCH;
 }
 
-/* A device knows a repetition by its Message ID, but only for EXCHANGE_LIFETIME (RFC 7252 clause 4.8.2). After that a
- * request that is not idempotent might be carried out twice: its server decides, not we. */
+/* A device knows a repetition by its Message ID, but only for EXCHANGE_LIFETIME (RFC 7252 clause 4.8.2), and a
+ * repetition needs its time to get there. After that a request that is not idempotent might be carried out twice: its
+ * server decides, not we. */
+#define ON_THE_WAY_MS 30000
 static bool too_late_to_repeat(const struct engine *e, const struct downlink *m)
 {
-    return m->first_sent_ms && e->now_ms - m->first_sent_ms > e->o.exchange_lifetime_ms && downlink_is_request(m) &&
-           !is_idempotent(m);
+    return m->first_sent_ms && e->now_ms - m->first_sent_ms + ON_THE_WAY_MS > e->o.exchange_lifetime_ms &&
+           downlink_is_request(m) && !is_idempotent(m);
 }
 
 static void submit_or_give_up(struct engine *e, struct downlink *m)

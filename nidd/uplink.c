@@ -56,6 +56,7 @@ static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t 
     uint8_t header[COAP_HEADER_BYTES];
     struct bytes rest = bytes_from(v->message, COAP_HEADER_BYTES);
     bool up = e->servers[server].up && !spool_holds(d, server);
+    uint16_t leg_mid = exchange_leg_mid(d, server, v->type == COAP_ACK ? NULL : v);
     struct exchange *x = exchange_new(e, d, server, v, false);
 
     if (!x) {
@@ -63,7 +64,7 @@ static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t 
         return ENGINE_REFUSED;
     }
     x->type = (uint8_t)type;
-    x->leg_mid = d->next_leg_mid++;
+    x->leg_mid = leg_mid;
     x->device_mid = v->message_id;
     x->from_device = v->type != COAP_ACK;
     exchange_seen(x);
@@ -240,8 +241,7 @@ enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t sc
         return ENGINE_REFUSED;
     }
     /* While we do not know our link yet, a notification may have overtaken the answer that tells it. */
-    struct bytes tail = t8_link_tail(u->nidd_configuration);
-    if (c->link && tail.len && !bytes_equal(tail, t8_link_tail(bytes_of_str(c->link)))) {
+    if (c->link && !configuration_has_link(c, u->nidd_configuration) && t8_link_tail(u->nidd_configuration).len) {
         *err = ERR_UNKNOWN_CONFIGURATION;
         event_drop(e, d, NO_SERVER, u->data, "unknown_configuration");
         return ENGINE_REFUSED;

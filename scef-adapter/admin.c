@@ -96,6 +96,18 @@ static uint64_t resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void websocket_metrics_refresh(struct metrics *m, const char *name, const struct websocket_client *c)
+{
+    struct websocket_client_state w;
+    websocket_client_state_get(c, &w);
+    metric_scef_set(m, METRIC_WEBSOCKETS, name, "used", w.uris);
+    metric_scef_set(m, METRIC_WEBSOCKETS, name, "open", w.open);
+    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "taken", w.received);
+    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "duplicate", w.duplicates);
+    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "malformed", w.malformed);
+    metric_set(m, METRIC_WEBSOCKETS_LOST, name, w.lost);
+}
+
 static void scef_metrics_refresh(const struct adapter_scef *s)
 {
     struct metrics *m = &s->a->metrics;
@@ -115,6 +127,8 @@ static void scef_metrics_refresh(const struct adapter_scef *s)
     metric_scef_set(m, METRIC_SCEF_REDIRECTS, name, "refused", c.redirects_refused);
     if (s->config->test_notification)
         metric_set(m, METRIC_TEST_NOTIFICATIONS, name, s->tests_seen);
+    if (s->websockets)
+        websocket_metrics_refresh(m, name, s->websockets);
 }
 
 /* What others count or hold is fetched when it is asked for. */

@@ -27,6 +27,12 @@ static void scef_json(struct adapter_scef *s, struct buf *b)
     json_out_number(b, "configurations_active", e.active_configurations);
     json_out_number(b, "configurations_in_line", e.in_line);
     test_notification_json(s, b);
+    if (s->websockets) {
+        struct websocket_client_state w;
+        websocket_client_state_get(s->websockets, &w);
+        json_out_number(b, "websockets", w.uris);
+        json_out_number(b, "websockets_open", w.open);
+    }
     json_out_close(b, '}');
 }
 

@@ -21,6 +21,7 @@
 
 enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY };
 enum config_oauth_credentials { CONFIG_OAUTH_BASIC, CONFIG_OAUTH_BODY };
+enum config_notifications { CONFIG_NOTIFICATIONS_CALLBACK, CONFIG_NOTIFICATIONS_WEBSOCKET };
 enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
 
 /* "127.0.0.1:8081", "[::1]:8081"; of a server also a name instead of the address. */
@@ -52,6 +53,8 @@ struct config_scef {
     } oauth;
     uint32_t configuration_duration_s; /* 0 = for ever */
     bool test_notification;
+    enum config_notifications notifications;
+    uint32_t websocket_ping_ms, websocket_duplicates_ms;
     enum engine_delete_removed delete_removed;
     uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;
     char *allowed_hosts; /* as written; NULL: none */

@@ -21,6 +21,8 @@
 static const cyaml_strval_t store_kinds[] = {{"embedded", CONFIG_STORE_EMBEDDED}, {"memory", CONFIG_STORE_MEMORY}};
 static const cyaml_strval_t leg_modes[] = {{"prefix", CONFIG_LEG_PREFIX}, {"ports", CONFIG_LEG_PORTS}};
 static const cyaml_strval_t oauth_credentials[] = {{"basic", CONFIG_OAUTH_BASIC}, {"body", CONFIG_OAUTH_BODY}};
+static const cyaml_strval_t notification_ways[] = {{"callback", CONFIG_NOTIFICATIONS_CALLBACK},
+                                                   {"websocket", CONFIG_NOTIFICATIONS_WEBSOCKET}};
 static const cyaml_strval_t flags[] = {{"true", true}, {"false", false}};
 static const cyaml_strval_t delete_removed_words[] = {
     {"true", ENGINE_DELETE_REMOVED_YES}, {"false", ENGINE_DELETE_REMOVED_NO}, {"all", ENGINE_DELETE_REMOVED_ALL}};
@@ -115,6 +117,13 @@ const struct config_key config_keys[] = {
      .help = "lifetime asked for NIDD configurations, renewed before it ends; 0 = for ever. The SCEF may grant less"},
     {"scef", "test_notification", IN(config_scef, test_notification), WORD(flags), .fallback = "false",
      .help = "asks the SCEF for a test notification with each new configuration, and warns when none comes"},
+    {"scef", "notifications", IN(config_scef, notifications), WORD(notification_ways), .fallback = "callback",
+     .help = "websocket: each new NIDD configuration asks for a WebSocket, which we open and get its notifications by; "
+             "a SCEF that has none uses callback.url all the same"},
+    {"scef", "websocket_ping_s", IN(config_scef, websocket_ping_ms), SECONDS(0, 3600), .fallback = "30",
+     .help = "a WebSocket whose other end answers no PING is opened anew; 0 = none are sent"},
+    {"scef", "websocket_duplicates_s", IN(config_scef, websocket_duplicates_ms), SECONDS(0, 86400), .fallback = "600",
+     .help = "so long a notification that comes again under its number is recognised"},
     {"scef", "delete_removed", IN(config_scef, delete_removed), WORD(delete_removed_words), .fallback = "true",
      .help = "what becomes of devices that were taken out of this file, at the start: true = their stored messages are "
              "cancelled and their NIDD configurations deleted, unless more devices are gone than left; all = in any "

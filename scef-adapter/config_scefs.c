@@ -88,6 +88,9 @@ enum error config_scefs_check(const struct config_check *k)
         if (api_name_complete(s) != OK)
             return ERR_NO_MEMORY;
         told_apart(k, i);
+        if (s->notifications == CONFIG_NOTIFICATIONS_WEBSOCKET && k->c->slices.count > 1 && k->c->group_count > 0)
+            config_check_fault(k, "scef", i, "notifications", "callback, where several processes serve groups",
+                               "a WebSocket cannot send on what another slice is to get");
         /* It is decided by what is stored as a whole. */
         if (s->delete_removed != k->c->scefs[0].delete_removed)
             config_check_fault(k, "scef", i, "delete_removed", "the same for all SCEFs",

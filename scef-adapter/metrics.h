@@ -48,6 +48,10 @@
     X(SCEF_OVERLOAD, "scef_overload_reduction_percent", "gauge", "scef", "what the SCEF asks to be spared")            \
     X(SCEF_REDIRECTS, "scef_redirects_total", "counter", "scef,result", "redirects of the SCEF, followed or refused")  \
     X(TEST_NOTIFICATIONS, "test_notifications_total", "counter", "scef", "test notifications of the SCEF")             \
+    X(WEBSOCKETS, "websockets", "gauge", "scef,state", "WebSockets to the SCEF: in use, and open of these")            \
+    X(WEBSOCKET_NOTIFICATIONS, "websocket_notifications_total", "counter", "scef,result",                              \
+      "notifications by WebSocket: handed on, repeated ones answered again, malformed ones")                           \
+    X(WEBSOCKETS_LOST, "websockets_lost_total", "counter", "scef", "WebSockets that ended without our doing")          \
     X(CONFIGURATION_TRIGGERS, "configuration_triggers_total", "counter", "scef,result",                                \
       "NIDD configuration triggers (TS 29.522) by what became of them")                                                \
     X(LEARNED, "learned_total", "counter", "", "devices of groups taken in with their first message")                  \

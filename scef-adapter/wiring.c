@@ -345,6 +345,7 @@ void adapter_stop(struct adapter *a)
         return;
     a->stop_at_ms = adapter_now(a) + STOP_MAX_MS;
     http_server_drain(a->callback_server);
+    adapter_websockets_drain(a);
     engine_drain(a->engine);
 }
 

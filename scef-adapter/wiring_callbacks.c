@@ -57,6 +57,10 @@ static uint32_t owner_of(const struct adapter *a, struct t8_identity id)
 static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *err)
 {
     char *location = NULL;
+    if (!a->callback_exchange) { /* it came over a WebSocket, which leads nowhere else */
+        *err = ERR_UNKNOWN_DEVICE;
+        return SCS_REFUSED;
+    }
     if (asprintf(&location, "%s%s", a->config->slice_urls[slice], a->callback.rest) < 0) {
         *err = ERR_NO_MEMORY;
         return SCS_REFUSED;

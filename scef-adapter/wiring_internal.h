@@ -14,6 +14,7 @@
 #include "t8/http_server.h"
 #include "t8/scs_callbacks.h"
 #include "t8/scs_client.h"
+#include "t8/websocket_client.h"
 
 /* One SCEF: what is kept apart from the others. */
 struct adapter_scef {
@@ -21,6 +22,7 @@ struct adapter_scef {
     uint32_t index;
     const struct config_scef *config;
     struct scs_client *client;
+    struct websocket_client *websockets; /* NULL: notifications come by callback only */
     struct scs_callbacks_sink sink;
     char *destination; /* notificationDestination of our NIDD configurations */
     uint64_t features; /* of the NIDD API, that we ask for */
@@ -126,6 +128,11 @@ void adapter_callback(void *ctx, struct http_exchange *x); /* http_handler_fn */
 void adapter_callbacks_prepare(struct adapter *a);
 void adapter_uplink_answer(void *ctx, uint64_t ref, enum error err); /* a port of the engine */
 void adapter_answers_end(struct adapter *a);                         /* 503 to all that wait */
+
+/* wiring_websocket.c */
+[[gnu::warn_unused_result]] enum error adapter_websockets_open(struct adapter_scef *s);
+void adapter_websocket_ports(struct engine_ports *out);
+void adapter_websockets_drain(struct adapter *a);
 
 /* wiring_events.c */
 void adapter_event(void *ctx, const struct engine_event *e);

@@ -66,7 +66,8 @@ static void port_configuration_create(void *ctx, uint32_t scef, uint64_t ref, st
         .notification_destination = bytes_of_str(s->destination),
         .supported_features = s->features,
         .duration_ms = duration_s ? s->a->now_ms + duration_s * UINT64_C(1000) : 0,
-        .request_test_notification = s->config->test_notification ? T8_FLAG_TRUE : T8_FLAG_UNSET};
+        .request_test_notification = s->config->test_notification ? T8_FLAG_TRUE : T8_FLAG_UNSET,
+        .websocket = {.present = s->websockets != NULL, .request_uri = s->websockets ? T8_FLAG_TRUE : T8_FLAG_UNSET}};
     begun(s, scs_configuration_create_with(s->client, ref, &wanted), FAILED_CONFIGURATION, ref);
 }
 
@@ -107,6 +108,7 @@ void adapter_scef_ports(struct engine_ports *out)
     out->configuration_patch = port_configuration_patch;
     out->configuration_delete = port_configuration_delete;
     out->configuration_list = port_configuration_list;
+    adapter_websocket_ports(out);
 }
 
 /* ---- results ---- */
@@ -221,13 +223,16 @@ static uint64_t features_of(const struct config *c, uint32_t scef)
     for (uint32_t i = 0; i < c->group_count; i++)
         if (c->groups[i].scef == scef)
             features |= NIDD_FEATURE_GROUPS;
+    if (c->scefs[scef].notifications == CONFIG_NOTIFICATIONS_WEBSOCKET)
+        features |= NIDD_FEATURE_WEBSOCKET | NIDD_FEATURE_TEST; /* the one needs the other */
     return features;
 }
 
 static enum error client_new(struct adapter_scef *s)
 {
     const struct config_scef *c = s->config;
-    struct scs_client_options o = {.api_root = c->api_root,
+    struct scs_client_options o = {.name = c->name,
+                                   .api_root = c->api_root,
                                    .scs_as_id = c->scs_as_id,
                                    .dialect = t8_dialect_find(c->dialect),
                                    .api_name = c->api_name,
@@ -272,6 +277,8 @@ enum error adapter_scefs_open(struct adapter *a)
         *s = (struct adapter_scef){.a = a, .index = i, .config = &c->scefs[i], .features = features_of(c, i)};
         s->destination = callback_url_make(c, SCS_PATH_NIDD, i);
         enum error err = s->destination ? client_new(s) : ERR_NO_MEMORY;
+        if (!err && c->scefs[i].notifications == CONFIG_NOTIFICATIONS_WEBSOCKET)
+            err = adapter_websockets_open(s);
         if (err)
             return err;
     }
@@ -286,8 +293,10 @@ void adapter_scefs_end(struct adapter *a)
 
 void adapter_scefs_free(struct adapter *a)
 {
-    for (uint32_t i = 0; a->scefs && i < a->config->scef_count; i++)
+    for (uint32_t i = 0; a->scefs && i < a->config->scef_count; i++) {
+        websocket_client_free(a->scefs[i].websockets);
         free(a->scefs[i].destination);
+    }
     free(a->scefs);
 }
 

@@ -81,13 +81,13 @@ enum scef_notification_kind {
 struct scef_notification {
     enum scef_notification_kind kind;
     const char *destination; /* URL */
-    /* Link of the resource that it belongs to: a configuration, transaction or subscription; its WebSocket is known by
-     * it. NULL: none, a configuration trigger. */
+    /* Link of the resource that it belongs to: a configuration, transaction or subscription. NULL: none, a
+     * configuration trigger. */
     const char *self;
-    bool by_websocket;     /* over the resource's WebSocket instead of a POST to `destination` */
-    struct t8_identity id; /* of the user or group it is about, for traces; may be none */
-    struct bytes body;     /* JSON; the same for every attempt */
-    unsigned attempt;      /* 1, then more; unused by scef_notify */
+    const char *websocket_uri; /* NULL, or the resource's WebSocket, over which it goes instead of a POST */
+    struct t8_identity id;     /* of the user or group it is about, for traces; may be none */
+    struct bytes body;         /* JSON; the same for every attempt */
+    unsigned attempt;          /* 1, then more; unused by scef_notify */
 };
 
 struct scef_ports {
@@ -114,6 +114,8 @@ void scef_model_free(struct scef_model *m);
 /* Starts a notification with the SCEF's retries: again after no answer, 429 and 5xx. Everything of *n is copied. Calls
  * the port `notify` at once. When memory is short the notification is given up. May be called by an observer. */
 void scef_notify(struct scef_model *m, uint64_t now_ms, const struct scef_notification *n);
+/* Is this the websocketUri of a configuration? */
+bool scef_websocket_known(const struct scef_model *m, struct bytes uri);
 /* 0 = no answer. */
 void scef_notification_result(struct scef_model *m, uint64_t now_ms, uint64_t ref, int http_status);
 

@@ -426,3 +426,12 @@ bool scef_configuration_terminate(struct scef_model *m, uint64_t now_ms, struct 
     scef_configuration_remove(m, c);
     return true;
 }
+
+bool scef_websocket_known(const struct scef_model *m, struct bytes uri)
+{
+    size_t cursor = 0;
+    for (const struct configuration *c; (c = map_next(&m->configurations, &cursor)) != NULL;)
+        if (c->websocket_uri != NULL && bytes_equal(bytes_of_str(c->websocket_uri), uri))
+            return true;
+    return false;
+}

@@ -35,8 +35,9 @@ static struct bytes take(uint8_t **end, struct bytes b)
 static bool notification_copy(struct notification *n, const struct scef_notification *t)
 {
     struct bytes destination = bytes_of_str(t->destination), self = bytes_of_str(t->self);
-    size_t size = destination.len + self.len + t->id.external_id.len + t->id.msisdn.len + t->id.external_group_id.len +
-                  t->body.len + 6;
+    struct bytes websocket = bytes_of_str(t->websocket_uri);
+    size_t size = destination.len + self.len + websocket.len + t->id.external_id.len + t->id.msisdn.len +
+                  t->id.external_group_id.len + t->body.len + 7;
     uint8_t *end = n->memory = calloc(1, size);
     if (end == NULL)
         return false;
@@ -46,6 +47,8 @@ static bool notification_copy(struct notification *n, const struct scef_notifica
     take(&end, destination);
     n->told.self = t->self != NULL ? (const char *)end : NULL;
     take(&end, self);
+    n->told.websocket_uri = t->websocket_uri != NULL ? (const char *)end : NULL;
+    take(&end, websocket);
     n->told.id.external_id = take(&end, t->id.external_id);
     n->told.id.msisdn = take(&end, t->id.msisdn);
     n->told.id.external_group_id = take(&end, t->id.external_group_id);
@@ -134,7 +137,7 @@ void scef_notify_body(struct scef_model *m, const struct configuration *c, const
             .kind = kind,
             .destination = c->notification_destination,
             .self = c->self,
-            .by_websocket = c->websocket_uri != NULL,
+            .websocket_uri = c->websocket_uri,
             .id = *id,
             .body = buf_bytes(body),
         };

@@ -334,6 +334,16 @@ struct scef_answer scef_monitoring_get(struct scef_monitoring *s, uint64_t now_m
     return scef_answer_of(200);
 }
 
+bool scef_monitoring_websocket_known(const struct scef_monitoring *s, struct bytes uri)
+{
+    uint32_t cursor = 0;
+    handle ref;
+    for (const struct subscription *sub; (sub = slab_next(&s->subscriptions, &cursor, &ref)) != NULL;)
+        if (!sub->gone && scef_resource_has_websocket(&sub->resource, uri))
+            return true;
+    return false;
+}
+
 bool scef_monitoring_next(struct scef_monitoring *s, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
                           struct monitoring_subscription *out)
 {

@@ -76,6 +76,8 @@ struct scef_answer scef_monitoring_create(struct scef_monitoring *s, uint64_t no
 /* 200 */
 struct scef_answer scef_monitoring_get(struct scef_monitoring *s, uint64_t now_ms, struct bytes scs_as_id,
                                        struct bytes subscription_id, struct monitoring_subscription *out);
+/* Is this the websocketUri of a subscription? */
+bool scef_monitoring_websocket_known(const struct scef_monitoring *s, struct bytes uri);
 /* The subscriptions of an SCS/AS, one after another from *cursor = 0 on; false at the end. */
 bool scef_monitoring_next(struct scef_monitoring *s, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
                           struct monitoring_subscription *out);

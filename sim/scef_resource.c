@@ -3,6 +3,7 @@
 #include "t8/nidd_notification.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A NUL-terminated text that the caller frees, or NULL. */
 static char *text_take(struct buf *b)
@@ -13,6 +14,19 @@ static char *text_take(struct buf *b)
         return NULL;
     }
     return (char *)b->data;
+}
+
+/* A link may be a whole URL. */
+static struct bytes path_of(const char *link)
+{
+    const char *host = strstr(link, "://");
+    const char *path = host != NULL ? strchr(host + 3, '/') : link;
+    return bytes_of_str(path);
+}
+
+bool scef_resource_has_websocket(const struct scef_resource *r, struct bytes uri)
+{
+    return r->websocket_uri != NULL && bytes_equal(bytes_of_str(r->websocket_uri), uri);
 }
 
 enum error scef_resource_init(struct scef_resource *r, const char *link_root, struct bytes scs_as_id,
@@ -61,7 +75,7 @@ struct scef_answer scef_resource_websocket(struct scef_resource *r, const struct
         return scef_answer_blame(400, T8_CAUSE_NONE, "/websockNotifConfig/requestWebsocketUri");
     struct buf uri = {0};
     buf_add_str(&uri, ways->websocket_root);
-    buf_add_str(&uri, r->self);
+    buf_add(&uri, path_of(r->self));
     r->websocket_uri = text_take(&uri);
     return scef_answer_of(r->websocket_uri != NULL ? 0 : 503);
 }
@@ -94,7 +108,7 @@ void scef_resource_notify(const struct scef_resource *r, struct scef_model *m, u
                     &(struct scef_notification){.kind = kind,
                                                 .destination = url,
                                                 .self = r->self,
-                                                .by_websocket = r->websocket_uri != NULL,
+                                                .websocket_uri = r->websocket_uri,
                                                 .id = id,
                                                 .body = body});
     free(url);

@@ -25,7 +25,7 @@ bool scef_resource_is(const struct scef_resource *r, struct bytes scs_as_id);
 struct scef_notification_ways {
     uint64_t websocket;         /* the API's feature; needs `test` too */
     uint64_t test;              /* the API's feature */
-    const char *websocket_root; /* what a websocketUri begins with, before `self`; NULL = none offered */
+    const char *websocket_root; /* what a websocketUri begins with, before the path of `self`; NULL = none offered */
 };
 /* Settles features, test notification and WebSocket of a new resource. Status 0, or the refusal. What a feature rules
  * is ignored where the feature was not agreed upon. */
@@ -38,6 +38,8 @@ struct scef_answer scef_resource_websocket(struct scef_resource *r, const struct
                                            const struct t8_websocket *asked);
 /* As it is shown; absent unless there is one. */
 struct t8_websocket scef_resource_shown_websocket(const struct scef_resource *r);
+
+bool scef_resource_has_websocket(const struct scef_resource *r, struct bytes uri);
 
 /* Starts a notification by the resource's way. An empty body, for lack of memory when it was made, is none. */
 void scef_resource_notify(const struct scef_resource *r, struct scef_model *m, uint64_t now_ms,

@@ -5,6 +5,7 @@
  *   scef_sim_t8.c        every HTTP request, and where links lead
  *   scef_sim_nidd.c, scef_sim_triggering.c, scef_sim_monitoring.c    the three APIs of T8, one to one with their models
  *   scef_sim_callbacks.c notifications to the AS
+ *   scef_sim_websocket.c the other way for them
  *   scef_sim_oauth.c     access tokens (RFC 6749 clause 4.4)
  *   scef_sim_control.c, scef_sim_control_ue.c    /sim/v1, for tests and demos
  *   scef_sim_trace.c     evidence as JSON lines
@@ -28,6 +29,7 @@
 #include "t8/scef_monitoring_server.h"
 #include "t8/scef_nidd_server.h"
 #include "t8/scef_triggering_server.h"
+#include "t8/websocket_server.h"
 
 struct sim_ue {
     struct scef_sim *sim;
@@ -67,6 +69,8 @@ struct scef_sim {
     struct loop_signals signals;
     struct http_server *server;
     struct http_client *client;
+    struct websocket_server *websockets;
+    char *websocket_root; /* of every websocketUri, without '/' at the end */
     struct scef_server t8;
     struct sim_oauth oauth;
     struct scef_model *model;
@@ -103,6 +107,8 @@ void sim_http_handle(void *ctx, struct http_exchange *x); /* every request */
 /* What a model says to a request, as the answer to it; the resource is the caller's. */
 void sim_reply(struct scef_reply *a, struct scef_answer m);
 void sim_trace_request(struct scef_sim *s, const struct http_exchange *x, int status, const char *cause);
+/* Appends scheme, host and port as the AS knows us; nothing when they are not known. */
+void sim_origin(const struct scef_sim *s, struct buf *out);
 /* What links to the resources of an API begin with, before "/{scsAsId}"; the caller frees it; NULL: no memory. */
 char *sim_link_root(const struct scef_sim *s, enum t8_api api);
 
@@ -121,6 +127,17 @@ extern const struct scef_monitoring_sink sim_monitoring_sink;
 /* scef_sim_callbacks.c: port `notify` of the model. */
 void sim_notify(void *ctx, uint64_t ref, const struct scef_notification *n);
 void sim_callbacks_stop(struct scef_sim *s);
+
+/* scef_sim_websocket.c */
+#define SIM_WEBSOCKET_PATH "/ws"
+[[gnu::warn_unused_result]] enum error sim_websocket_start(struct scef_sim *s); /* before the models */
+void sim_websocket_stop(struct scef_sim *s);                                    /* before the HTTP server */
+/* As websocket_server_notify. `uri` is what a model has made. */
+[[gnu::warn_unused_result]] enum error sim_websocket_notify(struct scef_sim *s, const char *uri, struct bytes body,
+                                                            http_answer_fn fn, void *ctx, uint64_t ref);
+/* What the model is told instead of an acknowledgement: one that never came is no reason to send it anew, under another
+ * number. */
+int sim_websocket_status(enum error err);
 
 /* scef_sim_oauth.c */
 #define SIM_TOKEN_PATH "/oauth2/token"

@@ -1,5 +1,5 @@
-/* Notifications to the AS: each is posted to its destination; 307 and 308 are followed. The model repeats those that
- * failed. sim_notify is where they all begin. */
+/* Notifications to the AS: each is posted to its destination, or goes over its resource's WebSocket; 307 and 308 are
+ * followed. The model repeats those that failed. sim_notify is where they all begin. */
 #include "sim/scef_sim.h"
 
 #include <stdlib.h>
@@ -52,6 +52,7 @@ struct post {
     unsigned redirects;
     char *ext_id; /* NULL: nobody in particular */
     char *url;
+    bool by_websocket; /* url is the resource's */
     struct buf body;
 };
 
@@ -68,6 +69,8 @@ static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http
 
 static enum error post_send(struct post *p)
 {
+    if (p->by_websocket)
+        return sim_websocket_notify(p->sim, p->url, buf_bytes(&p->body), on_answer, p, p->ref);
     struct http_request_options r = {
         .method = "POST", .url = p->url, .content_type = "application/json", .body = buf_bytes(&p->body)};
     return http_client_send(p->sim->client, &r, on_answer, p, p->ref);
@@ -95,8 +98,8 @@ static void on_answer(void *ctx, uint64_t ref, enum error err, const struct http
         post_free(p);
         return;
     }
-    int status = err == OK ? a->status : 0;
-    sim_trace_t8(&s->trace, sim_now_ms(s), "out", p->ext_id, p->url, "POST", status,
+    int status = err == OK ? a->status : p->by_websocket ? sim_websocket_status(err) : 0;
+    sim_trace_t8(&s->trace, sim_now_ms(s), "out", p->ext_id, p->url, p->by_websocket ? "WEBSOCKET" : "POST", status,
                  err != OK ? error_name(err) : NULL);
     if (err == OK && post_redirect(p, a))
         return;
@@ -127,7 +130,8 @@ void sim_notify(void *ctx, uint64_t ref, const struct scef_notification *n)
     struct bytes name = name_of(&n->id);
     p->sim = s;
     p->ref = ref;
-    p->url = bytes_dup_str(bytes_of_str(n->destination));
+    p->by_websocket = n->websocket_uri != NULL;
+    p->url = bytes_dup_str(bytes_of_str(p->by_websocket ? n->websocket_uri : n->destination));
     p->ext_id = name.len > 0 ? bytes_dup_str(name) : NULL;
     list_push_back(&s->posts, &p->node);
     if (body_write(s, n, &p->body) != OK || p->url == NULL || post_send(p) != OK) {
@@ -139,6 +143,7 @@ void sim_notify(void *ctx, uint64_t ref, const struct scef_notification *n)
 void sim_callbacks_stop(struct scef_sim *s)
 {
     http_client_free(s->client);
+    sim_websocket_stop(s);
     LIST_EACH_SAFE (it, &s->posts) /* those whose end nobody told */
         post_free(LIST_ENTRY(it, struct post, node));
 }

@@ -156,6 +156,7 @@ static enum error face_read(struct sim_config *c, struct sim_report *r, const st
     if (c->dialect == NULL)
         sim_fault(r, sim_line_of_key(r, SIM_TOP, "dialect"), "dialect", "there is no '%s'", raw->dialect);
     c->nef_id = raw->nef_id;
+    c->websocket_root = raw->websocket_root;
     if (raw->link_root != NULL)
         c->link_root = bytes_dup_str(bytes_of_str(raw->link_root));
     return raw->link_root != NULL && c->link_root == NULL ? ERR_NO_MEMORY : OK;

@@ -28,7 +28,9 @@
     X(notification_retry_ms, 1000, 1, 3600000, "the first pause; it doubles")                                          \
     X(notification_timeout_ms, 10000, 1, 3600000, "a callback without an answer has failed")                           \
     X(max_duration_s, 0, 0, UINT32_MAX, "longest lifetime of a configuration; 0 = any")                                \
-    X(submit_timeout_ms, 60000, 0, UINT32_MAX, "a slower MT is told as TIMEOUT; 0 = never")
+    X(submit_timeout_ms, 60000, 0, UINT32_MAX, "a slower MT is told as TIMEOUT; 0 = never")                            \
+    X(websocket_resend_ms, 10000, 10, 3600000, "a notification without an acknowledgement is sent again")              \
+    X(websocket_ping_s, 30, 0, 3600, "an AS that answers no PING is disconnected; 0 = none are sent")
 
 #define SIM_TRIGGERING_NUMBERS(X)                                                                                      \
     X(max_validity_s, 0, 0, UINT32_MAX, "a longer validityPeriod is cut to it; 0 = any")                               \
@@ -178,7 +180,8 @@ struct sim_config {
     char *link_root;    /* NULL: from listen */
     const char *prefix; /* NULL: none */
     const struct t8_dialect *dialect;
-    const char *nef_id; /* NULL: as the model has it */
+    const char *nef_id;         /* NULL: as the model has it */
+    const char *websocket_root; /* NULL: from link_root or listen */
     struct tls_files tls, callback_tls;
     struct {
         char *client_id, *client_secret; /* NULL: nobody needs a token */

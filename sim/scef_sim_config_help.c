@@ -48,6 +48,7 @@ static void top(FILE *out)
         "\n"
         "duplicate_create: reuse # of a configuration that is there; or conflict: 409\n"
         "pdn_option: WAIT_FOR_UE # without a PDN connection, when the AS names none; or INDICATE_ERROR, SEND_TRIGGER\n"
+        "# websocket_root: ws://127.0.0.1:8080/ws # what each websocketUri begins with; it must lead to /ws here\n"
         "# nef_id: scef # our name in configuration triggers\n"
         "# scs_as: # who is known; everybody when it is not here\n"
         "#   - id: as1\n"

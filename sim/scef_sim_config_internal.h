@@ -97,7 +97,7 @@ struct sim_raw_monitoring {
 };
 
 struct sim_raw {
-    char *listen, *link_root, *prefix, *dialect, *nef_id;
+    char *listen, *link_root, *prefix, *dialect, *nef_id, *websocket_root;
     struct sim_raw_tls *tls, *callback_tls;
     struct sim_raw_oauth *oauth;
     struct sim_raw_features *features;

@@ -226,6 +226,7 @@ static const cyaml_schema_field_t top_fields[] = {
     TEXT(struct sim_raw, prefix),
     TEXT(struct sim_raw, dialect),
     TEXT(struct sim_raw, nef_id),
+    TEXT(struct sim_raw, websocket_root),
     CYAML_FIELD_MAPPING_PTR("features", OPTIONAL, struct sim_raw, features, features_fields),
     CYAML_FIELD_SEQUENCE("scs_as", OPTIONAL, struct sim_raw, scs_as, &as_value, 1, CYAML_UNLIMITED),
     CYAML_FIELD_MAPPING_PTR("triggering", OPTIONAL, struct sim_raw, triggering, triggering_fields),

@@ -42,12 +42,22 @@ static json_t *monitoring_show(const struct scef_monitoring_totals *n)
                      (json_int_t)n->cancelled, "expired", (json_int_t)n->expired);
 }
 
+static json_t *websockets_show(const struct scef_sim *s)
+{
+    struct websocket_server_state n;
+    websocket_server_state_get(s->websockets, &n);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "connections", (json_int_t)n.connections, "accepted",
+                     (json_int_t)n.accepted, "refused", (json_int_t)n.refused, "sent", (json_int_t)n.sent, "sent_again",
+                     (json_int_t)n.sent_again, "acknowledged", (json_int_t)n.acknowledged);
+}
+
 static int scef_show(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
 {
     (void)x, (void)ue;
     *body = totals_show(scef_totals_of(s->model));
     if (*body != NULL) {
         json_object_set_new(*body, "triggering", triggering_show(scef_triggering_totals_of(s->triggering)));
+        json_object_set_new(*body, "websockets", websockets_show(s));
         json_object_set_new(*body, "monitoring", monitoring_show(scef_monitoring_totals_of(s->monitoring)));
     }
     return 200;

@@ -69,6 +69,7 @@ enum error sim_monitoring_start(struct scef_sim *s)
         return ERR_NO_MEMORY;
     o.seed = s->config->seed;
     o.link_root = root;
+    o.websocket_root = s->websocket_root;
     o.ids = s->config->dialect->configuration_ids;
     o.apn = c->apn;
     if (s->config->features[T8_API_MONITORING].present)

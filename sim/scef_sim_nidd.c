@@ -193,6 +193,7 @@ enum error sim_nidd_start(struct scef_sim *s)
     if (root == NULL)
         return ERR_NO_MEMORY;
     o.link_root = root;
+    o.websocket_root = s->websocket_root;
     const struct scef_ports ports = {
         .ctx = s,
         .ue_deliver = sim_ue_deliver,

@@ -289,6 +289,7 @@ static enum error http_start(struct scef_sim *s, struct buf *why)
         .max_body_bytes = T8_MAX_REQUEST_BYTES,
         .max_connections = CONNECTIONS_MAX,
         .idle_timeout_s = IDLE_TIMEOUT_S,
+        .upgrades = true,
         .tls = c->tls,
     };
     struct http_client_options client = {
@@ -322,6 +323,8 @@ enum error sim_start(struct scef_sim *s, const struct sim_config *c, struct buf 
         err = loop_signals_start(&s->loop, &s->signals, on_signal, s);
     if (err == OK)
         err = http_start(s, why);
+    if (err == OK)
+        err = sim_websocket_start(s);
     if (err == OK)
         err = sim_nidd_start(s);
     if (err == OK)

@@ -41,12 +41,13 @@ void sim_http_handle(void *ctx, struct http_exchange *x)
     struct scef_sim *s = ctx;
     const char *path = http_exchange_request(x)->path;
     bool tokens = s->config->oauth.client_id != NULL;
+    bool websocket = strncmp(path, SIM_WEBSOCKET_PATH "/", sizeof SIM_WEBSOCKET_PATH) == 0;
     if (strncmp(path, SIM_CONTROL_ROOT "/", sizeof SIM_CONTROL_ROOT) == 0)
         sim_control_handle(s, x);
     else if (tokens && strcmp(path, SIM_TOKEN_PATH) == 0)
         token_handle(s, x);
     else if (!tokens || sim_oauth_admits(s, x))
-        scef_server_handle(&s->t8, x);
+        websocket ? websocket_server_handle(s->websockets, x) : scef_server_handle(&s->t8, x);
     sim_settle(s);
 }
 
@@ -66,7 +67,7 @@ void sim_t8_init(struct scef_sim *s)
 
 /* Links name us as the AS knows us. Where we listen on every address we do not know that: a path alone, which is as
  * good a link (RFC 3986 clause 4.2). */
-static void origin(const struct scef_sim *s, struct buf *out)
+void sim_origin(const struct scef_sim *s, struct buf *out)
 {
     const struct sim_address *a = &s->config->listen;
     bool everywhere = strcmp(a->host, "0.0.0.0") == 0 || strcmp(a->host, "::") == 0;
@@ -82,7 +83,7 @@ char *sim_link_root(const struct scef_sim *s, enum t8_api api)
 {
     const struct t8_dialect *d = s->config->dialect;
     struct buf root = {0}, path = {0}, out = {0};
-    origin(s, &root);
+    sim_origin(s, &root);
     buf_addf(&path, "%s/%s/%s", s->config->prefix != NULL ? s->config->prefix : "", d->apis[api].name,
              d->apis[api].version);
     t8_dialect_link(d, buf_bytes(&root), buf_bytes(&path), &out);

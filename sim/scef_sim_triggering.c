@@ -59,6 +59,7 @@ enum error sim_triggering_start(struct scef_sim *s)
         return ERR_NO_MEMORY;
     o.seed = s->config->seed;
     o.link_root = root;
+    o.websocket_root = s->websocket_root;
     o.ids = s->config->dialect->configuration_ids;
     if (s->config->features[T8_API_TRIGGERING].present)
         o.features = s->config->features[T8_API_TRIGGERING].bits;

@@ -268,6 +268,16 @@ struct scef_answer scef_triggering_get(struct scef_triggering *t, uint64_t now_m
     return scef_answer_of(200);
 }
 
+bool scef_triggering_websocket_known(const struct scef_triggering *t, struct bytes uri)
+{
+    uint32_t cursor = 0;
+    handle ref;
+    for (const struct transaction *tr; (tr = slab_next(&t->transactions, &cursor, &ref)) != NULL;)
+        if (tr->state != TRANSACTION_GONE && scef_resource_has_websocket(&tr->resource, uri))
+            return true;
+    return false;
+}
+
 bool scef_triggering_next(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
                           struct device_triggering *out)
 {

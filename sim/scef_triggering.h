@@ -46,6 +46,8 @@ struct scef_answer scef_triggering_create(struct scef_triggering *t, uint64_t no
 /* 200. deliveryResult is the last one told. */
 struct scef_answer scef_triggering_get(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id,
                                        struct bytes transaction_id, struct device_triggering *out);
+/* Is this the websocketUri of a transaction? */
+bool scef_triggering_websocket_known(const struct scef_triggering *t, struct bytes uri);
 /* The transactions of an SCS/AS, one after another from *cursor = 0 on; false at the end. */
 bool scef_triggering_next(struct scef_triggering *t, uint64_t now_ms, struct bytes scs_as_id, uint64_t *cursor,
                           struct device_triggering *out);

@@ -8,6 +8,7 @@
 #include "t8/http_exchange.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ static struct MHD_Response *response_of(struct http_server *s, const struct http
     response_add(response, MHD_HTTP_HEADER_ALLOW, r->allow);
     response_add(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->authenticate);
     response_add(response, MHD_HTTP_HEADER_CACHE_CONTROL, r->no_store ? "no-store" : NULL);
+    for (const struct http_header *h = r->headers; h && h->name; h++)
+        response_add(response, h->name, h->value);
     if (r->retry_after_s) {
         char seconds[16];
         snprintf(seconds, sizeof seconds, "%u", r->retry_after_s);
@@ -80,7 +83,8 @@ static void answer(struct http_exchange *x, int status, struct MHD_Response *res
 void http_reply(struct http_exchange *x, const struct http_reply *r)
 {
     struct http_server *s = x->connection->server;
-    bool bare = r->body.len == 0 && !r->location && !r->retry_after_s && !r->allow && !r->authenticate && !r->no_store;
+    bool bare = r->body.len == 0 && !r->location && !r->retry_after_s && !r->allow && !r->authenticate &&
+                !r->no_store && !r->headers;
     if (bare && r->status == MHD_HTTP_NO_CONTENT)
         answer(x, r->status, s->draining ? s->no_content_close : s->no_content);
     else
@@ -106,6 +110,68 @@ void http_reply_error(struct http_exchange *x, enum error e, const char *detail,
     buf_free(&body);
 }
 
+/* ---- upgrades */
+
+static void on_upgraded(void *ctx, struct MHD_Connection *mhd, void *request_ctx, const char *extra, size_t extra_len,
+                        MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
+{
+    struct http_upgraded *u = ctx;
+    (void)mhd;
+    (void)request_ctx;
+    int flags = fcntl(fd, F_GETFL);
+    (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    u->handle = handle;
+    u->fd = fd;
+    u->connection->upgraded = true;
+    u->connection->server->upgraded++;
+    u->connection->x.upgrade = NULL;
+    u->fn(u->ctx, u, bytes_of(extra, extra_len));
+}
+
+void http_reply_upgrade(struct http_exchange *x, const char *protocol, const struct http_header *headers,
+                        http_upgraded_fn fn, void *ctx)
+{
+    struct http_upgraded *u = calloc(1, sizeof *u);
+    struct MHD_Response *response = u ? MHD_create_response_for_upgrade(on_upgraded, u) : NULL;
+    if (!response) {
+        free(u);
+        fn(ctx, NULL, bytes_of(NULL, 0));
+        http_reply_error(x, ERR_NO_MEMORY, NULL, NULL);
+        return;
+    }
+    *u = (struct http_upgraded){.connection = x->connection, .fd = -1, .fn = fn, .ctx = ctx};
+    response_add(response, MHD_HTTP_HEADER_UPGRADE, protocol);
+    for (const struct http_header *h = headers; h && h->name; h++)
+        response_add(response, h->name, h->value);
+    x->upgrade = u;
+    answer(x, MHD_HTTP_SWITCHING_PROTOCOLS, response);
+}
+
+int http_upgraded_fd(const struct http_upgraded *u)
+{
+    return u->fd;
+}
+
+void http_upgraded_close(struct http_upgraded *u)
+{
+    struct http_server *s = u->connection->server;
+    s->upgraded--;
+    (void)MHD_upgrade_action(u->handle, MHD_UPGRADE_ACTION_CLOSE);
+    free(u);
+    http_server_run_soon(s); /* libmicrohttpd closes it then */
+}
+
+/* The client went before its connection was upgraded. */
+static void upgrade_abandon(struct http_exchange *x)
+{
+    struct http_upgraded *u = x->upgrade;
+    x->upgrade = NULL;
+    if (!u)
+        return;
+    u->fn(u->ctx, NULL, bytes_of(NULL, 0));
+    free(u);
+}
+
 /* ---- requests */
 
 void http_exchange_reset(struct http_exchange *x)
@@ -113,6 +179,7 @@ void http_exchange_reset(struct http_exchange *x)
     if (x->state == HTTP_READY &&
         !is_static(x->connection->server, x->response)) /* the client went before it was sent */
         MHD_destroy_response(x->response);
+    upgrade_abandon(x);
     while (x->queries) {
         struct http_query_value *next = x->queries->next;
         free(x->queries);

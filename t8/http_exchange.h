@@ -28,6 +28,16 @@ struct http_exchange {
     struct http_query_value *queries;
     int status; /* READY */
     struct MHD_Response *response;
+    struct http_upgraded *upgrade; /* READY: what the connection becomes after a 101 */
+};
+
+/* A connection that leaves HTTP. */
+struct http_upgraded {
+    struct http_connection *connection;
+    struct MHD_UpgradeResponseHandle *handle; /* NULL until it has left */
+    int fd;
+    http_upgraded_fn fn;
+    void *ctx;
 };
 
 struct http_connection {
@@ -35,6 +45,7 @@ struct http_connection {
     struct http_server *server;
     uint64_t since_ms; /* accepted, or its last request finished; by uv_now */
     int fd;
+    bool upgraded;
     struct http_exchange x;
 };
 
@@ -53,6 +64,7 @@ struct http_server {
     struct list connections;
     size_t connection_count;
     size_t owed;
+    size_t upgraded;     /* connections that have left HTTP */
     size_t bodies_bytes; /* of all exchanges */
     bool draining;
     struct http_server_tls *tls; /* NULL: http */

@@ -5,6 +5,7 @@
 #include "t8/http_exchange.h"
 #include "t8/http_server_tls.h"
 
+#include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +91,7 @@ static uint64_t end_slow_senders(struct http_server *s)
         struct http_connection *c = LIST_ENTRY(s->connections.next, struct http_connection, node);
         if (c->since_ms + patience_ms(s) > now)
             return c->since_ms + patience_ms(s);
-        if (c->x.state != HTTP_OWED && c->x.state != HTTP_READY && c->x.state != HTTP_ANSWERED)
+        if (!c->upgraded && c->x.state != HTTP_OWED && c->x.state != HTTP_READY && c->x.state != HTTP_ANSWERED)
             (void)shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd reads the end and closes */
         c->since_ms = now;
         list_remove(&c->node);
@@ -152,6 +153,8 @@ static enum error start_daemon(struct http_server *s)
     if (!s->o.host || getaddrinfo(s->o.host, service, &hints, &address) != 0)
         return ERR_CONFIG;
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG;
+    if (s->o.upgrades)
+        flags |= MHD_ALLOW_UPGRADE;
     if (address->ai_family == AF_INET6)
         flags |= MHD_USE_IPv6;
     struct MHD_OptionItem tls[HTTP_SERVER_TLS_OPTIONS];
@@ -252,6 +255,7 @@ void http_server_free(struct http_server *s)
 {
     if (!s)
         return;
+    assert(s->upgraded == 0 && "an upgraded connection was not closed");
     if (s->daemon) {
         http_server_drain(s);
         LIST_EACH (node, &s->connections) { /* libmicrohttpd will not stop while a connection is suspended */

@@ -24,6 +24,7 @@ struct http_server_options {
     size_t max_body_bytes;
     uint32_t max_connections;
     uint32_t idle_timeout_s; /* slow senders and idle connections are closed */
+    bool upgrades;           /* http_reply_upgrade will be used */
     struct tls_files tls;    /* used during http_server_new only */
     size_t max_bodies_bytes; /* 0: HTTP_SERVER_BODIES_BYTES */
 };
@@ -57,20 +58,39 @@ const char *http_exchange_query(const struct http_exchange *x, const char *name)
 /* Value of a header as sent, or NULL; good until the answer. */
 const char *http_exchange_header(const struct http_exchange *x, const char *name);
 
+struct http_header {
+    const char *name, *value;
+};
+
 struct http_reply {
     int status;
-    const char *content_type; /* NULL without a body */
-    struct bytes body;        /* copied */
-    const char *location;     /* NULL: none */
-    uint32_t retry_after_s;   /* 0: none */
-    const char *allow;        /* NULL: none; with 405: "POST, GET" */
-    const char *authenticate; /* NULL: none; with 401: the challenge of WWW-Authenticate */
-    bool no_store;            /* Cache-Control: no-store */
+    const char *content_type;          /* NULL without a body */
+    struct bytes body;                 /* copied */
+    const char *location;              /* NULL: none */
+    uint32_t retry_after_s;            /* 0: none */
+    const char *allow;                 /* NULL: none; with 405: "POST, GET" */
+    const char *authenticate;          /* NULL: none; with 401: the challenge of WWW-Authenticate */
+    bool no_store;                     /* Cache-Control: no-store */
+    const struct http_header *headers; /* NULL, or further ones; a NULL name ends them */
 };
 /* Ends the exchange; x is gone afterwards. */
 void http_reply(struct http_exchange *x, const struct http_reply *r);
 /* A ProblemDetails body for e (204 without a body for OK); `detail` and `param` (a JSON pointer) may be NULL. 503
  * carries Retry-After. */
 void http_reply_error(struct http_exchange *x, enum error e, const char *detail, const char *param);
+
+/* ---- upgrades (RFC 9110 clause 7.8): a connection that speaks something else after a 101 */
+
+struct http_upgraded;
+/* Called once, later, when the 101 is on its way; u NULL: the client has gone. `early`: what was read already. From
+ * then on the connection is the caller's, until http_upgraded_close; no bound of the server's applies to it any more
+ * but max_connections. Over https the descriptor is one end of a pair, behind which the server does TLS. */
+typedef void (*http_upgraded_fn)(void *ctx, struct http_upgraded *u, struct bytes early);
+/* Answers 101 with Upgrade: `protocol` and the headers. x is gone afterwards. Only with the option `upgrades`. */
+void http_reply_upgrade(struct http_exchange *x, const char *protocol, const struct http_header *headers,
+                        http_upgraded_fn fn, void *ctx);
+int http_upgraded_fd(const struct http_upgraded *u); /* non-blocking */
+/* u is gone. Must have been called for each before http_server_free. */
+void http_upgraded_close(struct http_upgraded *u);
 
 #endif

@@ -385,6 +385,18 @@ enum error oauth_new(struct loop *l, const struct oauth_options *options, struct
     return OK;
 }
 
+const char *oauth_token(struct oauth *o, bool refused)
+{
+    if (o->closed)
+        return NULL;
+    if (refused)
+        oauth_state_refused(&o->state, now_of(o), o->state.token_number, prng_next(&o->dice));
+    enum oauth_step step = oauth_state_step(&o->state, now_of(o));
+    if (step == OAUTH_FETCH || step == OAUTH_SEND_AND_FETCH)
+        fetch(o);
+    return step == OAUTH_SEND || step == OAUTH_SEND_AND_FETCH ? (const char *)o->token.data : NULL;
+}
+
 size_t oauth_waiting(const struct oauth *o)
 {
     return o->waiting_count;

@@ -29,6 +29,9 @@ struct oauth_options {
 /* As http_client_send, whose errors it returns too. */
 [[gnu::warn_unused_result]] enum error oauth_send(struct oauth *o, const struct http_request_options *r,
                                                   http_answer_fn fn, void *ctx, uint64_t ref);
+/* The token for a request that is not sent through here; NULL: there is none now, one may be on its way. `refused`: the
+ * latest one that was given was answered 401. */
+const char *oauth_token(struct oauth *o, bool refused);
 size_t oauth_waiting(const struct oauth *o); /* requests that are not with `api` */
 /* What waits ends with ERR_DRAINING. Not from inside an http_answer_fn. NULL is fine. */
 void oauth_free(struct oauth *o);

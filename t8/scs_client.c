@@ -217,7 +217,7 @@ enum error scs_client_new(struct loop *l, const struct scs_client_options *o, co
     c->protocol = &scs_t8_protocol;
     c->sink = *sink;
     c->configuration_duration_ms = o->configuration_duration_ms;
-    c->requests = (struct scs_requests){.loop = l, .send = wire_send, .answered = on_answer, .ctx = c};
+    c->requests = (struct scs_requests){.loop = l, .name = o->name, .send = wire_send, .answered = on_answer, .ctx = c};
     scs_requests_init(&c->requests);
     breaker_init(&c->requests.breaker, &o->breaker);
     overload_init(&c->requests.overload, o->breaker.seed + 1);
@@ -264,6 +264,21 @@ void scs_client_state_get(const struct scs_client *c, struct scs_client_state *o
                                      .overload_metric = overload_metric(&q->overload, loop_now_ms(q->loop)),
                                      .redirects_followed = q->redirects_followed,
                                      .redirects_refused = q->redirects_refused};
+}
+
+const struct t8_link_base *scs_client_base(const struct scs_client *c)
+{
+    return c->requests.base;
+}
+
+bool scs_client_has_tokens(const struct scs_client *c)
+{
+    return c->oauth != NULL;
+}
+
+const char *scs_client_token(struct scs_client *c, bool refused)
+{
+    return c->oauth ? oauth_token(c->oauth, refused) : NULL;
 }
 
 uint32_t scs_client_wait_s(const struct scs_client *c)

@@ -22,6 +22,7 @@
 struct scs_client;
 
 struct scs_client_options {
+    const char *name;     /* of the SCEF, in the log; outlives the client; NULL: none */
     const char *api_root; /* "http://127.0.0.1:8080", may hold a path */
     const char *scs_as_id;
     const struct t8_dialect *dialect; /* NULL: 3gpp */
@@ -45,10 +46,11 @@ struct scs_result {
     int http_status; /* 0 = no answer */
     bool not_sent;   /* with 0: nothing of it left us */
     enum t8_cause cause;
+    struct bytes cause_text, detail;      /* of an error, as they came; empty: not told */
     uint32_t retry_after_s;               /* 0 = not told */
     uint64_t requested_retransmission_ms; /* absolute UTC; 0 = not told */
     unsigned supported_ue_formats;        /* a set of formats (t8/nidd_rds.h), of a port's 500; 0 = not told */
-    struct bytes link;                    /* of the resource, after a 2xx: compact; empty: none told */
+    struct bytes link;                    /* of the resource, after a 2xx: compact; empty: none told, or a list */
     enum scs_shows {
         SCS_SHOWS_NOTHING,
         SCS_SHOWS_DELIVERY,
@@ -97,6 +99,11 @@ struct scs_client_state {
     uint64_t redirects_followed, redirects_refused;
 };
 void scs_client_state_get(const struct scs_client *c, struct scs_client_state *out);
+/* For who connects to the same SCEF by other means (t8/websocket_client.h): where it is and who else is allowed, good
+ * as long as the client; and the token for that (oauth_token), or NULL. */
+const struct t8_link_base *scs_client_base(const struct scs_client *c);
+bool scs_client_has_tokens(const struct scs_client *c);
+const char *scs_client_token(struct scs_client *c, bool refused);
 /* After ERR_UNREACHABLE from one of the calls below: in how many seconds it is worth another try. */
 uint32_t scs_client_wait_s(const struct scs_client *c);
 

@@ -31,10 +31,10 @@ static void breaker_tell(struct scs_requests *q, enum breaker_state before, uint
     if (b->state == before)
         return;
     if (b->state == BREAKER_OPEN)
-        log_write(LOG_WARN, "scef_breaker", LOG_S("state", "open"), LOG_I("pause_ms", b->until_ms - now_ms),
-                  LOG_I("opens", b->opens));
+        log_write(LOG_WARN, "scef_breaker", LOG_S("scef", q->name), LOG_S("state", "open"),
+                  LOG_I("pause_ms", b->until_ms - now_ms), LOG_I("opens", b->opens));
     else
-        log_write(LOG_INFO, "scef_breaker", LOG_S("state", breaker_state_name(b->state)));
+        log_write(LOG_INFO, "scef_breaker", LOG_S("scef", q->name), LOG_S("state", breaker_state_name(b->state)));
 }
 
 static bool admitted(struct scs_requests *q, bool thin, uint32_t *ticket)
@@ -69,8 +69,8 @@ static void refusal_tell(struct scs_requests *q, const struct http_answer *a, co
     if (q->refusal_logged_ms && now_ms - q->refusal_logged_ms < REFUSAL_LOG_MS)
         return;
     q->refusal_logged_ms = now_ms;
-    log_write(LOG_WARN, "redirect_not_followed", LOG_I("status", a->status), LOG_S("reason", reason),
-              LOG_S("location", a->location), LOG_I("refused", q->redirects_refused));
+    log_write(LOG_WARN, "redirect_not_followed", LOG_S("scef", q->name), LOG_I("status", a->status),
+              LOG_S("reason", reason), LOG_S("location", a->location), LOG_I("refused", q->redirects_refused));
 }
 
 static void on_answer(void *ctx, uint64_t h, enum error err, const struct http_answer *a);

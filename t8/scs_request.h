@@ -22,6 +22,7 @@ typedef enum breaker_outcome (*scs_answer_fn)(void *ctx, unsigned tag, uint64_t 
 
 struct scs_requests {
     struct loop *loop;
+    const char *name; /* in the log; NULL: none */
     const struct t8_link_base *base;
     enum error (*send)(void *ctx, const struct http_request_options *r, http_answer_fn fn, void *fn_ctx, uint64_t ref);
     scs_answer_fn answered;

@@ -63,11 +63,18 @@ struct bytes scs_t8_moved(struct scs_site *s, enum t8_operation o, struct bytes 
 }
 
 /* A 500 of the ports says more than others (TS 29.122 clause 5.6.2.1.16). */
-static void read_error(const struct scs_incoming *in, struct scs_result *out)
+static void read_error(const struct scs_incoming *in, struct buf *memory, struct scs_result *out)
 {
     struct nidd_rds_failure failure;
     nidd_rds_failure_decode(in->answer->body, &failure);
     out->cause = failure.problem.cause;
+    buf_reset(memory);
+    buf_add(memory, failure.problem.cause_text);
+    buf_add(memory, failure.problem.detail);
+    if (memory->len && !memory->failed) {
+        out->cause_text = bytes_of(memory->data, failure.problem.cause_text.len);
+        out->detail = bytes_from(buf_bytes(memory), failure.problem.cause_text.len);
+    }
     if (failure.problem.status_of_code)
         out->http_status = failure.problem.status_of_code;
     out->requested_retransmission_ms = failure.requested_retransmission_ms;
@@ -83,7 +90,7 @@ void scs_t8_result(struct scs_site *s, const struct scs_incoming *in, struct byt
     out->http_status = in->answer->http_status;
     out->retry_after_s = in->answer->retry_after_s;
     if (!t8_answer_is_success(in->answer)) {
-        read_error(in, out);
+        read_error(in, &s->link, out);
         return;
     }
     out->link = scs_t8_moved(s, in->operation, in->moved);
@@ -144,6 +151,7 @@ static struct scs_meaning read_list(struct scs_site *s, const struct scs_incomin
         type->release(&resource);
     }
     scs_t8_result(s, in, bytes_of(NULL, 0), &r);
+    r.link = bytes_of(NULL, 0);
     return tell(in, &r);
 }
 

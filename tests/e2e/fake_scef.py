@@ -51,6 +51,7 @@ class FakeScef:
         self.port = port
         self.answer = lambda request: None
         self.requests = []
+        self.configurations = {}  # made here: {the path's last part: body}
         self.open = []
         self.closing = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
@@ -67,11 +68,17 @@ class FakeScef:
     def good(self, request):
         if request.path == ROOT and request.method == "POST":
             body = request.json()
-            link = self.link(body["externalId"])
+            name = body.get("externalGroupId") or body.get("externalId") or body["msisdn"]
+            link = self.link(name)
             body |= {"self": link, "maximumPacketSize": 10864, "status": "ACTIVE"}
+            self.configurations[slug(name)] = body
             return Answer(201, body, {"Location": link})
+        if request.path == ROOT:
+            return Answer(200, list(self.configurations.values()))
         if request.path.endswith("/downlink-data-deliveries"):
             return Answer(200, {**request.json(), "deliveryStatus": "SUCCESS_NEXT_HOP_UNACKNOWLEDGED"})
+        if request.method == "GET" and request.path.rsplit("/", 1)[1] in self.configurations:
+            return Answer(200, self.configurations[request.path.rsplit("/", 1)[1]])
         if request.method == "GET":
             device = f"{request.path.rsplit('/', 1)[1]}@example.org"
             body = {"self": self.link(device), "externalId": device, "notificationDestination": "http://127.0.0.1:1/"}

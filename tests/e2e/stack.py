@@ -256,11 +256,23 @@ class Stack:
         """A T8 notification to the adapter."""
         return http_request(self.callback_port, "POST", path, body, **how)
 
-    def uplink(self, device, message, link):
+    def uplink(self, device, message, link, path=callback_path.NIDD):
         """What a SCEF would send for a message of the device."""
         data = message if isinstance(message, bytes) else message.encode()
         body = {"niddConfiguration": link, "externalId": device, "data": base64.b64encode(data).decode()}
-        return self.notify(body)
+        return self.notify(body, path)
+
+    def scefctl(self, *arguments):
+        """What it prints, a list of words a line."""
+        command = [BIN / "scefctl", "--admin", f"http://127.0.0.1:{self.admin_port}", *arguments]
+        out = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, env=ENVIRONMENT).stdout
+        return [line.split() for line in out.splitlines()]
+
+    def log(self, event, **fields):
+        """Lines of the adapter's log."""
+        wanted = [f" event={event} ", *(f" {key}={value} " for key, value in fields.items())]
+        lines = [f"{line} " for line in self.adapter.errors().splitlines()]
+        return [line for line in lines if all(word in line for word in wanted)]
 
     def read(self):
         """Follows the traces."""

@@ -84,6 +84,26 @@ static void port_list(void *ctx, uint32_t scef)
     t.listing = scef;
 }
 
+static void websocket_note(char sign, struct bytes uri)
+{
+    size_t len = strlen(t.websockets);
+    snprintf(t.websockets + len, sizeof t.websockets - len, "%c%.*s", sign, (int)uri.len, (const char *)uri.data);
+}
+
+static bool port_websocket_begin(void *ctx, uint32_t scef, struct bytes uri)
+{
+    (void)ctx, (void)scef;
+    if (!t.no_websockets)
+        websocket_note('+', uri);
+    return !t.no_websockets;
+}
+
+static void port_websocket_end(void *ctx, uint32_t scef, struct bytes uri)
+{
+    (void)ctx, (void)scef;
+    websocket_note('-', uri);
+}
+
 static enum error port_device_added(void *ctx, uint32_t leg)
 {
     (void)ctx;
@@ -271,7 +291,9 @@ void life_begin(void)
                                  .store_delete = port_store_delete,
                                  .uplink_answer = port_uplink_answer,
                                  .event = port_event,
-                                 .device_added = port_device_added};
+                                 .device_added = port_device_added,
+                                 .websocket_begin = port_websocket_begin,
+                                 .websocket_end = port_websocket_end};
     if (!t.without_life_ports) {
         ports.configuration_patch = port_patch;
         ports.configuration_delete = port_delete;

@@ -49,6 +49,8 @@ struct life {
     struct request requests[REQUESTS];
     unsigned asked, looked_at; /* requests so far */
     unsigned lists;            /* asked for */
+    char websockets[160];      /* what became of them: "+uri" begun, "-uri" ended */
+    bool no_websockets;        /* none may be contacted */
     uint32_t listing;          /* the SCEF of the latest */
     char reason[128];          /* of the latest event about a configuration */
     char group[64];            /* whose it was */

@@ -255,6 +255,56 @@ static void destination_changed(void **state)
     assert_bytes_str(info("dev0@x").configuration_link, "/as/configurations/c9");
 }
 
+/* ---- its WebSocket */
+
+static struct nidd_configuration_result with_websocket(struct nidd_configuration_result r, const char *uri)
+{
+    r.websocket_uri = bytes_of_str(uri);
+    return r;
+}
+
+/* One lasts from the answer that shows it until the configuration is another one, or none. */
+static void websocket_of_a_configuration(void **state)
+{
+    (void)state;
+    begin(1);
+    answer(next(CREATE), with_websocket(granted(201, "/as/configurations/c0", t.now_ms + 1 * HOURS), "ws:a"));
+    assert_string_equal(t.websockets, "+ws:a");
+    wait_for_request(1 * HOURS);
+    answer(next(PATCH), granted(200, "/as/configurations/c0", t.now_ms + 1 * HOURS)); /* not shown: it stays */
+    wait_for_request(1 * HOURS);
+    answer(next(PATCH), with_websocket(granted(200, "/as/configurations/c0", t.now_ms + 1 * HOURS), "ws:a"));
+    assert_string_equal(t.websockets, "+ws:a");
+    wait_for_request(1 * HOURS);
+    answer(next(PATCH), with_websocket(granted(200, "/as/configurations/c0", t.now_ms + 1 * HOURS), "ws:b"));
+    assert_string_equal(t.websockets, "+ws:a+ws:b-ws:a");
+    wait_for_request(1 * HOURS);
+    answer(next(PATCH), (struct nidd_configuration_result){.http_status = 404});
+    assert_string_equal(t.websockets, "+ws:a+ws:b-ws:a-ws:b");
+    answer(next(CREATE), with_websocket(granted(201, "/as/configurations/c1", 0), "ws:c"));
+    t.websockets[0] = 0;
+    restart(1); /* it is nobody's memory but the SCEF's */
+    answer(next(GET), with_websocket(granted(200, "/as/configurations/c1", 0), "ws:c"));
+    assert_string_equal(t.websockets, "+ws:c");
+    struct nidd_configuration_status s = {.nidd_configuration = BYTES_LIT("/3gpp-nidd/v1/as/configurations/c1"),
+                                          .id = {.external_id = BYTES_LIT("dev0@x")},
+                                          .status = T8_NIDD_TERMINATED};
+    assert_int_equal(engine_configuration_status(t.e, t.now_ms, 0, &s), OK);
+    assert_string_equal(t.websockets, "+ws:c-ws:c");
+}
+
+static void websocket_that_is_not_taken(void **state)
+{
+    (void)state;
+    t.no_websockets = true;
+    begin(1);
+    answer(next(CREATE), with_websocket(granted(201, "/as/configurations/c0", t.now_ms + 1 * HOURS), "ws:a"));
+    assert_state("dev0@x", "active");
+    wait_for_request(1 * HOURS);
+    answer(next(PATCH), (struct nidd_configuration_result){.http_status = 404});
+    assert_string_equal(t.websockets, ""); /* nor ended */
+}
+
 /* A SCEF that ignores what it does not know answers 200 and shows the old URL; one may write ours in its own way, for
  * ever. Either is asked once by PATCH and once by making it anew, and left in peace then. */
 static void destination_that_stays_different(void **state)
@@ -417,6 +467,8 @@ int main(void)
         LIFE_TEST(clocks_disagree),
         LIFE_TEST(cannot_be_patched),
         LIFE_TEST(destination_changed),
+        LIFE_TEST(websocket_of_a_configuration),
+        LIFE_TEST(websocket_that_is_not_taken),
         LIFE_TEST(destination_that_stays_different),
         LIFE_TEST(moved_for_good),
         LIFE_TEST(led_elsewhere_is_no_loss),

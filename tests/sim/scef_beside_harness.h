@@ -65,7 +65,7 @@ static inline void on_notify(void *ctx, uint64_t ref, const struct scef_notifica
     (void)ref;
     t->notifications++;
     t->kind = n->kind;
-    t->by_websocket = n->by_websocket;
+    t->by_websocket = n->websocket_uri != NULL;
     text_of(t->self, sizeof t->self, bytes_of_str(n->self));
     if (t->memory_is_short)
         return;

@@ -202,7 +202,7 @@ static inline void on_notify(void *ctx, uint64_t ref, const struct scef_notifica
     assert_int_equal(err, OK);
     t->notify_kind = n->kind;
     t->notify_attempt = n->attempt;
-    t->notify_by_websocket = n->by_websocket;
+    t->notify_by_websocket = n->websocket_uri != NULL;
     t->notified_uplink = told.kind == NIDD_NOTIFICATION_UPLINK;
     TEXT_COPY(t->notify_destination, bytes_of_str(n->destination));
     TEXT_COPY(t->notify_self, bytes_of_str(n->self));

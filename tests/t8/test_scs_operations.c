@@ -23,7 +23,7 @@ struct fixture {
     enum scs_shows shows;
     struct nidd_configuration_result configuration;
     struct nidd_submit_result submit;
-    char link[128], more[256];
+    char link[128], more[256], words[128];
 };
 
 static void keep(char *out, size_t size, struct bytes text)
@@ -118,6 +118,8 @@ static void on_result(void *ctx, uint64_t ref, const struct scs_result *r)
     f->at_ms = r->requested_retransmission_ms;
     f->not_sent = r->not_sent;
     f->formats = r->supported_ue_formats;
+    snprintf(f->words, sizeof f->words, "%.*s|%.*s", (int)r->cause_text.len, (const char *)r->cause_text.data,
+             (int)r->detail.len, (const char *)r->detail.data);
     keep(f->link, sizeof f->link, r->link);
     if (r->shows != SCS_SHOWS_NOTHING)
         show(f, r);
@@ -380,6 +382,34 @@ static void errors(void **state)
     }
 }
 
+/* What we have no name for is told as it came. */
+static void words_of_an_error(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        const char *words;
+    } rows[] = {
+        {"{\"cause\":\"REQUEST_NOT_AUTHORIZED\",\"detail\":\"not yours\"}", "REQUEST_NOT_AUTHORIZED|not yours"},
+        {"{\"problemDetail\":{\"detail\":\"SCEF-ERR-403-105: Diameter\"}}",
+         "SCEF-ERR-403-105|SCEF-ERR-403-105: Diameter"},
+        {"{\"detail\":\"only this\"}", "|only this"},
+        {"<h1>no</h1>", "|"},
+        {"", "|"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        const struct raw_step step = {text, 0, RAW_CLOSE};
+        struct fixture f;
+        snprintf(text, sizeof text, ANSWER("403 Forbidden", "%s"), rows[i].body);
+        start(&f, "3gpp", &step, 1);
+        perform(&f, T8_TRANSACTION_CREATE);
+        assert_int_equal(f.http_status, 403);
+        assert_string_equal(f.words, rows[i].words);
+        stop(&f);
+    }
+}
+
 static void formats_of_a_ue(void **state)
 {
     (void)state;
@@ -437,6 +467,9 @@ static void redirected(void **state)
             snprintf(path, sizeof path, "/b%s", scs_wires[o].path);
             assert_request(f.peer.requests[1], path, t8_operation_method((enum t8_operation)o), scs_wires[o].type,
                            scs_wires[o].body);
+            const char *resource = t8_operation_resource((enum t8_operation)o);
+            bool collection = resource[strlen(resource) - 1] == 's';
+            assert_string_equal(f.link, status == 308 && !collection ? path : ""); /* where it is from now on */
             stop(&f);
         }
     }
@@ -546,6 +579,7 @@ int main(void)
         cmocka_unit_test(successes),
         cmocka_unit_test(nonsense_in_a_success),
         cmocka_unit_test(errors),
+        cmocka_unit_test(words_of_an_error),
         cmocka_unit_test(formats_of_a_ue),
         cmocka_unit_test(the_other_media_type),
         cmocka_unit_test(redirected),
