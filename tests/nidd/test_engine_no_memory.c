@@ -388,8 +388,14 @@ static bool set_up(void)
     static const struct engine_group_options group = {
         .external_group_id = BYTES_LIT("g@x"), .scef = 1, .learn = true, .learn_max = 4};
     static const struct record_configuration configurations[] = {
-        {.id = BYTES_LIT("g@x"), .of_group = true, .scef = BYTES_LIT("scef1"), .link = BYTES_LIT("/as/configurations/g9")},
-        {.id = BYTES_LIT("h@x"), .of_group = true, .scef = BYTES_LIT("scef0"), .link = BYTES_LIT("/as/configurations/h9")},
+        {.id = BYTES_LIT("g@x"),
+         .of_group = true,
+         .scef = BYTES_LIT("scef1"),
+         .link = BYTES_LIT("/as/configurations/g9")},
+        {.id = BYTES_LIT("h@x"),
+         .of_group = true,
+         .scef = BYTES_LIT("scef0"),
+         .link = BYTES_LIT("/as/configurations/h9")},
         {.id = BYTES_LIT("dev0@x"), .seq = 3, .scef = BYTES_LIT("scef0"), .link = BYTES_LIT("/as/configurations/l9")}};
     struct engine_options o;
     engine_options_default(&o);
