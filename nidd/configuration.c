@@ -11,15 +11,32 @@
 
 /* ---- renewal */
 
-/* Well before its end, and not all at the same time. The SCEF tells nobody when it is over. */
 static void renew_at(struct engine *e, struct configuration *c, uint64_t pause_ms)
+{
+    c->check_next = false;
+    timer_start(&e->timers, &c->timer, e->now_ms + (pause_ms < RENEW_AGAIN_MIN_MS ? RENEW_AGAIN_MIN_MS : pause_ms));
+}
+
+/* Well before its end, and not all at the same time. The SCEF tells nobody when it is over. */
+static uint64_t renewal_pause(struct engine *e, const struct configuration *c)
 {
     uint64_t left = c->end_ms > e->now_ms ? c->end_ms - e->now_ms : 0;
     uint64_t margin = left / 4 < RENEW_MARGIN_MAX_MS ? left / 4 : RENEW_MARGIN_MAX_MS;
-    uint64_t wait = pause_ms ? pause_ms : left - margin - prng_below(&e->prng, margin / 2 + 1);
-    if (wait < RENEW_AGAIN_MIN_MS)
-        wait = RENEW_AGAIN_MIN_MS;
-    timer_start(&e->timers, &c->timer, e->now_ms + wait);
+    return left - margin - prng_below(&e->prng, margin / 2 + 1);
+}
+
+/* Nor does it tell when it has lost it, and then neither uplinks nor errors come: where no renewal finds out soon, it
+ * is asked. */
+static void renew_or_check_at(struct engine *e, struct configuration *c)
+{
+    uint64_t check_ms = e->scefs[c->scef].configuration_check_ms;
+    uint64_t pause_ms = c->end_ms ? renewal_pause(e, c) : UINT64_MAX;
+    if (check_ms && check_ms < pause_ms) {
+        renew_at(e, c, check_ms - prng_below(&e->prng, check_ms / 4 + 1));
+        c->check_next = true;
+    } else if (c->end_ms) {
+        renew_at(e, c, pause_ms);
+    }
 }
 
 static bool can_change(const struct engine *e)
@@ -38,12 +55,28 @@ static void renew_later(struct engine *e, struct configuration *c)
         renew_at(e, c, c->end_ms > e->now_ms ? c->end_ms - e->now_ms : e->o.retry_max_ms);
     else if (c->destination_differs && c->destination_tries < DESTINATION_TRIES) /* until then uplinks go elsewhere */
         configuration_line_up_as(e, c, c->destination_tries++ ? CONFIGURATION_REPLACING : CONFIGURATION_CHANGING);
-    else if (c->end_ms)
-        renew_at(e, c, c->end_checked ? configuration_own_pause(e, c) : 0);
+    else if (c->end_checked)
+        renew_at(e, c, configuration_own_pause(e, c));
+    else
+        renew_or_check_at(e, c);
+}
+
+/* A device that has spoken through it lately. */
+static bool heard_of(const struct engine *e, const struct configuration *c)
+{
+    const struct device *d = configuration_group(c) ? NULL : configuration_users(c);
+    return d && d->last_uplink_ms && e->now_ms - d->last_uplink_ms < e->scefs[c->scef].configuration_check_ms;
 }
 
 static void renew(struct engine *e, struct configuration *c)
 {
+    if (c->check_next) {
+        if (heard_of(e, c))
+            renew_or_check_at(e, c);
+        else
+            configuration_doubted(e, c);
+        return;
+    }
     bool over = c->end_ms && c->end_ms <= e->now_ms;
     if ((over && !c->end_checked) || c->unchangeable) {
         /* By our clock. Whether it is gone only the SCEF knows. */

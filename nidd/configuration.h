@@ -42,6 +42,7 @@ struct configuration {
     uint8_t link_age;              /* counts the links */
     bool destination_differs : 1;  /* the SCEF notifies somebody else */
     bool end_checked : 1;          /* its end has passed, and yet it is there */
+    bool check_next : 1;           /* the timer is not that of its renewal, but of a question whether it is there */
     bool is_groups : 1;            /* not of one device */
     bool doubted : 1;              /* asked after for one device's sake */
     bool unchangeable : 1;         /* neither PATCH nor DELETE: nothing can be done before its end */
@@ -77,6 +78,7 @@ struct scef {
     char *name;
     char *notification_destination; /* NULL: not compared */
     uint64_t configuration_duration_ms;
+    uint64_t configuration_check_ms;
     uint64_t supported_features;
     struct map by_delivery_link; /* downlinks that it holds */
     struct list line;            /* configurations that need a request; their state says which */
@@ -102,7 +104,7 @@ static inline uint32_t device_scef(const struct device *d)
 
 /* ---- configuration.c
  *
- *   NONE --POST--> CREATING --201--> ACTIVE <--200-- CHECKING <--(restart; its end has come)
+ *   NONE --POST--> CREATING --201--> ACTIVE <--200-- CHECKING <--(restart; its end has come; nothing heard for long)
  *     ^   |          | 5xx, silence: WAITING, again with back-off;  4xx: REFUSED, again much later
  *     |   |          | 409, 403, 400 without a cause: FINDING; when the list shows it: ACTIVE, else REFUSED
  *     |   +-- in a list that was asked for another's sake: ACTIVE

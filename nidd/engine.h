@@ -153,6 +153,7 @@ void engine_free(struct engine *e);
 struct engine_scef_options {
     const char *name;                     /* what is stored names it so */
     uint64_t configuration_duration_ms;   /* what a renewal asks for, from then on; 0 = for ever */
+    uint64_t configuration_check_ms;      /* how often one that nothing is heard of is asked after; 0 = never */
     uint64_t supported_features;          /* of the NIDD API, ours */
     const char *notification_destination; /* where the SCEF is to notify; NULL: not compared */
 };

@@ -42,6 +42,7 @@ enum error engine_scef_add(struct engine *e, const struct engine_scef_options *o
     s += e->scef_count;
     *s = (struct scef){.name = strdup(o->name),
                        .configuration_duration_ms = o->configuration_duration_ms,
+                       .configuration_check_ms = o->configuration_check_ms,
                        .supported_features = o->supported_features};
     if (o->notification_destination)
         s->notification_destination = strdup(o->notification_destination);

@@ -127,6 +127,33 @@ static void for_ever_is_asked_as_null(void **state)
     assert_int_equal(t.looked_at, t.asked); /* for ever it is */
 }
 
+/* A SCEF that forgot a configuration says so to nobody who does not ask: no uplink comes any more, and no error. */
+static void asked_after_when_nothing_is_heard(void **state)
+{
+    (void)state;
+    enum error err = OK;
+    t.scefs[0].configuration_check_ms = 1 * DAYS;
+    begin(1);
+    answer(next(CREATE), granted(201, "/as/configurations/c0", 0));
+    pass(12 * HOURS);
+    static const uint8_t non[] = {0x50, 0x02, 0x00, 0x01};
+    const struct t8_identity id = {.external_id = BYTES_LIT("dev0@x")};
+    assert_int_equal(uplink(0, id, "/as/configurations/c0", bytes_of(non, sizeof non), &err), ENGINE_TAKEN);
+    assert_in_range(wait_for_request(3 * DAYS), 24 * HOURS, 36 * HOURS); /* its word has put that off, once */
+    const struct request *r = next(GET);
+    server_asks(0); /* it is used meanwhile */
+    (void)next(SUBMIT);
+    answer_status(r, 503); /* no news changes nothing */
+    assert_state("dev0@x", "active");
+    assert_in_range(wait_for_request(2 * DAYS), 18 * HOURS, 24 * HOURS);
+    answer_status(next(GET), 404);
+    answer(next(CREATE), granted(201, "/as/configurations/c1", t.now_ms + 10 * DAYS));
+    wait_for_request(2 * DAYS);
+    answer(next(GET), granted(200, "/as/configurations/c1", t.now_ms + 36 * HOURS)); /* a renewal comes first now */
+    wait_for_request(2 * DAYS);
+    answer(next(PATCH), granted(200, "/as/configurations/c1", 0));
+}
+
 static void answered_204(void **state)
 {
     (void)state;
@@ -495,6 +522,7 @@ int main(void)
         LIFE_TEST(without_the_ports_nothing_is_new),
         LIFE_TEST(renewed_before_the_end),
         LIFE_TEST(for_ever_is_asked_as_null),
+        LIFE_TEST(asked_after_when_nothing_is_heard),
         LIFE_TEST(answered_204),
         LIFE_TEST(renewal_fails_for_a_while),
         LIFE_TEST(gone_at_the_renewal),
