@@ -65,13 +65,8 @@ static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *
         *err = ERR_NO_MEMORY;
         return SCS_REFUSED;
     }
-    const struct http_reply r = {.status = 307, .location = location};
-    const struct scs_sender *from = &a->callback_from;
     metric_add(&a->metrics, METRIC_SLICE_REDIRECTS, NULL, 1);
-    if (from->exchange)
-        http_reply(from->exchange, &r);
-    else
-        from->reply(from->ctx, &r);
+    http_reply(a->callback_exchange, &(struct http_reply){.status = 307, .location = location});
     free(location);
     return SCS_LATER;
 }
@@ -213,7 +208,8 @@ void adapter_callback(void *ctx, struct http_exchange *x)
         callback_counted(a, "none", ERR_NOT_FOUND);
         http_reply_error(x, ERR_NOT_FOUND, "the path is none that a SCEF was told", NULL);
     } else {
-        a->callback_from = (struct scs_sender){.exchange = x};
+        a->callback_exchange = x;
         scs_callbacks_handle(&a->scefs[a->callback.scef].sink, x, a->callback.api);
+        a->callback_exchange = NULL;
     }
 }
