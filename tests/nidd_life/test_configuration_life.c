@@ -450,6 +450,24 @@ static void held_back(void **state)
     assert_int_equal(info("dev0@x").downlink_count, 1); /* the one under way */
 }
 
+/* Records could not hold it, and would be asked for for ever. */
+static void link_without_end(void **state)
+{
+    (void)state;
+    static char link[70000];
+    memset(link, 'c', sizeof link - 1);
+    memcpy(link, "/as/configurations/", 19);
+    begin(1);
+    answer(next(CREATE), granted(201, link, 0));
+    assert_state("dev0@x", "waiting");
+    assert_string_equal(t.reason, "answer without a link");
+    pass(10 * SECONDS);
+    nothing_asked();
+    wait_for_request(1 * HOURS);
+    answer(next(CREATE), granted(201, "/as/configurations/c0", 0));
+    assert_state("dev0@x", "active");
+}
+
 /* ---- removed */
 
 static void removed(void **state)
@@ -536,6 +554,7 @@ int main(void)
         LIFE_TEST(moved_for_good),
         LIFE_TEST(led_elsewhere_is_no_loss),
         LIFE_TEST(held_back),
+        LIFE_TEST(link_without_end),
         LIFE_TEST(removed),
         LIFE_TEST(removed_by_mistake),
     };
