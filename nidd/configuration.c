@@ -409,6 +409,19 @@ void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref
     configuration_next(e, scef);
 }
 
+void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, struct bytes uri)
+{
+    uint32_t cursor = 0;
+    handle h;
+    engine_set_time(e, now_ms);
+    if (scef >= e->scef_count)
+        return;
+    for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));)
+        if (c->scef == scef && c->websocket_uri && bytes_equal(bytes_of_str(c->websocket_uri), uri))
+            configuration_doubted(e, c);
+    configuration_next(e, scef);
+}
+
 /* ---- found again */
 
 static struct configuration *of_group(const struct engine *e, struct bytes external_group_id)

@@ -212,6 +212,8 @@ void engine_configuration_found(struct engine *e, uint64_t now_ms, uint32_t scef
                                 const struct nidd_configuration_found *f);
 void engine_configuration_listed(struct engine *e, uint64_t now_ms, uint32_t scef,
                                  const struct nidd_configuration_result *r);
+/* The SCEF says that there is no such WebSocket: the configurations that have it are asked after. */
+void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, struct bytes uri);
 [[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                                    const struct nidd_configuration_status *s);
 void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum error err);

@@ -55,7 +55,7 @@ struct config_scef {
     uint32_t configuration_check_s;    /* 0 = never */
     bool test_notification;
     enum config_notifications notifications;
-    uint32_t websocket_ping_ms, websocket_duplicates_ms;
+    uint32_t websocket_ping_s, websocket_duplicates_s;
     enum engine_delete_removed delete_removed;
     uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;
     char *allowed_hosts; /* as written; NULL: none */

@@ -124,9 +124,9 @@ const struct config_key config_keys[] = {
     {"scef", "notifications", IN(config_scef, notifications), WORD(notification_ways), .fallback = "callback",
      .help = "websocket: each new NIDD configuration asks for a WebSocket, which we open and get its notifications by; "
              "a SCEF that has none uses callback.url all the same"},
-    {"scef", "websocket_ping_s", IN(config_scef, websocket_ping_ms), SECONDS(0, 3600), .fallback = "30",
+    {"scef", "websocket_ping_s", IN(config_scef, websocket_ping_s), NUMBER(0, 3600), .fallback = "30",
      .help = "a WebSocket whose other end answers no PING is opened anew; 0 = none are sent"},
-    {"scef", "websocket_duplicates_s", IN(config_scef, websocket_duplicates_ms), SECONDS(0, 86400), .fallback = "600",
+    {"scef", "websocket_duplicates_s", IN(config_scef, websocket_duplicates_s), NUMBER(0, 86400), .fallback = "600",
      .help = "so long a notification that comes again under its number is recognised"},
     {"scef", "delete_removed", IN(config_scef, delete_removed), WORD(delete_removed_words), .fallback = "true",
      .help = "what becomes of devices that were taken out of this file, at the start: true = their stored messages are "

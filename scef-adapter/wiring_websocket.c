@@ -17,6 +17,7 @@ static void take(void *ctx, struct scs_sender from, struct bytes body)
     }
     s->a->callback = (struct callback_target){
         .api = SCS_PATH_NIDD, .scef = s->index, .slice = s->a->config->slices.index, .rest = ""};
+    s->a->callback_from = from;
     scs_callbacks_take(&s->sink, from, body, SCS_PATH_NIDD);
 }
 
@@ -26,20 +27,29 @@ static const char *token(void *ctx, bool refused)
     return scs_client_token(s->client, refused);
 }
 
+static void gone(void *ctx, struct bytes uri)
+{
+    struct adapter_scef *s = ctx;
+    if (s->a->running && !s->a->stop_at_ms)
+        engine_websocket_gone(s->a->engine, adapter_now(s->a), s->index, uri);
+}
+
 enum error adapter_websockets_open(struct adapter_scef *s)
 {
     const struct config_scef *c = s->config;
     const struct websocket_client_options o = {.base = scs_client_base(s->client),
                                                .tls = {c->ca_file, c->certificate_file, c->key_file},
                                                .connect_timeout_ms = c->connect_timeout_ms,
-                                               .ping_interval_ms = c->websocket_ping_ms,
-                                               .duplicate_interval_ms = c->websocket_duplicates_ms,
+                                               .ping_interval_ms = c->websocket_ping_s * 1000,
+                                               .duplicate_interval_ms = c->websocket_duplicates_s * 1000,
                                                .retry_min_ms = RETRY_MIN_MS,
                                                .retry_max_ms = RETRY_MAX_MS,
                                                .max_message_bytes = T8_MAX_BODY_BYTES,
                                                .max_in_flight = IN_FLIGHT_MAX,
                                                .token = scs_client_has_tokens(s->client) ? token : NULL,
-                                               .token_ctx = s};
+                                               .token_ctx = s,
+                                               .gone = gone,
+                                               .gone_ctx = s};
     return websocket_client_new(s->a->loop, &o, take, s, &s->websockets);
 }
 

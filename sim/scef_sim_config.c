@@ -99,9 +99,16 @@ static enum error as_read(struct sim_config *c, struct sim_report *r, const stru
     if (c->scs_as == NULL)
         return ERR_NO_MEMORY;
     c->scs_as_count = raw->scs_as_count;
-    for (size_t i = 0; i < raw->scs_as_count; i++)
-        c->scs_as[i] = (struct scef_as){.id = raw->scs_as[i].id,
-                                        .configuration_trigger_url = raw->scs_as[i].configuration_trigger_url};
+    for (size_t i = 0; i < raw->scs_as_count; i++) {
+        const struct sim_raw_as *from = &raw->scs_as[i];
+        c->scs_as[i] = (struct sim_as){
+            .as = {.id = from->id, .configuration_trigger_url = from->configuration_trigger_url},
+            .callback_url = from->callback_url,
+        };
+        if (from->callback_url != NULL && strpbrk(from->callback_url, "\"\\") != NULL)
+            sim_fault(r, sim_line_of_text(r, 1, from->callback_url), "callback_url", "'%s' is no URL",
+                      from->callback_url);
+    }
     return OK;
 }
 

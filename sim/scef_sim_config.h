@@ -174,6 +174,11 @@ struct sim_monitoring_config {
     const char *apn; /* NULL: not told */
 };
 
+struct sim_as {
+    struct scef_as as;
+    const char *callback_url; /* for resources that name no notificationDestination; NULL: they must */
+};
+
 struct sim_config {
     struct sim_raw *raw; /* owns the texts that are not said to be freed one by one */
     struct sim_address listen;
@@ -190,7 +195,7 @@ struct sim_config {
     enum sim_duplicate_create duplicate_create;
     enum t8_pdn_option pdn_option; /* UNSET: as the model has it */
     struct t8_features features[T8_API_COUNT];
-    struct scef_as *scs_as; /* none: everybody is known */
+    struct sim_as *scs_as; /* none: everybody is known */
     size_t scs_as_count;
     struct sim_triggering_config triggering;
     struct sim_monitoring_config monitoring;

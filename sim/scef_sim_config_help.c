@@ -53,6 +53,8 @@ static void top(FILE *out)
         "# scs_as: # who is known; everybody when it is not here\n"
         "#   - id: as1\n"
         "#     configuration_trigger_url: http://127.0.0.1:9/ # asked for configurations (TS 29.522 clause 5.5)\n"
+        "#     callback_url: http://127.0.0.1:9/ # for resources without a notificationDestination, which then is "
+        "optional\n"
         "# features: # offered, hexadecimal; all that there are when it is not here\n"
         "#   nidd: FF\n"
         "#   triggering: 7\n"

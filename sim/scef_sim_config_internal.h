@@ -64,7 +64,7 @@ struct sim_raw_features {
 };
 
 struct sim_raw_as {
-    char *id, *configuration_trigger_url;
+    char *id, *configuration_trigger_url, *callback_url;
 };
 
 struct sim_raw_triggering {

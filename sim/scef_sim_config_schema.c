@@ -187,6 +187,7 @@ static const cyaml_schema_field_t features_fields[] = {
 static const cyaml_schema_field_t as_fields[] = {
     CYAML_FIELD_STRING_PTR("id", CYAML_FLAG_POINTER, struct sim_raw_as, id, 1, 512),
     TEXT(struct sim_raw_as, configuration_trigger_url),
+    TEXT(struct sim_raw_as, callback_url),
     CYAML_FIELD_END
 };
 static const cyaml_schema_value_t as_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sim_raw_as, as_fields)};

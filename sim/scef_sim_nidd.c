@@ -204,7 +204,7 @@ enum error sim_nidd_start(struct scef_sim *s)
     };
     enum error err = scef_model_new(&o, &ports, sim_now_ms(s), &s->model);
     for (size_t i = 0; err == OK && i < s->config->scs_as_count; i++)
-        err = scef_as_add(s->model, &s->config->scs_as[i]);
+        err = scef_as_add(s->model, &s->config->scs_as[i].as);
     free(root);
     return err;
 }

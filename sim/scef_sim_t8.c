@@ -20,6 +20,15 @@ static bool on_as_known(void *ctx, struct bytes scs_as_id)
     return scef_as_known(s->model, scs_as_id);
 }
 
+static const char *on_destination_of(void *ctx, struct bytes scs_as_id)
+{
+    const struct scef_sim *s = ctx;
+    for (size_t i = 0; i < s->config->scs_as_count; i++)
+        if (bytes_equal(bytes_of_str(s->config->scs_as[i].as.id), scs_as_id))
+            return s->config->scs_as[i].callback_url;
+    return NULL;
+}
+
 void sim_reply(struct scef_reply *a, struct scef_answer m)
 {
     a->status = m.http_status;
@@ -85,6 +94,7 @@ void sim_t8_init(struct scef_sim *s)
         .triggering = &sim_triggering_sink,
         .monitoring = &sim_monitoring_sink,
         .as_known = on_as_known,
+        .destination_of = on_destination_of,
         .answered = on_answered,
     };
 }

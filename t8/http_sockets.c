@@ -22,7 +22,27 @@ static void on_watch_closed(uv_handle_t *handle)
 
 static struct http_watch *watch_find(struct http_sockets *s, curl_socket_t fd)
 {
-    return (size_t)fd < s->slots ? s->watches[fd] : NULL;
+    size_t block = (size_t)fd / HTTP_SOCKETS_BLOCK;
+    return block < s->block_count && s->blocks[block] ? s->blocks[block][fd % HTTP_SOCKETS_BLOCK] : NULL;
+}
+
+/* Where the watch of fd goes; NULL when memory is short. Who has one connection among thousands of other descriptors
+ * pays for one block only. */
+static struct http_watch **watch_slot(struct http_sockets *s, curl_socket_t fd)
+{
+    size_t block = (size_t)fd / HTTP_SOCKETS_BLOCK;
+    if (block >= s->block_count) {
+        size_t count = block + 1;
+        struct http_watch ***grown = realloc(s->blocks, count * sizeof *grown);
+        if (!grown)
+            return NULL;
+        memset(grown + s->block_count, 0, (count - s->block_count) * sizeof *grown);
+        s->blocks = grown;
+        s->block_count = count;
+    }
+    if (!s->blocks[block])
+        s->blocks[block] = calloc(HTTP_SOCKETS_BLOCK, sizeof *s->blocks[block]);
+    return s->blocks[block] ? &s->blocks[block][fd % HTTP_SOCKETS_BLOCK] : NULL;
 }
 
 static void watch_close(struct http_sockets *s, curl_socket_t fd)
@@ -30,21 +50,15 @@ static void watch_close(struct http_sockets *s, curl_socket_t fd)
     struct http_watch *w = watch_find(s, fd);
     if (!w)
         return;
-    s->watches[fd] = NULL;
+    *watch_slot(s, fd) = NULL;
     uv_close((uv_handle_t *)&w->poll, on_watch_closed);
 }
 
 static struct http_watch *watch_open(struct http_sockets *s, curl_socket_t fd)
 {
-    if ((size_t)fd >= s->slots) {
-        size_t slots = (size_t)fd + 64;
-        struct http_watch **grown = realloc(s->watches, slots * sizeof *grown);
-        if (!grown)
-            return NULL;
-        memset(grown + s->slots, 0, (slots - s->slots) * sizeof *grown);
-        s->watches = grown;
-        s->slots = slots;
-    }
+    struct http_watch **slot = watch_slot(s, fd);
+    if (!slot)
+        return NULL;
     struct http_watch *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
@@ -55,7 +69,7 @@ static struct http_watch *watch_open(struct http_sockets *s, curl_socket_t fd)
     w->poll.data = w;
     w->sockets = s;
     w->fd = fd;
-    s->watches[fd] = w;
+    *slot = w;
     return w;
 }
 
@@ -188,12 +202,15 @@ bool http_sockets_set_up(struct http_sockets *s, CURL *easy)
 
 void http_sockets_close(struct http_sockets *s)
 {
-    for (size_t i = 0; i < s->slots; i++)
-        watch_close(s, (curl_socket_t)i);
+    for (size_t b = 0; b < s->block_count; b++)
+        for (size_t i = 0; s->blocks[b] && i < HTTP_SOCKETS_BLOCK; i++)
+            watch_close(s, (curl_socket_t)(b * HTTP_SOCKETS_BLOCK + i));
     uv_close((uv_handle_t *)&s->timer, NULL);
 }
 
 void http_sockets_free(struct http_sockets *s)
 {
-    free(s->watches);
+    for (size_t b = 0; b < s->block_count; b++)
+        free(s->blocks[b]);
+    free(s->blocks);
 }

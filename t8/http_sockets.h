@@ -7,12 +7,14 @@
 #include <stddef.h>
 #include <uv.h>
 
+#define HTTP_SOCKETS_BLOCK 64
+
 struct http_sockets {
     uv_loop_t *loop;
     CURLM *multi;
     uv_timer_t timer;
-    struct http_watch **watches; /* by fd */
-    size_t slots;
+    struct http_watch ***blocks; /* of HTTP_SOCKETS_BLOCK watches each, by fd; NULL: none is there */
+    size_t block_count;
     void (*fn)(void *ctx); /* libcurl has worked: there may be finished transfers */
     void *ctx;
 };

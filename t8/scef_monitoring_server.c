@@ -68,8 +68,10 @@ static void subscription_write(const struct scef_call *c,
 {
     struct monitoring_subscription in;
     struct t8_problem p;
-    if (monitoring_subscription_decode_request(scef_call_body(c), &in, &p) != OK) {
+    struct buf memory = {0};
+    if (monitoring_subscription_decode_request(scef_call_body_completed(c, &memory), &in, &p) != OK) {
         scef_call_malformed(c, &p, subscription_mandatory);
+        buf_free(&memory);
         return;
     }
     if (scef_call_destination_ok(c, in.notification_destination)) {
@@ -78,6 +80,7 @@ static void subscription_write(const struct scef_call *c,
         scef_call_reply(c, &a);
     }
     monitoring_subscription_release(&in);
+    buf_free(&memory);
 }
 
 static void subscription_create(const struct scef_call *c)

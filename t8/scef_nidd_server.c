@@ -21,8 +21,10 @@ static void configuration_create(const struct scef_call *c)
 {
     struct nidd_configuration in;
     struct t8_problem p;
-    if (nidd_configuration_decode_request(scef_call_body(c), &in, &p) != OK) {
+    struct buf memory = {0};
+    if (nidd_configuration_decode_request(scef_call_body_completed(c, &memory), &in, &p) != OK) {
         scef_call_malformed(c, &p, configuration_mandatory);
+        buf_free(&memory);
         return;
     }
     if (scef_call_destination_ok(c, in.notification_destination)) {
@@ -31,6 +33,7 @@ static void configuration_create(const struct scef_call *c)
         scef_call_reply(c, &a);
     }
     nidd_configuration_release(&in);
+    buf_free(&memory);
 }
 
 static void configuration_get(const struct scef_call *c)

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "t8/json_internal.h"
+
 #define MAX_SEGMENT_BYTES 512
 #define ALLOW_BYTES       64
 
@@ -192,6 +194,31 @@ static bool destination_valid(struct bytes uri)
         return host_len > 0 && rest.data[0] != ':' && !memchr(rest.data, '@', host_len);
     }
     return false;
+}
+
+/* Has the object members, but not this one? */
+static bool lacks_destination(struct bytes body)
+{
+    struct t8_json_object o;
+    if (t8_json_read(body, &o) != OK)
+        return false;
+    bool lacks = t8_json_get(&o, "notificationDestination").type == T8_JSON_ABSENT &&
+                 (o.root ? json_object_size(o.root) : o.count) > 0;
+    t8_doc_free(t8_json_take(&o));
+    return lacks;
+}
+
+struct bytes scef_call_body_completed(const struct scef_call *c, struct buf *memory)
+{
+    const struct scef_server *s = c->server;
+    struct bytes body = scef_call_body(c);
+    const char *usual = s->destination_of ? s->destination_of(s->ctx, c->path.scs_as_id) : NULL;
+    if (!usual || !lacks_destination(body))
+        return body;
+    const uint8_t *brace = memchr(body.data, '{', body.len);
+    buf_addf(memory, "{\"notificationDestination\":\"%s\",", usual);
+    buf_add(memory, bytes_from(body, (size_t)(brace - body.data) + 1));
+    return memory->failed ? body : buf_bytes(memory);
 }
 
 bool scef_call_destination_ok(const struct scef_call *c, struct bytes destination)

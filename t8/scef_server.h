@@ -84,6 +84,9 @@ struct scef_server {
     const struct scef_monitoring_sink *monitoring;
     /* Is there such an SCS/AS? If not it is 404 without a cause (clause 5.2.6). NULL: all are known. */
     bool (*as_known)(void *ctx, struct bytes scs_as_id);
+    /* Where notifications for this SCS/AS go when a POST does not say: some SCEFs have it configured. NULL, and NULL
+     * returned: it must say. The URL has no character that JSON escapes. */
+    const char *(*destination_of)(void *ctx, struct bytes scs_as_id);
     /* Told before each answer; cause is "" when there is none. May be NULL. */
     void (*answered)(void *ctx, struct http_exchange *x, int status, const char *cause);
 };

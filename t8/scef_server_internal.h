@@ -42,6 +42,10 @@ static inline struct scef_reply scef_call_begin(const struct scef_call *c)
     return (struct scef_reply){.body = c->operation->shows};
 }
 
+/* The body of a POST or PUT, in *memory with a notificationDestination if it has none and the SCS/AS has a usual one.
+ */
+struct bytes scef_call_body_completed(const struct scef_call *c, struct buf *memory);
+
 /* Each of these answers. */
 void scef_call_reply(const struct scef_call *c, struct scef_reply *a);
 void scef_call_list(const struct scef_call *c, scef_next_fn next);

@@ -19,8 +19,10 @@ static void transaction_write(const struct scef_call *c,
 {
     struct device_triggering in;
     struct t8_problem p;
-    if (device_triggering_decode_request(scef_call_body(c), &in, &p) != OK) {
+    struct buf memory = {0};
+    if (device_triggering_decode_request(scef_call_body_completed(c, &memory), &in, &p) != OK) {
         scef_call_malformed(c, &p, transaction_mandatory);
+        buf_free(&memory);
         return;
     }
     if (scef_call_destination_ok(c, in.notification_destination)) {
@@ -29,6 +31,7 @@ static void transaction_write(const struct scef_call *c,
         scef_call_reply(c, &a);
     }
     device_triggering_release(&in);
+    buf_free(&memory);
 }
 
 static void transaction_create(const struct scef_call *c)

@@ -30,6 +30,8 @@
 #define PROVEN_MS         30000
 #define LOG_PER_SECOND    10
 #define HTTP_UNAUTHORIZED 401
+#define HTTP_NOT_FOUND    404
+#define HTTP_GONE         410
 #define HTTP_SWITCHING    101
 
 struct link {
@@ -48,6 +50,7 @@ struct link {
     uint32_t retry_after_s;
     char key[WEBSOCKET_KEY_CHARS + 1];
     struct http_last last;
+    struct bytes uri; /* in the words of who used it first, behind url */
     size_t url_len;
     char url[]; /* http or https, with its NUL */
 };
@@ -270,6 +273,9 @@ static void refused(struct link *k, int status)
     snprintf(reason, sizeof reason, "refused with status %d", status);
     k->refused = status == HTTP_UNAUTHORIZED;
     fail(k, reason, status == HTTP_UNAUTHORIZED ? "check the OAuth 2.0 client of this SCEF" : "");
+    const struct websocket_client_options *o = &k->client->o;
+    if (o->gone && (status == HTTP_NOT_FOUND || status == HTTP_GONE))
+        o->gone(o->gone_ctx, k->uri); /* last: it may be the end of k */
 }
 
 /* What comes before the frames: the answer to the handshake. */
@@ -406,15 +412,17 @@ static void link_free(struct link *k) /* in no map */
     http_last_close(&k->client->loop->uv, &k->last, link_closed, k);
 }
 
-static enum error link_new(struct websocket_client *c, struct bytes url)
+static enum error link_new(struct websocket_client *c, struct bytes url, struct bytes uri)
 {
-    struct link *k = calloc(1, sizeof *k + url.len + 1);
+    struct link *k = calloc(1, sizeof *k + url.len + 1 + uri.len);
     if (!k)
         return ERR_NO_MEMORY;
     k->client = c;
     k->users = 1;
     k->url_len = url.len;
     memcpy(k->url, url.data, url.len);
+    memcpy(k->url + url.len + 1, uri.data, uri.len);
+    k->uri = bytes_of(k->url + url.len + 1, uri.len);
     k->inbox.interval_ms = c->o.duplicate_interval_ms;
     list_init(&k->deliveries);
     list_init(&k->line_node);
@@ -442,7 +450,7 @@ enum error websocket_client_use(struct websocket_client *c, struct bytes uri)
         if (k)
             k->users++;
         else
-            err = link_new(c, buf_bytes(&url));
+            err = link_new(c, buf_bytes(&url), uri);
     } else {
         err = ERR_UNREACHABLE;
     }

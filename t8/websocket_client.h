@@ -31,6 +31,10 @@ struct websocket_client_options {
      * was answered 401. */
     const char *(*token)(void *ctx, bool refused);
     void *token_ctx;
+    /* NULL, or told that the SCEF knows no such resource (404, 410): each time, and the URI is tried again all the
+     * same. May use and release URIs. */
+    void (*gone)(void *ctx, struct bytes uri);
+    void *gone_ctx;
 };
 
 /* Takes one notification; `from` is answered during the call or later, `body` is good during the call. */

@@ -261,6 +261,10 @@ static void work(struct websocket_stream *s)
             loop_alarm_set(&s->again, 0);
     }
     s->working = false;
+    if (!s->before_frames && s->in_done == s->in.len) { /* of thousands of connections most are silent */
+        buf_free(&s->in);
+        s->in_done = 0;
+    }
     bool was_readable = may_read(s);
     flush(s);
     poll_update(s);

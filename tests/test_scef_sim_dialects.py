@@ -130,6 +130,18 @@ def test_oracle(world, dialect, nidd, triggering, monitoring):
     assert sim.request("DELETE", one)[0] == 204
 
 
+def test_usual_destination(world):
+    """Some SCEFs have the callback URL of an SCS/AS configured."""
+    start, servers = world
+    as1 = servers()
+    ue = air_ue()
+    sim = start([ue], dialect="oracle-8.4", scs_as=[{"id": "as1", "callback_url": as1.url}])
+    status, body, _ = sim.request("POST", "/3gpp-nidd/v1/as1/configurations", {"externalId": DEV1})
+    assert status == 201 and body["notificationDestination"] == as1.url
+    Client(ue).send(b"hello")
+    assert as1.next()[2]["externalId"] == DEV1
+
+
 def test_prefix(world):
     start, servers = world
     as1 = servers()

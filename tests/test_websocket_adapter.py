@@ -160,6 +160,17 @@ def test_a_new_configuration_has_a_new_websocket(world):
     assert metric(world, 'websockets{scef="scef",state="used"}') == 1
 
 
+def test_the_scef_forgets_everything(world):
+    world.start_sim()
+    world.start_adapter(WEBSOCKET, NOWHERE)
+    world.configured()
+    open_at_the_scef(world)
+    world.control("POST", "/scef/restart?forget=1")  # no downlink will tell
+    wait_for(lambda: websockets(world)["accepted"] == 2, "the second WebSocket")
+    world.configured()
+    world.works()
+
+
 def test_a_scef_without_websockets_calls_back(world):
     world.start_sim(features={"nidd": "FD"})
     world.start_adapter(WEBSOCKET)

@@ -30,6 +30,12 @@ static bool known(int status)
     return false;
 }
 
+static const char *usual_destination(void *ctx, struct bytes scs_as_id)
+{
+    (void)ctx;
+    return bytes_equal(scs_as_id, BYTES_LIT("as1")) ? "http://usual/cb" : NULL;
+}
+
 /* What the operation would say when all is well; the sink says the same to all. */
 static int success_of(const char *method)
 {
@@ -54,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fake_scef f;
     fake_scef_init(&f);
     f.server.dialect = t8_dialect_find(dialect);
+    f.server.destination_of = usual_destination;
     f.status = success_of(line);
     struct http_exchange x = {
         .request = {line, path, type, rest}, .accept = accept, .query_name = {query}, .query_value = {value}};

@@ -191,7 +191,8 @@ static void ue_does(char *line)
 
 static void begin(void)
 {
-    static struct scef_as as[] = {{.id = "as1"}, {.id = "as2", .configuration_trigger_url = "http://as2/"}};
+    static struct sim_as as[] = {{.as = {.id = "as1"}},
+                                 {.as = {.id = "as2", .configuration_trigger_url = "http://as2/"}}};
     static const struct sim_config base = {.scs_as = as,
                                            .scs_as_count = 2,
                                            .maximum_packet_size_bits = 800,

@@ -320,6 +320,24 @@ static void websocket_of_a_configuration(void **state)
     assert_string_equal(t.websockets, "+ws:c-ws:c");
 }
 
+/* A SCEF that has forgotten it forgets the configuration, too, and that is soon found out. */
+static void websocket_is_gone(void **state)
+{
+    (void)state;
+    begin(1);
+    answer(next(CREATE), with_websocket(granted(201, "/as/configurations/c0", 0), "ws:a"));
+    engine_websocket_gone(t.e, t.now_ms, 0, BYTES_LIT("ws:another"));
+    engine_websocket_gone(t.e, t.now_ms, 1, BYTES_LIT("ws:a"));
+    assert_int_equal(t.looked_at, t.asked);
+    engine_websocket_gone(t.e, t.now_ms, 0, BYTES_LIT("ws:a"));
+    engine_websocket_gone(t.e, t.now_ms, 0, BYTES_LIT("ws:a")); /* once is enough */
+    assert_string_equal(next(GET)->link, "/as/configurations/c0");
+    assert_int_equal(t.looked_at, t.asked);
+    answer(&t.requests[t.looked_at - 1], (struct nidd_configuration_result){.http_status = 404});
+    answer(next(CREATE), with_websocket(granted(201, "/as/configurations/c1", 0), "ws:b"));
+    assert_string_equal(t.websockets, "+ws:a-ws:a+ws:b");
+}
+
 static void websocket_that_is_not_taken(void **state)
 {
     (void)state;
@@ -548,6 +566,7 @@ int main(void)
         LIFE_TEST(cannot_be_patched),
         LIFE_TEST(destination_changed),
         LIFE_TEST(websocket_of_a_configuration),
+        LIFE_TEST(websocket_is_gone),
         LIFE_TEST(websocket_that_is_not_taken),
         LIFE_TEST(destination_that_stays_different),
         LIFE_TEST(contradicted_by_an_uplink),

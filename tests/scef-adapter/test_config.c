@@ -112,6 +112,11 @@ static const struct {
     {"scef:\n  - {name: a, api_root: 'http://e', scs_as_id: a}\n  - name: b\n    api_root: http://w\n"
      "    scs_as_id: a\n    breaker_pause_max_ms: 20\n" SERVERS,
      "c.yaml:6: scef[1].breaker_pause_max_ms: 20 is less", "at least breaker_pause_min_ms"},
+    {"scef: {notifications: mail, api_root: 'http://e', scs_as_id: a}\n" SERVERS,
+     "c.yaml:1: scef.notifications: 'mail' is not known", "one of: callback, websocket"},
+    {"scef: {notifications: websocket, api_root: 'http://e', scs_as_id: a}\n" SERVERS
+     "groups: [{external_group_id: g@x}]\nslices: {count: 2, urls: http://a http://b}\n",
+     "c.yaml:1: scef.notifications: a WebSocket cannot send on", "callback, where several processes serve groups"},
     /* who belongs to which SCEF and group */
     {TWO "devices: [{external_id: a@b, scef: north}]\n", "c.yaml:4: devices[0].scef: 'north' is no SCEF's name",
      "the name of a SCEF"},
@@ -408,6 +413,9 @@ static void test_several_scefs(void **state)
     assert_string_equal(c->scefs[0].name, "scef");
     assert_string_equal(c->scefs[0].api_name, "3gpp_t8_nidd");
     assert_true(c->scefs[0].test_notification);
+    assert_int_equal(c->scefs[0].notifications, CONFIG_NOTIFICATIONS_CALLBACK);
+    assert_int_equal(c->scefs[0].websocket_ping_s, 30);
+    assert_int_equal(c->scefs[0].websocket_duplicates_s, 600);
     assert_int_equal(c->scefs[0].allowed_host_count, 2);
     assert_string_equal(c->scefs[0].oauth.secret_file, "s");
     config_free(c);

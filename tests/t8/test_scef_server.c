@@ -568,6 +568,39 @@ static void dialects(void **state)
     assert_null(strstr(x.body, "data\":"));
 }
 
+static const char *usual_destination(void *ctx, struct bytes scs_as_id)
+{
+    (void)ctx;
+    return bytes_equal(scs_as_id, BYTES_LIT("as1")) ? "http://usual/cb" : NULL;
+}
+
+/* An SCS/AS whose notificationDestination is configured need not tell it. */
+static void usual_destinations(void **state)
+{
+    (void)state;
+    static const char *const rest = ",\"validityPeriod\":60,\"priority\":\"PRIORITY\",\"applicationPortId\":1,"
+                                    "\"triggerPayload\":\"AQ==\",\"monitoringType\":\"LOSS_OF_CONNECTIVITY\","
+                                    "\"maximumNumberOfReports\":2}";
+    struct fake_scef f;
+    fake_scef_init(&f);
+    char body[512];
+    snprintf(body, sizeof body, " {" ID "%s", rest);
+    assert_int_equal(ask(&f, "POST", CONFIGURATIONS, JSON, body).status, 400);
+    f.server.destination_of = usual_destination;
+    f.status = 201;
+    assert_int_equal(ask(&f, "POST", CONFIGURATIONS, JSON, body).status, 201);
+    assert_string_equal(f.text, "http://usual/cb");
+    assert_int_equal(ask(&f, "POST", TRANSACTIONS, JSON, body).status, 201);
+    assert_int_equal(ask(&f, "POST", SUBSCRIPTIONS, JSON, body).status, 201);
+    assert_string_equal(f.text, "http://usual/cb");
+    assert_int_equal(ask(&f, "POST", CONFIGURATIONS, JSON, A_CONFIGURATION).status, 201);
+    assert_string_equal(f.text, "http://as.example.org/cb");
+    assert_int_equal(ask(&f, "POST", CONFIGURATIONS, JSON, "{}").status, 400);
+    assert_int_equal(ask(&f, "POST", CONFIGURATIONS, JSON, "{" ID ",\"notificationDestination\":7}").status, 400);
+    assert_int_equal(ask(&f, "POST", CONFIGURATIONS, JSON, "[{}]").status, 400);
+    assert_int_equal(ask(&f, "POST", "/3gpp-nidd/v1/as2/configurations", JSON, body).status, 400);
+}
+
 static bool only_as1(void *ctx, struct bytes scs_as_id)
 {
     (void)ctx;
@@ -605,11 +638,12 @@ static void absent_apis(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(successes),       cmocka_unit_test(requests),      cmocka_unit_test(lists),
-        cmocka_unit_test(reports_at_once), cmocka_unit_test(errors),        cmocka_unit_test(more_about_errors),
-        cmocka_unit_test(answered_later),  cmocka_unit_test(unwritable),    cmocka_unit_test(wrong_requests),
-        cmocka_unit_test(allowed_methods), cmocka_unit_test(accept_header), cmocka_unit_test(destinations),
-        cmocka_unit_test(dialects),        cmocka_unit_test(absent_apis),   cmocka_unit_test(unknown_as),
+        cmocka_unit_test(successes),          cmocka_unit_test(requests),      cmocka_unit_test(lists),
+        cmocka_unit_test(reports_at_once),    cmocka_unit_test(errors),        cmocka_unit_test(more_about_errors),
+        cmocka_unit_test(answered_later),     cmocka_unit_test(unwritable),    cmocka_unit_test(wrong_requests),
+        cmocka_unit_test(allowed_methods),    cmocka_unit_test(accept_header), cmocka_unit_test(destinations),
+        cmocka_unit_test(dialects),           cmocka_unit_test(absent_apis),   cmocka_unit_test(unknown_as),
+        cmocka_unit_test(usual_destinations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

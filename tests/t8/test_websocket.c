@@ -21,6 +21,7 @@ struct fixture {
     struct t8_link_base base;
     char origin[64], uri[80];
     bool gone; /* the resource */
+    size_t told_gone;
     uint16_t port;
     /* the client's handler */
     size_t notified;
@@ -104,6 +105,14 @@ static void start_server(struct fixture *f, const struct websocket_server_option
     const struct http_server_options h = {
         .host = "127.0.0.1", .max_body_bytes = 1000, .max_connections = 20, .idle_timeout_s = 30, .upgrades = true};
     start_server_with(f, o, &h);
+}
+
+static void on_gone(void *ctx, struct bytes uri)
+{
+    struct fixture *f = ctx;
+    assert_bytes_str(uri, f->uri);
+    if (f->told_gone++ == 2)
+        websocket_client_release(f->client, uri); /* from inside */
 }
 
 static void start_client(struct fixture *f, const struct websocket_client_options *from)
@@ -400,6 +409,25 @@ static void test_a_resource_ends(void **state)
     AWAIT(&f, server_state(&f).resources == 0);
     f.gone = false;
     AWAIT(&f, client_state(&f).open == 1);
+    stop(&f);
+}
+
+static void test_we_are_told_that_it_is_gone(void **state)
+{
+    struct fixture f;
+    struct websocket_client_options o = client_options;
+    (void)state;
+    prepare(&f);
+    o.gone = on_gone;
+    o.gone_ctx = &f;
+    f.gone = true;
+    start_server(&f, &server_options);
+    start_client(&f, &o);
+    assert_int_equal(websocket_client_use(f.client, bytes_of_str(f.uri)), OK);
+    harness_wait(&f.l, &f.told_gone, 3);
+    assert_int_equal(client_state(&f).uris, 0);
+    harness_pump(&f.l, 100);
+    assert_int_equal(f.told_gone, 3);
     stop(&f);
 }
 
@@ -766,6 +794,7 @@ int main(void)
         cmocka_unit_test(test_many_uris),
         cmocka_unit_test(test_many_uris_and_nobody_there),
         cmocka_unit_test(test_a_resource_ends),
+        cmocka_unit_test(test_we_are_told_that_it_is_gone),
         cmocka_unit_test(test_a_client_ends_before_its_reply),
         cmocka_unit_test(test_time_is_over),
         cmocka_unit_test(test_where_we_connect_to),
