@@ -1,6 +1,6 @@
 /* The NIDD configurations' life at the SCEF (TS 29.122 clause 4.4.5.2): found again, made, renewed, changed, made anew
  * when lost; each of one device, or of a group. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 
@@ -130,14 +130,14 @@ void configuration_contradicted(struct engine *e, struct configuration *c)
 
 static void users_flow(struct engine *e, struct configuration *c)
 {
-    for (struct device *d = c->users; d; d = d->next_user)
+    for (struct device *d = configuration_users(c); d; d = d->next_user)
         downlink_flow(e, d);
 }
 
 /* Whatever held them up before: it works now. */
 static void users_begin(struct engine *e, struct configuration *c)
 {
-    for (struct device *d = c->users; d; d = d->next_user) {
+    for (struct device *d = configuration_users(c); d; d = d->next_user) {
         timer_stop(&e->timers, &d->flow_timer);
         device_heard(e, d);
     }
@@ -146,7 +146,7 @@ static void users_begin(struct engine *e, struct configuration *c)
 
 static void users_fail(struct engine *e, struct configuration *c, const char *reason, enum t8_cause cause)
 {
-    for (struct device *d = c->users; d; d = d->next_user)
+    for (struct device *d = configuration_users(c); d; d = d->next_user)
         downlink_fail_requests(e, d, reason, cause);
 }
 
@@ -231,7 +231,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
         c->pause_ms = (uint32_t)e->o.retry_min_ms;
     configuration_tell(e, c, reason, r->http_status, r->cause);
     renew_later(e, c);
-    if (was_usable && c->group)
+    if (was_usable && c->is_groups)
         users_flow(e, c); /* a group that is asked after for one device's sake is no news to the others */
     else
         users_begin(e, c);
@@ -390,7 +390,7 @@ void engine_configuration_found(struct engine *e, uint64_t now_ms, uint32_t scef
     engine_set_time(e, now_ms);
     const struct device *d = device_find(e, f->id);
     struct configuration *c = of_group(e, f->id.external_group_id);
-    if (!c && d && d->routed && !d->configuration->group)
+    if (!c && d && d->routed && !d->configuration->is_groups)
         c = d->configuration;
     if (!c || c->scef != scef || c->link || c->state == CONFIGURATION_CREATING || f->result.link.len == 0 ||
         !is_success(&f->result))
@@ -457,7 +457,7 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     }
     bool busy =
         c->state == CONFIGURATION_CHECKING || c->state == CONFIGURATION_CHANGING || c->state == CONFIGURATION_REPLACING;
-    if (d && c->group) {
+    if (d && c->is_groups) {
         member_status(e, d, s->status);
     } else if (s->status == T8_NIDD_TERMINATED) {
         configuration_lost(e, c, "terminated by the SCEF");

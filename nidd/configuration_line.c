@@ -1,6 +1,6 @@
 /* The requests of NIDD configurations (TS 29.122 clause 4.4.5.2), and when they are made. Each SCEF has its own line
  * and window, so that a start with many devices is no flood, and a SCEF that is down holds up no other. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 /* ---- the line */
 
@@ -44,9 +44,12 @@ static void create_send(struct engine *e, struct configuration *c)
 {
     configuration_set_state(e, c, CONFIGURATION_CREATING);
     e->scefs[c->scef].creating++;
-    e->ports.configuration_create(e->ports.ctx, c->scef, c->h,
-                                  c->group ? (struct t8_identity){.external_group_id = bytes_of_str(c->group->id)}
-                                           : device_identity(c->users));
+    struct t8_identity id = {0};
+    if (c->is_groups)
+        id.external_group_id = bytes_of_str(c->of.group->id);
+    else
+        id = device_identity(c->of.device);
+    e->ports.configuration_create(e->ports.ctx, c->scef, c->h, id);
 }
 
 static void request_send(struct engine *e, struct configuration *c)

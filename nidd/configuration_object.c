@@ -1,5 +1,5 @@
 /* What a NIDD configuration is, whosever it is: its memory and record, its link, its state, what is told of it. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,10 +41,10 @@ void configuration_free(struct engine *e, struct configuration *c)
 
 void configuration_put(struct engine *e, struct configuration *c)
 {
-    if (c->group)
-        group_put(e, c->group);
+    if (c->is_groups)
+        group_put(e, c->of.group);
     else
-        device_put(e, c->users);
+        device_put(e, c->of.device);
 }
 
 bool configuration_set_link(struct configuration *c, char *link)
@@ -115,10 +115,10 @@ void configuration_tell(struct engine *e, const struct configuration *c, const c
 {
     struct engine_event ev = {
         .kind = ENGINE_CONFIGURATION, .server = NO_SERVER, .reason = reason, .http_status = status, .cause = cause};
-    if (c->group && c->group->of_group)
-        ev.group_id = bytes_of_str(c->group->id);
+    if (c->is_groups && c->of.group->of_group)
+        ev.group_id = bytes_of_str(c->of.group->id);
     else
-        ev.device_id = bytes_of_str(c->group ? c->group->id : c->users->id);
+        ev.device_id = bytes_of_str(c->is_groups ? c->of.group->id : c->of.device->id);
     ev.scef = c->scef;
     e->ports.event(e->ports.ctx, &ev);
 }

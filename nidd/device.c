@@ -1,5 +1,5 @@
 /* Devices: who they are, whether they can be reached now. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ struct device *device_by_leg(const struct engine *e, uint32_t leg)
 static enum error leave(struct engine *e, struct device *d)
 {
     struct configuration *c = d->configuration;
-    if (!c || c->group)
+    if (!c || c->is_groups)
         return OK;
     if (c->link) {
         enum error err = leftover_make(e, c, bytes_of_str(d->id));
@@ -59,7 +59,7 @@ static enum error leave(struct engine *e, struct device *d)
 enum error device_attach(struct engine *e, struct device *d, uint32_t scef, struct group *group, bool *changed)
 {
     const struct configuration *now = d->configuration;
-    if (now && (group ? now == group->configuration : !now->group && now->scef == scef))
+    if (now && (group ? now == group->configuration : !now->is_groups && now->scef == scef))
         return OK;
     struct configuration *c = group ? group->configuration : leftover_take(e, bytes_of_str(d->id), scef);
     if (!c)
@@ -76,7 +76,7 @@ enum error device_attach(struct engine *e, struct device *d, uint32_t scef, stru
     }
     d->configuration = c;
     if (!group)
-        c->users = d;
+        configuration_set_device(c, d);
     *changed = true;
     return OK;
 }
@@ -85,12 +85,13 @@ void device_join(struct engine *e, struct device *d)
 {
     struct configuration *c = d->configuration;
     e->scefs[c->scef].devices++;
-    if (!c->group)
+    struct group *g = configuration_group(c);
+    if (!g)
         return;
-    c->group->devices++;
-    c->group->learned += d->learned;
-    d->next_user = c->users;
-    c->users = d;
+    g->devices++;
+    g->learned += d->learned;
+    d->next_user = g->users;
+    g->users = d;
 }
 
 /* ---- its record */
@@ -98,7 +99,7 @@ void device_join(struct engine *e, struct device *d)
 void device_put(struct engine *e, struct device *d)
 {
     const struct configuration *c = d->configuration;
-    const struct group *g = c ? c->group : NULL;
+    const struct group *g = c ? configuration_group(c) : NULL;
     struct record_device r = {.id = bytes_of_str(d->id), .leg = d->leg};
     if (g)
         r.group = bytes_of_str(g->id);

@@ -1,5 +1,5 @@
 /* The life of a message to a device, from acceptance to its one final state (diagram: internal.h). */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The engine's own life: set-up, time, and what waits for the store. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What the engine tells: small helpers that fill an event in. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Groups, and the records of configurations that stand in no device's: a group's own, and those that serve nobody any
  * more and wait to be deleted. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +73,7 @@ enum error engine_group_add(struct engine *e, const struct engine_group_options 
         group_free(e, g);
         return ERR_NO_MEMORY;
     }
-    g->configuration->group = g;
+    configuration_set_group(g->configuration, g);
     g->server = o->server;
     g->learn = o->learn;
     g->learn_max = o->learn_max;
@@ -144,8 +144,7 @@ enum error leftover_make(struct engine *e, struct configuration *c, struct bytes
     }
     g->seq = engine_next_seq(e);
     g->configuration = c;
-    c->group = g;
-    c->users = NULL;
+    configuration_set_group(c, g);
     group_put(e, g); /* before its device's record forgets it */
     return OK;
 }
@@ -158,7 +157,7 @@ struct configuration *leftover_take(struct engine *e, struct bytes id, uint32_t 
         return NULL; /* once the engine has started its deletion is on its way */
     struct configuration *c = g->configuration;
     g->configuration = NULL;
-    c->group = NULL;
+    configuration_set_device(c, NULL); /* its caller says whose */
     group_end(e, g);
     return c;
 }
@@ -218,7 +217,7 @@ static enum error restore_unused(struct engine *e, const struct record_configura
         return ERR_NO_MEMORY;
     }
     g->configuration = c;
-    c->group = g;
+    configuration_set_group(c, g);
     (void)configuration_set_link(c, bytes_dup_str(r->link)); /* which has come out of a record */
     g->seq = stored ? r->seq : UINT64_MAX;                   /* gets its own at the start */
     if (stored && r->seq > e->last_seq)

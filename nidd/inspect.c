@@ -1,5 +1,5 @@
 /* What admin and tests may see. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <string.h>
 
@@ -26,7 +26,7 @@ static void fill_device(const struct device *d, struct engine_device_info *out)
                                        .leg = d->leg,
                                        .server = d->server,
                                        .scef = c->scef,
-                                       .group = c->group ? c->group->index : ENGINE_NONE,
+                                       .group = c->is_groups ? c->of.group->index : ENGINE_NONE,
                                        .learned = d->learned,
                                        .reachable = d->reachable,
                                        .last_uplink_ms = d->last_uplink_ms,

@@ -1,7 +1,7 @@
 /* Devices that are learned: an uplink of somebody unknown that names a group's configuration (the SCEF has checked that
  * the UE is of that group) makes it one of ours, if the group allows. Nothing of it is relayed before its record is
  * stored: a server that had seen its address would take whoever gets it after a crash for the same device. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +64,7 @@ void learn_stored(struct engine *e, struct device *d, enum error err)
     d->held = NULL;
     if (!err) {
         struct engine_event ev = {
-            .kind = ENGINE_LEARNED, .server = d->server, .group_id = bytes_of_str(d->configuration->group->id)};
+            .kind = ENGINE_LEARNED, .server = d->server, .group_id = bytes_of_str(d->configuration->of.group->id)};
         d->learning = false;
         event_emit(e, d, &ev);
     }
@@ -87,7 +87,7 @@ static bool may_learn(const struct engine *e, const struct group *g)
 }
 
 /* One that is new, or was in the configuration file or learned before: then it has its address still. */
-static enum error make_device(struct engine *e, struct device **d, const struct group *g, struct t8_identity id)
+static enum error make_device(struct engine *e, struct device **d, struct group *g, struct t8_identity id)
 {
     uint32_t leg = *d ? (*d)->leg : engine_lowest_free_leg(e);
     enum error err = e->ports.device_added(e->ports.ctx, leg);
@@ -102,7 +102,7 @@ static enum error make_device(struct engine *e, struct device **d, const struct 
         }
     }
     bool changed;
-    return err ? err : device_attach(e, *d, g->configuration->scef, g->configuration->group, &changed);
+    return err ? err : device_attach(e, *d, g->configuration->scef, g, &changed);
 }
 
 static enum engine_verdict learn(struct engine *e, struct device *d, struct group *g, uint64_t uplink_ref,
@@ -161,7 +161,7 @@ enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t sc
                                  const struct nidd_uplink *u, enum error *err)
 {
     struct group *g = group_by_link(e, scef, u->nidd_configuration);
-    if (!d || !d->learning || d->configuration->group != g)
+    if (!d || !d->learning || configuration_group(d->configuration) != g)
         return learn_perhaps(e, d, g, uplink_ref, u, err);
     /* While the store refuses its record nothing can be kept of it. */
     if (!d->unsaved && hold(e, d, uplink_ref, u->data))

@@ -2,11 +2,11 @@
  * SCEF, those of devices, of groups, and what is left of devices and groups that have another one now. The records of
  * devices stay, without a link: the address of a device is never given to another one, and one that comes back has its
  * own again. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 static bool has_link(const struct device *d)
 {
-    return d->configuration && !d->configuration->group && d->configuration->link;
+    return d->configuration && !d->configuration->is_groups && d->configuration->link;
 }
 
 static bool has_something(const struct device *d)
@@ -74,8 +74,8 @@ void removal_start(struct engine *e)
 
 static void deleted(struct engine *e, struct configuration *c)
 {
-    if (c->group) {
-        group_end(e, c->group);
+    if (c->is_groups) {
+        group_end(e, c->of.group);
         return;
     }
     (void)configuration_set_link(c, NULL);

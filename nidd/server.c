@@ -1,5 +1,5 @@
 /* The server leg: what comes from LwM2M servers and goes to them, and whether they are there at all. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Set-up: servers, SCEFs, what was stored, the devices of the configuration file, the start. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +130,7 @@ static enum error restore_configuration(struct engine *e, struct device *d, cons
     struct configuration *c = configuration_new(e, scef);
     if (!c)
         return ERR_NO_MEMORY;
-    c->users = d;
+    configuration_set_device(c, d);
     d->configuration = c;
     if (r->configuration_link.len == 0)
         return OK;
@@ -144,7 +144,7 @@ static enum error restore_learned(struct engine *e, struct device *d, const stru
 {
     bool by_msisdn = (r->flags & RECORD_DEVICE_MSISDN) != 0;
     struct bytes msisdn = by_msisdn ? r->id : r->msisdn;
-    if (!d->configuration || !d->configuration->group)
+    if (!d->configuration || !d->configuration->is_groups)
         return OK;
     if (msisdn.len && !map_get(&e->by_msisdn, msisdn)) {
         d->msisdn = bytes_dup_str(msisdn);
@@ -152,7 +152,7 @@ static enum error restore_learned(struct engine *e, struct device *d, const stru
             return ERR_NO_MEMORY;
     }
     d->id_is_msisdn = by_msisdn;
-    d->server = d->configuration->group->server;
+    d->server = d->configuration->of.group->server;
     d->routed = d->learned = true;
     e->routed_devices++;
     return OK;
@@ -273,7 +273,7 @@ void engine_start(struct engine *e, uint64_t now_ms)
         if (!d || !d->routed)
             continue;
         device_join(e, d);
-        if (!d->configuration->group)
+        if (!d->configuration->is_groups)
             configuration_line_up(e, d->configuration);
         downlink_flow(e, d);
     }

@@ -1,6 +1,6 @@
 /* A downlink's way through the SCEF: when it is submitted, and what each answer and report of the network makes of it
  * (TS 29.122 clause 4.4.5.3). */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <stdlib.h>
 
@@ -172,7 +172,7 @@ static void not_found(struct engine *e, struct downlink *m)
     bool news = m->link_age == c->link_age; /* else it is about the link before */
     m->state = DOWNLINK_QUEUED;
     queue_set_in_flight(&d->queue, &m->item, false);
-    if (news && c->group) {
+    if (news && c->is_groups) {
         /* Is it the group's configuration that is gone, or this device in it? The device waits for its own pause, or
          * for a new configuration. */
         m->attempts = 0;

@@ -1,5 +1,5 @@
 /* Uplink: messages of the devices on their way to the servers. */
-#include "nidd/internal.h"
+#include "nidd/configuration.h"
 
 #include <string.h>
 

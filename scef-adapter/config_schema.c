@@ -259,9 +259,10 @@ static void help_list_entry(const struct config_section *s, struct buf *out)
     }
     for (size_t k = 0; k < config_key_count; k++) {
         const struct config_key *key = &config_keys[k];
-        if (strcmp(key->section, s->name) != 0 || !key->example)
+        const char *shown = key->fallback ? key->fallback : key->example;
+        if (strcmp(key->section, s->name) != 0 || !shown)
             continue;
-        buf_addf(out, "%s%s: %s\n", lead, key->key, key->example);
+        buf_addf(out, "%s%s: %s\n", lead, key->key, shown);
         lead = "    ";
     }
 }

@@ -3,18 +3,15 @@
  *
  *   slice = CRC-32C(identity) mod count
  *
- * CRC-32C is that of RFC 3720 (Castagnoli); the identity is the External Identifier as bytes as it is written in the
- * configuration, the digits of the MSISDN for a device without one, the External Group Identifier for a group's NIDD
- * configuration. */
+ * CRC-32C is that of RFC 3720 (Castagnoli); the identity is the External Identifier with its domain in small letters,
+ * whose case does not count, the digits of the MSISDN for a device without one, the External Group Identifier for a
+ * group's NIDD configuration. */
 #ifndef SCEF_ADAPTER_SLICE_H
 #define SCEF_ADAPTER_SLICE_H
 
 #include "base/bytes.h"
 
 /* count: at least 1. */
-static inline uint32_t slice_of(struct bytes identity, uint32_t count)
-{
-    return count > 1 ? crc32c(0, identity) % count : 0;
-}
+uint32_t slice_of(struct bytes identity, uint32_t count);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scef-adapter/slice.h"
 #include "scef-adapter/wiring_internal.h"
 
 #define ASIDE_MAX       1000 /* at one start; the others are found again at the next */
@@ -18,7 +19,7 @@ struct restore {
     enum record_kind kind;
     struct aside *asides;
     size_t aside_count;
-    uint64_t restored, refused;
+    uint64_t restored, refused, elsewhere; /* the last: of other slices */
 };
 
 static const char *kind_name(enum record_kind kind)
@@ -38,6 +39,16 @@ static const char *kind_name(enum record_kind kind)
     return "sequence";
 }
 
+/* The identity in a key ends at the NUL, if there is one. */
+static struct bytes key_identity(struct bytes key)
+{
+    struct bytes id = key.len ? bytes_from(key, 1) : key;
+    const uint8_t *end = id.len ? memchr(id.data, 0, id.len) : NULL;
+    if (end)
+        id.len = (size_t)(end - id.data);
+    return id;
+}
+
 static enum error set_aside(struct restore *r, struct bytes key, struct bytes value, enum error why)
 {
     const char *kind = kind_name(r->kind);
@@ -45,11 +56,7 @@ static enum error set_aside(struct restore *r, struct bytes key, struct bytes va
     metric_add(&r->a->metrics, METRIC_STORE_DAMAGED, kind, 1);
     if (r->aside_count == ASIDE_MAX)
         return OK;
-    struct bytes id = key.len ? bytes_from(key, 1) : key; /* the identity ends at the NUL */
-    const uint8_t *end = id.len ? memchr(id.data, 0, id.len) : NULL;
-    if (end)
-        id.len = (size_t)(end - id.data);
-    log_write(LOG_ERROR, "record_set_aside", LOG_B("ext_id", id), LOG_S("kind", kind),
+    log_write(LOG_ERROR, "record_set_aside", LOG_B("ext_id", key_identity(key)), LOG_S("kind", kind),
               LOG_S("reason", error_text(why)));
     if (!r->asides)
         r->asides = calloc(ASIDE_MAX, sizeof(*r->asides));
@@ -60,10 +67,23 @@ static enum error set_aside(struct restore *r, struct bytes key, struct bytes va
     return s->key && s->value ? OK : ERR_NO_MEMORY;
 }
 
+/* Another process serves the device now. It is not removed: what is stored of it is left alone, for whoever changes the
+ * slices back. */
+static bool of_other_slice(const struct restore *r, struct bytes key)
+{
+    const struct config *c = r->a->config;
+    bool of_device = r->kind == RECORD_DEVICE || r->kind == RECORD_DOWNLINK || r->kind == RECORD_UPLINK;
+    return of_device && slice_of(key_identity(key), c->slices.count) != c->slices.index;
+}
+
 static enum error record_take(void *ctx, struct bytes key, struct bytes value)
 {
     struct restore *r = ctx;
     enum error err;
+    if (of_other_slice(r, key)) {
+        r->elsewhere++;
+        return OK;
+    }
     if (r->kind == RECORD_SEQUENCE) {
         uint64_t reserved;
         err = record_sequence_decode(key, value, &reserved);
@@ -124,6 +144,9 @@ enum error adapter_restore(struct adapter *a)
         if (r.restored || r.refused)
             log_write(LOG_INFO, "restored", LOG_S("kind", kind_name(kinds[i])), LOG_I("count", r.restored),
                       LOG_I("set_aside", r.refused));
+        if (r.elsewhere)
+            log_write(LOG_WARN, "records_of_other_slices", LOG_S("kind", kind_name(kinds[i])),
+                      LOG_I("count", r.elsewhere));
         if (err)
             return err;
     }

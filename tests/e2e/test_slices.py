@@ -131,9 +131,12 @@ def test_sent_on_to_the_owner(world):
             legs.add(message.source)
     assert len(legs) == len(DEVICES)
     assert sum(s.metric("slice_redirects_total") for s in world.stacks) == len(DEVICES) * (COUNT - 1)
+    shouted = DEVICES[0].replace("example.org", "EXAMPLE.ORG")  # whose case does not count
+    owner = slice_of(DEVICES[0])
+    reply, asked, _ = world.uplink(world.stacks[owner], shouted, world.scef.link(DEVICES[0]), owner)
+    assert reply.status == 204 and len(asked) == 1
     # a status of a device, and a stranger's message: sent on once, and answered there
     status = {"niddConfiguration": "/x/v1/as1/configurations/none", "externalId": DEVICES[0], "status": "ACTIVE"}
-    owner = slice_of(DEVICES[0])
     other = (owner + 1) % COUNT
     reply, asked = world.notify(world.stacks[other].callback_port, callback_path.nidd(slice_=other), status)
     assert reply.status == 404 and len(asked) == 2

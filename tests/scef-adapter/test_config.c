@@ -476,6 +476,10 @@ static void test_slices(void **state)
     assert_int_equal(crc32c(0, BYTES_LIT("123456789")), 0xE3069283);
     assert_int_equal(slice_of(BYTES_LIT("123456789"), 1000), 0xE3069283 % 1000);
     assert_int_equal(slice_of(BYTES_LIT("dev1@example.org"), 1), 0);
+    assert_int_equal(slice_of(BYTES_LIT("Dev1@Example.ORG"), 1u << 31),
+                     slice_of(BYTES_LIT("Dev1@example.org"), 1u << 31));
+    assert_int_not_equal(slice_of(BYTES_LIT("dev1@example.org"), 1u << 31),
+                         slice_of(BYTES_LIT("Dev1@example.org"), 1u << 31));
 }
 
 static void test_help_is_valid(void **state)

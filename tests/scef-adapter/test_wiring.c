@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "buffering/record.h"
+#include "scef-adapter/slice.h"
 #include "scef-adapter/wiring_internal.h"
 
 struct fixture {
@@ -183,6 +184,51 @@ static void test_damaged_records_are_set_aside(void **state)
     tear_down(&f);
 }
 
+/* What is stored of a device that another process serves now is neither used nor removed. */
+static void records_of_other_slices(uint32_t index)
+{
+    struct fixture f;
+    struct buf keys = {0};
+    static const char *const ids[] = {"a@b", "c@d", "e@f", "g@h"}; /* the first two are in the configuration */
+    set_up(&f);
+    f.config->slices.count = 2;
+    f.config->slices.index = index;
+    struct store *s = store_open(&f);
+    for (size_t i = 0; i < 4; i++) {
+        put_device(s, ids[i], (uint32_t)i + 5, false);
+        put_message(s, RECORD_DOWNLINK, ids[i], i + 1, "main");
+    }
+    store_close(s);
+    start(&f);
+    for (size_t i = 0; i < 2; i++) {
+        struct engine_device_info d;
+        bool ours = slice_of(bytes_of_str(ids[i]), 2) == index;
+        assert_true(engine_device_find(f.adapter->engine, bytes_of_str(ids[i]), &d));
+        assert_int_equal(d.leg == i + 5, ours);
+        assert_int_equal(d.queue_messages, ours);
+    }
+    assert_int_equal(metric_get(&f.adapter->metrics, METRIC_STORE_DAMAGED, "downlink"), 0);
+    for (int i = 0; i < 10; i++)
+        uv_run(&f.loop.uv, UV_RUN_NOWAIT);
+    adapter_free(f.adapter);
+    f.adapter = NULL;
+    s = store_open(&f);
+    assert_int_equal(store_scan(s, BYTES_LIT("m"), &keys, key_note), OK);
+    for (size_t i = 0; i < 4; i++)
+        if (i < 2 || slice_of(bytes_of_str(ids[i]), 2) != index)
+            assert_true(holds(&keys, ids[i]));
+    store_close(s);
+    buf_free(&keys);
+    tear_down(&f);
+}
+
+static void test_records_of_other_slices(void **state)
+{
+    (void)state;
+    records_of_other_slices(0);
+    records_of_other_slices(1);
+}
+
 /* Stop and free at any moment leave nothing behind: the sanitizers look. */
 static void test_stop_at_once(void **state)
 {
@@ -222,6 +268,7 @@ int main(void)
 {
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_damaged_records_are_set_aside),
+                                       cmocka_unit_test(test_records_of_other_slices),
                                        cmocka_unit_test(test_stop_at_once), cmocka_unit_test(test_same_store_twice)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
