@@ -194,7 +194,7 @@ def test_nokia_exists_already(world, status):
     link = f"http://127.0.0.1:{world.stack.scef_port}{ROOT}/n7"
     mine = {"self": link, "msisdn": "358000000001", "notificationDestination": "http://127.0.0.1:1/"}
     other = {"self": link[:-1] + "6", "msisdn": "358000000002", "notificationDestination": "http://127.0.0.1:1/"}
-    nokia(world, status, [other, mine])
+    nokia(world, status, [*[{}] * 100000, {"self": link}, {"msisdn": "358000000001"}, 7, other, mine])
     world.scef.patched = lambda request: Answer(200, {**mine, **request.json()})
     world.start({"msisdn": "358000000001"})
     world.wait(lambda: world.stack.device("358000000001")["configuration_link"].endswith("/n7"), "it is found")
