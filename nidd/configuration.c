@@ -117,6 +117,15 @@ void configuration_doubted(struct engine *e, struct configuration *c)
     configuration_line_up(e, c);
 }
 
+void configuration_contradicted(struct engine *e, struct configuration *c)
+{
+    uint32_t now_s = (uint32_t)(e->now_ms / 1000);
+    if (c->doubted_s && now_s - c->doubted_s < e->o.retry_min_ms / 1000)
+        return;
+    c->doubted_s = now_s;
+    configuration_doubted(e, c);
+}
+
 /* ---- those who use it */
 
 static void users_flow(struct engine *e, struct configuration *c)

@@ -62,6 +62,14 @@ struct sim_oauth {
     uint64_t issued, refused, without_token; /* so many */
 };
 
+/* What T8 requests are answered instead of being served. */
+struct sim_refusal {
+    uint64_t left; /* so many of them; 0: none is refused */
+    int status;
+    uint32_t retry_after_s; /* 0: not told */
+    char *location;         /* with 307 and 308: what the request's path is appended to; else NULL */
+};
+
 struct scef_sim {
     const struct sim_config *config;
     struct loop loop;
@@ -73,6 +81,7 @@ struct scef_sim {
     char *websocket_root; /* of every websocketUri, without '/' at the end */
     struct scef_server t8;
     struct sim_oauth oauth;
+    struct sim_refusal refusal;
     struct scef_model *model;
     struct scef_triggering *triggering;
     struct scef_monitoring *monitoring;

@@ -1,5 +1,7 @@
 #include "sim/scef_sim_control.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* /sim/v1: what tests and demos ask of the network, outside T8. The table below is all of it. */
@@ -73,6 +75,38 @@ static int restart(struct scef_sim *s, const struct http_exchange *x, struct sim
         scef_monitoring_restart(s->monitoring, sim_now_ms(s));
     }
     return 204;
+}
+
+static bool number_read(const struct http_exchange *x, const char *name, unsigned long long most,
+                        unsigned long long *out)
+{
+    const char *text = http_exchange_query(x, name);
+    char *end;
+    if (text == NULL)
+        return true;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == 0 && errno == 0 && *out <= most;
+}
+
+static int refuse(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
+{
+    unsigned long long status = 503, count = 1, retry_after_s = 0;
+    const char *location = http_exchange_query(x, "location");
+    (void)ue, (void)body;
+    if (!number_read(x, "status", 599, &status) || !number_read(x, "count", INT64_MAX, &count) ||
+        !number_read(x, "retry_after", UINT32_MAX, &retry_after_s) || status < 300 ||
+        (location != NULL) != (status == 307 || status == 308))
+        return 400;
+    free(s->refusal.location);
+    s->refusal = (struct sim_refusal){.left = count, .status = (int)status, .retry_after_s = (uint32_t)retry_after_s};
+    if (location == NULL)
+        return 204;
+    s->refusal.location = bytes_dup_str(bytes_of_str(location));
+    if (s->refusal.location != NULL)
+        return 204;
+    s->refusal.left = 0;
+    return 503;
 }
 
 static int terminate(struct scef_sim *s, const struct http_exchange *x, struct sim_ue *ue, json_t **body)
@@ -156,6 +190,8 @@ static const struct route {
     {"GET", "/groups", groups_list, "", "members of each group"},
     {"GET", "/scef", scef_show, "", "totals"},
     {"POST", "/scef/restart", restart, "?forget=1", "what is buffered is lost; forget: all resources too"},
+    {"POST", "/scef/refuse", refuse, "?status=N&count=N&retry_after=N&location=URL",
+     "so many T8 requests are answered so; 307 and 308 lead to the location"},
     {"POST", "/configurations/terminate", terminate, "?as=ID&id=ID", "the operator ends a NIDD configuration"},
     {"POST", "/subscriptions/cancel", cancel, "?as=ID&id=ID", "the network ends a subscription"},
     {"GET", "/oauth", oauth_show, "", "tokens given, refused, and T8 requests without a valid one"},

@@ -371,5 +371,6 @@ void sim_stop(struct scef_sim *s)
     loop_alarm_close(&s->alarm);
     loop_signals_stop(&s->signals);
     free(s->ues);
+    free(s->refusal.location);
     sim_trace_close(&s->trace);
 }

@@ -36,6 +36,28 @@ static void token_handle(struct scef_sim *s, struct http_exchange *x)
     sim_trace_t8(&s->trace, sim_now_ms(s), "in", NULL, SIM_TOKEN_PATH, "POST", status, NULL);
 }
 
+/* TS 29.122 clauses 5.2.6 and 5.2.10: what any SCEF may answer to anything. */
+static void refuse(struct scef_sim *s, struct http_exchange *x)
+{
+    const struct sim_refusal *r = &s->refusal;
+    struct http_reply reply = {.status = r->status, .retry_after_s = r->retry_after_s};
+    struct buf body = {0}, location = {0};
+    const struct t8_problem p = {.status = r->status};
+    s->refusal.left--;
+    if (r->location != NULL) {
+        buf_addf(&location, "%s%s", r->location, http_exchange_request(x)->path);
+        buf_add_u8(&location, 0);
+        reply.location = location.failed ? NULL : (const char *)location.data;
+    } else if (t8_problem_encode(&p, &body) == OK) {
+        reply.content_type = "application/problem+json";
+        reply.body = buf_bytes(&body);
+    }
+    sim_trace_request(s, x, r->status, "");
+    http_reply(x, &reply);
+    buf_free(&location);
+    buf_free(&body);
+}
+
 void sim_http_handle(void *ctx, struct http_exchange *x)
 {
     struct scef_sim *s = ctx;
@@ -46,6 +68,8 @@ void sim_http_handle(void *ctx, struct http_exchange *x)
         sim_control_handle(s, x);
     else if (tokens && strcmp(path, SIM_TOKEN_PATH) == 0)
         token_handle(s, x);
+    else if (s->refusal.left > 0 && !websocket)
+        refuse(s, x);
     else if (!tokens || sim_oauth_admits(s, x))
         websocket ? websocket_server_handle(s->websockets, x) : scef_server_handle(&s->t8, x);
     sim_settle(s);

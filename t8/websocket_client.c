@@ -28,6 +28,7 @@
 #define AT_ONCE_MAX       32
 /* A connection that has lasted so long ends the growing of the pauses; so does a notification. */
 #define PROVEN_MS         30000
+#define LOG_PER_SECOND    10
 #define HTTP_UNAUTHORIZED 401
 #define HTTP_SWITCHING    101
 
@@ -67,6 +68,7 @@ struct websocket_client {
     struct list line;
     size_t at_once; /* DIALING or ASKING */
     struct prng dice;
+    uint64_t log_second, log_lines;
     bool draining;
     struct websocket_client_state state;
 };
@@ -88,6 +90,20 @@ static struct bytes host_of(const struct link *k)
     const uint8_t *mark = memmem(url.data, url.len, "://", 3);
     struct bytes host = mark ? bytes_from(url, (size_t)(mark - url.data) + 3) : url;
     return bytes_of(host.data, strcspn((const char *)host.data, "/?#"));
+}
+
+/* Many URIs of one SCEF fail together. What is not told is counted, and debugging shows it. */
+static bool may_tell(struct websocket_client *c)
+{
+    uint64_t second = uv_now(&c->loop->uv) / 1000;
+    if (c->log_second != second) {
+        if (c->log_lines > LOG_PER_SECOND)
+            log_write(LOG_WARN, "log_suppressed", LOG_S("of", "websockets"),
+                      LOG_I("lines", c->log_lines - LOG_PER_SECOND));
+        c->log_second = second;
+        c->log_lines = 0;
+    }
+    return ++c->log_lines <= LOG_PER_SECOND;
 }
 
 /* ---- notifications */
@@ -142,8 +158,8 @@ static struct delivery *delivery_new(struct link *k, struct bytes message, uint3
 static void malformed(struct link *k, const struct websocket_notification *n, enum error err)
 {
     k->client->state.malformed++;
-    log_write(LOG_WARN, "websocket_bad_notification", LOG_B("peer", host_of(k)), LOG_S("reason", error_name(err)),
-              LOG_S("numbered", n->numbered ? "yes" : "no"));
+    log_write(may_tell(k->client) ? LOG_WARN : LOG_DEBUG, "websocket_bad_notification", LOG_B("peer", host_of(k)),
+              LOG_S("reason", error_name(err)), LOG_S("numbered", n->numbered ? "yes" : "no"));
     if (n->numbered)
         acknowledge(k, n->number, error_http_status(err), NULL, bytes_of(NULL, 0));
 }
@@ -227,9 +243,9 @@ static void fail(struct link *k, const char *reason, const char *hint)
         k->client->state.lost++;
     else
         k->client->state.failed++;
-    log_write(k->told && !was_open ? LOG_DEBUG : LOG_WARN, was_open ? "websocket_lost" : "websocket_failed",
-              LOG_B("peer", host_of(k)), LOG_S("reason", reason), LOG_S("hint", *hint ? hint : NULL),
-              LOG_I("retry_in_ms", pause));
+    bool worth = (was_open || !k->told) && may_tell(k->client);
+    log_write(worth ? LOG_WARN : LOG_DEBUG, was_open ? "websocket_lost" : "websocket_failed", LOG_B("peer", host_of(k)),
+              LOG_S("reason", reason), LOG_S("hint", *hint ? hint : NULL), LOG_I("retry_in_ms", pause));
     k->told = !was_open;
     k->failures++;
     k->retry_after_s = 0;
@@ -276,7 +292,7 @@ static enum error on_preamble(void *ctx, struct bytes in, size_t *consumed)
     k->client->state.open++;
     k->client->state.opened++;
     loop_alarm_set(&k->alarm, PROVEN_MS);
-    log_write(LOG_INFO, "websocket_open", LOG_B("peer", host_of(k)));
+    log_write(may_tell(k->client) ? LOG_INFO : LOG_DEBUG, "websocket_open", LOG_B("peer", host_of(k)));
     hold_update(k);
     return OK;
 }

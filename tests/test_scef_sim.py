@@ -451,6 +451,28 @@ def test_control_of_a_ue(simulator, application_server):
     assert totals["triggering"]["accepted"] == 0 and totals["monitoring"]["subscriptions"] == 0
 
 
+def test_refusals(simulator):
+    """Faults and redirections of the SCEF (TS 29.122 clauses 5.2.6 and 5.2.10)."""
+    sim, other = simulator([air_ue()]), simulator([air_ue()])
+    assert sim.control("POST", "/scef/refuse?status=503&retry_after=7&count=2")[0] == 204
+    for _ in range(2):
+        status, problem, headers = sim.create()
+        assert (status, problem, headers["Retry-After"]) == (503, {"status": 503}, "7")
+    assert sim.create()[0] == 201
+    there = f"http://127.0.0.1:{other.port}"
+    assert sim.control("POST", f"/scef/refuse?status=308&location={there}")[0] == 204
+    status, _, headers = sim.create()
+    assert status == 308 and headers["Location"] == there + ROOT
+    assert other.create(root=other.path_of(headers["Location"]))[0] == 201
+    for wrong in ("status=200", "status=600", "status=x", "status=307", f"status=503&location={there}", "count=-1"):
+        assert sim.control("POST", "/scef/refuse?" + wrong)[0] == 400, wrong
+    assert sim.control("POST", "/scef/refuse?count=1000000")[0] == 204
+    assert sim.create()[0] == 503
+    assert sim.control("POST", "/scef/refuse?count=0")[0] == 204
+    assert sim.create()[0] == 201
+    assert sim.trace(event="t8", dir="in", status=308)
+
+
 def test_restart_forgets(simulator, application_server):
     as1 = application_server()
     sim = simulator([air_ue()])

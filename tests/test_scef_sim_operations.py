@@ -259,6 +259,7 @@ def nidd_ports(ask, as1):
         cause="SERIALIZATION_FORMAT_NOT_SUPPORTED")  # fmt: skip
     ask("PUT rds-port", away + "/ue7-ef9", {"appId": "a"}, status=500, cause="TEMPORARILY_NOT_REACHABLE")
     ask("POST rds-port", ports + "/ue7-ef9", {}, status=405)
+    ask("GET rds-port", ports + "/ue9-ef9", status=404, cause="PORT_NOT_ASSOC_WITH_APP")
     status, *_ = ask.sim.control("POST", "/ues/rds2@example.org/port?as=as1&ue=3&scef=4&app=meter")
     assert status == 204
     assert len(notified(as1, NIDD + "ManagePortNotification")["managedPorts"]) == 3
@@ -289,7 +290,7 @@ NIDD_SEEN = {
     "POST deliveries": [200, 201, 400, 403, 404, 413, 415, 429, 500], "GET delivery": [200, 404],
     "PUT delivery": [200, 400, 403, 404, 409, 415], "PATCH delivery": [200, 400, 403, 404, 409, 415],
     "DELETE delivery": [204, 403, 404, 409], "POST delivery": [405], "GET rds-ports": [200, 404],
-    "GET rds-port": [200], "PUT rds-port": [201, 202, 400, 403, 404, 415, 500], "POST rds-port": [405],
+    "GET rds-port": [200, 404], "PUT rds-port": [201, 202, 400, 403, 404, 415, 500], "POST rds-port": [405],
     "DELETE rds-port": [202, 204, 403, 404], "GET nothing": [404],
 }  # fmt: skip
 NIDD_CAUSES = {

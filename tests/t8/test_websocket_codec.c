@@ -50,8 +50,8 @@ static void test_notifications_that_are_understood(void **state)
         "3gpp-ws-notif-seq:17\r\ncontent-type:  application/json \t\r\ncontent-length:2\r\n\r\n{}",
         "3GPP-WS-Notif-Seq: 17\nContent-Type: application/json\nContent-Length: 2\n\n{}",
         "3GPP-WS-Notif-Seq: 17\r\nContent-Type: application/json\r\n\r\n{}",
-        "3GPP-WS-Notif-Seq: 0017\r\nX-Other: a:b\r\nContent-Encoding: identity\r\nContent-Type: application/json\r\n"
-        "Content-Length: 2\r\n\r\n{}",
+        ("3GPP-WS-Notif-Seq: 0017\r\nX-Other: a:b\r\nContent-Encoding: identity\r\nContent-Type: application/json\r\n"
+         "Content-Length: 2\r\n\r\n{}"),
         "3GPP-WS-Notif-Seq: 17\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}\r\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
