@@ -515,3 +515,15 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
     }
     return OK;
 }
+
+bool engine_configuration_trigger(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id)
+{
+    engine_set_time(e, now_ms);
+    struct device *d = device_find(e, id);
+    struct configuration *c = d && d->routed ? d->configuration : NULL;
+    if (!c || c->scef != scef)
+        return false;
+    if (c->state == CONFIGURATION_WAITING || c->state == CONFIGURATION_REFUSED)
+        configuration_line_up(e, c);
+    return true;
+}
