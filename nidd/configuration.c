@@ -11,15 +11,32 @@
 
 /* ---- renewal */
 
-/* Well before its end, and not all at the same time. The SCEF tells nobody when it is over. */
 static void renew_at(struct engine *e, struct configuration *c, uint64_t pause_ms)
+{
+    c->check_next = false;
+    timer_start(&e->timers, &c->timer, e->now_ms + (pause_ms < RENEW_AGAIN_MIN_MS ? RENEW_AGAIN_MIN_MS : pause_ms));
+}
+
+/* Well before its end, and not all at the same time. The SCEF tells nobody when it is over. */
+static uint64_t renewal_pause(struct engine *e, const struct configuration *c)
 {
     uint64_t left = c->end_ms > e->now_ms ? c->end_ms - e->now_ms : 0;
     uint64_t margin = left / 4 < RENEW_MARGIN_MAX_MS ? left / 4 : RENEW_MARGIN_MAX_MS;
-    uint64_t wait = pause_ms ? pause_ms : left - margin - prng_below(&e->prng, margin / 2 + 1);
-    if (wait < RENEW_AGAIN_MIN_MS)
-        wait = RENEW_AGAIN_MIN_MS;
-    timer_start(&e->timers, &c->timer, e->now_ms + wait);
+    return left - margin - prng_below(&e->prng, margin / 2 + 1);
+}
+
+/* Nor does it tell when it has lost it, and then neither uplinks nor errors come: where no renewal finds out soon, it
+ * is asked. */
+static void renew_or_check_at(struct engine *e, struct configuration *c)
+{
+    uint64_t check_ms = e->scefs[c->scef].configuration_check_ms;
+    uint64_t pause_ms = c->end_ms ? renewal_pause(e, c) : UINT64_MAX;
+    if (check_ms && check_ms < pause_ms) {
+        renew_at(e, c, check_ms - prng_below(&e->prng, check_ms / 4 + 1));
+        c->check_next = true;
+    } else if (c->end_ms) {
+        renew_at(e, c, pause_ms);
+    }
 }
 
 static bool can_change(const struct engine *e)
@@ -38,12 +55,28 @@ static void renew_later(struct engine *e, struct configuration *c)
         renew_at(e, c, c->end_ms > e->now_ms ? c->end_ms - e->now_ms : e->o.retry_max_ms);
     else if (c->destination_differs && c->destination_tries < DESTINATION_TRIES) /* until then uplinks go elsewhere */
         configuration_line_up_as(e, c, c->destination_tries++ ? CONFIGURATION_REPLACING : CONFIGURATION_CHANGING);
-    else if (c->end_ms)
-        renew_at(e, c, c->end_checked ? configuration_own_pause(e, c) : 0);
+    else if (c->end_checked)
+        renew_at(e, c, configuration_own_pause(e, c));
+    else
+        renew_or_check_at(e, c);
+}
+
+/* A device that has spoken through it lately. */
+static bool heard_of(const struct engine *e, const struct configuration *c)
+{
+    const struct device *d = configuration_group(c) ? NULL : configuration_users(c);
+    return d && d->last_uplink_ms && e->now_ms - d->last_uplink_ms < e->scefs[c->scef].configuration_check_ms;
 }
 
 static void renew(struct engine *e, struct configuration *c)
 {
+    if (c->check_next) {
+        if (heard_of(e, c))
+            renew_or_check_at(e, c);
+        else
+            configuration_doubted(e, c);
+        return;
+    }
     bool over = c->end_ms && c->end_ms <= e->now_ms;
     if ((over && !c->end_checked) || c->unchangeable) {
         /* By our clock. Whether it is gone only the SCEF knows. */
@@ -115,6 +148,15 @@ void configuration_doubted(struct engine *e, struct configuration *c)
         return; /* a request finds out, now or later */
     c->doubted = true;
     configuration_line_up(e, c);
+}
+
+void configuration_contradicted(struct engine *e, struct configuration *c)
+{
+    uint32_t now_s = (uint32_t)(e->now_ms / 1000);
+    if (c->doubted_s && now_s - c->doubted_s < e->o.retry_min_ms / 1000)
+        return;
+    c->doubted_s = now_s;
+    configuration_doubted(e, c);
 }
 
 /* ---- those who use it */
@@ -203,10 +245,10 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     bool was_usable = configuration_is_usable(c);
     uint32_t packet = r->maximum_packet_size_bits / 8; /* TS 29.122 clause 5.6.2.1.2: bits */
     bool changed = link_keep(c, r->link);
-    if (packet && packet != c->packet_size_bytes) {
-        c->packet_size_bytes = packet;
-        changed = true;
-    }
+    uint16_t packet_before = c->packet_size_bytes;
+    if (packet)
+        configuration_set_packet_size(c, packet);
+    changed |= c->packet_size_bytes != packet_before;
     if (!c->link) {
         configuration_tell(e, c, "answer without a link", r->http_status, r->cause);
         configuration_later(e, c, CONFIGURATION_WAITING, 0);
@@ -219,7 +261,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     configuration_set_state(e, c, CONFIGURATION_ACTIVE);
     c->cause = T8_CAUSE_NONE;
     if (!c->end_checked) /* else it is on its last legs, and asked after more and more seldom */
-        c->pause_ms = (uint32_t)e->o.retry_min_ms;
+        c->failures = 0;
     configuration_tell(e, c, reason, r->http_status, r->cause);
     renew_later(e, c);
     if (was_usable && c->is_groups)
@@ -472,4 +514,16 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
         users_fail(e, c, "UE not authorised for NIDD", T8_CAUSE_NONE);
     }
     return OK;
+}
+
+bool engine_configuration_trigger(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id)
+{
+    engine_set_time(e, now_ms);
+    struct device *d = device_find(e, id);
+    struct configuration *c = d && d->routed ? d->configuration : NULL;
+    if (!c || c->scef != scef)
+        return false;
+    if (c->state == CONFIGURATION_WAITING || c->state == CONFIGURATION_REFUSED)
+        configuration_line_up(e, c);
+    return true;
 }

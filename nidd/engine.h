@@ -153,6 +153,7 @@ void engine_free(struct engine *e);
 struct engine_scef_options {
     const char *name;                     /* what is stored names it so */
     uint64_t configuration_duration_ms;   /* what a renewal asks for, from then on; 0 = for ever */
+    uint64_t configuration_check_ms;      /* how often one that nothing is heard of is asked after; 0 = never */
     uint64_t supported_features;          /* of the NIDD API, ours */
     const char *notification_destination; /* where the SCEF is to notify; NULL: not compared */
 };
@@ -215,6 +216,9 @@ void engine_configuration_listed(struct engine *e, uint64_t now_ms, uint32_t sce
 void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, struct bytes uri);
 [[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                                    const struct nidd_configuration_status *s);
+/* A NEF asks for the configuration of a device (TS 29.522 clause 5.5): one that waits for its next try, or that the
+ * SCEF did not want, is lined up at once. false: no device of that SCEF. */
+bool engine_configuration_trigger(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id);
 void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum error err);
 /* No new messages are taken from servers (5.03), no new requests go to the SCEF; what is queued stays stored. */
 void engine_drain(struct engine *e);

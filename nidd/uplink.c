@@ -230,7 +230,7 @@ enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t sc
 {
     engine_set_time(e, now_ms);
     struct device *d = device_find(e, u->id);
-    const struct configuration *c = d ? d->configuration : NULL;
+    struct configuration *c = d ? d->configuration : NULL;
 
     if (!d || !d->routed || d->learning || c->scef != scef)
         return learn_uplink(e, d, scef, uplink_ref, u, err);
@@ -244,6 +244,7 @@ enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t sc
     if (c->link && !configuration_has_link(c, u->nidd_configuration) && t8_link_tail(u->nidd_configuration).len) {
         *err = ERR_UNKNOWN_CONFIGURATION;
         event_drop(e, d, NO_SERVER, u->data, "unknown_configuration");
+        configuration_contradicted(e, c); /* ours may be forgotten there, and without a downlink nobody would tell */
         return ENGINE_REFUSED;
     }
     return uplink_take(e, d, uplink_ref, u->data, err);

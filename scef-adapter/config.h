@@ -52,6 +52,7 @@ struct config_scef {
         enum config_oauth_credentials credentials;
     } oauth;
     uint32_t configuration_duration_s; /* 0 = for ever */
+    uint32_t configuration_check_s;    /* 0 = never */
     bool test_notification;
     enum config_notifications notifications;
     uint32_t websocket_ping_s, websocket_duplicates_s;

@@ -115,6 +115,10 @@ const struct config_key config_keys[] = {
     {"scef", "configuration_duration_s", IN(config_scef, configuration_duration_s), NUMBER(0, YEAR * 10),
      .fallback = "0",
      .help = "lifetime asked for NIDD configurations, renewed before it ends; 0 = for ever. The SCEF may grant less"},
+    {"scef", "configuration_check_s", IN(config_scef, configuration_check_s), NUMBER(0, YEAR), .fallback = "86400",
+     .help = "how often the SCEF is asked whether it still has the NIDD configuration of a device that is not heard "
+             "of; 0 = "
+             "never"},
     {"scef", "test_notification", IN(config_scef, test_notification), WORD(flags), .fallback = "false",
      .help = "asks the SCEF for a test notification with each new configuration, and warns when none comes"},
     {"scef", "notifications", IN(config_scef, notifications), WORD(notification_ways), .fallback = "callback",

@@ -124,6 +124,7 @@ static enum error engine_scefs_add(struct adapter *a)
         struct engine_scef_options o = {.name = c->scefs[i].name,
                                         .configuration_duration_ms =
                                             c->scefs[i].configuration_duration_s * UINT64_C(1000),
+                                        .configuration_check_ms = c->scefs[i].configuration_check_s * UINT64_C(1000),
                                         .supported_features = a->scefs[i].features,
                                         .notification_destination = a->scefs[i].destination};
         err = engine_scef_add(a->engine, &o);

@@ -57,7 +57,7 @@ static uint32_t owner_of(const struct adapter *a, struct t8_identity id)
 static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *err)
 {
     char *location = NULL;
-    if (!a->callback_from.exchange) { /* it came over a WebSocket, which leads nowhere else */
+    if (!a->callback_exchange) { /* it came over a WebSocket, which leads nowhere else */
         *err = ERR_UNKNOWN_DEVICE;
         return SCS_REFUSED;
     }
@@ -66,7 +66,7 @@ static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *
         return SCS_REFUSED;
     }
     metric_add(&a->metrics, METRIC_SLICE_REDIRECTS, NULL, 1);
-    http_reply(a->callback_from.exchange, &(struct http_reply){.status = 307, .location = location});
+    http_reply(a->callback_exchange, &(struct http_reply){.status = 307, .location = location});
     free(location);
     return SCS_LATER;
 }
@@ -168,10 +168,11 @@ static enum scs_verdict configuration_trigger(void *ctx, const struct nidd_confi
     uint32_t owner = owner_of(a, t->id);
     if (owner != a->config->slices.index)
         return redirect(a, owner, err);
-    bool ours = engine_device_find(a->engine, identity_bytes(t->id), &d) && d.scef == s->index;
+    const char *before = engine_device_find(a->engine, identity_bytes(t->id), &d) ? d.configuration_state : "";
+    bool ours = engine_configuration_trigger(a->engine, adapter_now(a), s->index, t->id);
     metric_scef_add(&a->metrics, METRIC_CONFIGURATION_TRIGGERS, s->config->name, ours ? "known" : "unknown_device", 1);
     log_write(LOG_INFO, "configuration_trigger", LOG_S("scef", s->config->name), LOG_B("ext_id", identity_bytes(t->id)),
-              LOG_B("nef_id", t->nef_id), LOG_S("configuration", ours ? d.configuration_state : "unknown_device"));
+              LOG_B("nef_id", t->nef_id), LOG_S("configuration", ours ? before : "unknown_device"));
     return SCS_ACCEPTED;
 }
 
@@ -208,7 +209,8 @@ void adapter_callback(void *ctx, struct http_exchange *x)
         callback_counted(a, "none", ERR_NOT_FOUND);
         http_reply_error(x, ERR_NOT_FOUND, "the path is none that a SCEF was told", NULL);
     } else {
-        a->callback_from = (struct scs_sender){.exchange = x};
+        a->callback_exchange = x;
         scs_callbacks_handle(&a->scefs[a->callback.scef].sink, x, a->callback.api);
+        a->callback_exchange = NULL;
     }
 }

@@ -32,6 +32,10 @@ static struct scs_meaning read_configuration(struct scs_site *s, const struct sc
     return meaning;
 }
 
+/* An entry without an identity and a link is of no use. Twenty million empty ones, which a list has room for, would
+ * otherwise hold up the loop for seconds. */
+#define SHORTEST_CONFIGURATION (sizeof "{\"self\":\"/\",\"msisdn\":\"1\"}" - 1)
+
 static void each_configuration(struct scs_site *s, const struct scs_incoming *in)
 {
     struct t8_list list;
@@ -40,7 +44,7 @@ static void each_configuration(struct scs_site *s, const struct scs_incoming *in
     one.location = bytes_of(NULL, 0); /* of the list, if anything */
     t8_list_begin(&list, in->answer->body);
     while (t8_list_next(&list, &one.body)) {
-        if (nidd_configuration_decode(one.body, &configuration) != OK)
+        if (one.body.len < SHORTEST_CONFIGURATION || nidd_configuration_decode(one.body, &configuration) != OK)
             continue;
         struct nidd_configuration_found found = {.id = configuration.id};
         nidd_configuration_result_of(&one, &configuration, &s->link, &found.result);

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import re
 import sys
 import urllib.parse
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import wire  # noqa: E402
-from fake_scef import ROOT, Answer, FakeScef  # noqa: E402
+from fake_scef import ROOT, Answer, FakeScef, Request  # noqa: E402
 from stack import Stack, external_id  # noqa: E402
 
 DEVICE = external_id(1)
@@ -24,6 +25,21 @@ class Script(FakeScef):
         self.created = self.listed = self.got = self.patched = self.deleted = self.delivered = None
         super().__init__(port)
         self.answer = self.scripted
+
+    @staticmethod
+    def _read(stream):
+        """As FakeScef reads, and the media type too."""
+        head = b""
+        while (line := stream.readline()).strip():
+            head += line
+        if not head:
+            return None
+        found = re.search(rb"(?i)\ncontent-length: *(\d+)", head)
+        method, path, _ = head.split(b"\r\n")[0].split()
+        request = Request(method.decode(), path.decode(), stream.read(int(found[1]) if found else 0))
+        found = re.search(rb"(?i)\ncontent-type: *(\S+)", head)
+        request.media_type = found[1].decode() if found else None
+        return request
 
     def kind(self, request):
         if request.path.endswith(DELIVERIES):

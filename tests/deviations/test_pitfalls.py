@@ -1,6 +1,8 @@
 """Where T8 says something else than one expects, and where a naive SCS/AS loses, repeats or floods."""
 
+import base64
 import json
+import re
 import socket
 import time
 
@@ -197,6 +199,7 @@ def test_what_the_adapter_asks_for(world):
     delivery = world.scef.asked("delivered")[0].json()
     assert delivery["maximumLatency"] == 0 and delivery["externalId"] == DEVICE
     assert not {"self", "deliveryStatus", "requestedRetransmissionTime"} & set(delivery)
+    assert {request.media_type for request in world.scef.requests if request.method == "POST"} == {"application/json"}
 
 
 def test_a_shorter_duration_is_renewed(world):
@@ -210,6 +213,7 @@ def test_a_shorter_duration_is_renewed(world):
     world.start()
     world.wait(lambda: world.scef.asked("patched"), "it is renewed")
     assert "duration" in world.scef.asked("patched")[0].json()
+    assert world.scef.asked("patched")[0].media_type == "application/merge-patch+json"
     world.served()
 
 
@@ -312,6 +316,21 @@ def test_the_trigger_of_a_nef_needs_a_body(world):
     reply = world.stack.notify(body, "/t8/configuration-trigger/scef")
     assert reply.status == 200 and reply.json() == {"suppFeat": "0"}
     world.served()
+
+
+@pytest.mark.parametrize("form", ["padded", "unpadded", "with line breaks", "with escapes"])
+def test_base64_as_it_comes(world, form):
+    world.start()
+    message = wire.request(wire.POST, "/dp", 5, b"b64", wire.NON, payload=b"\xfb\xff\xfe???>>>" + b"x" * 60)
+    data = base64.b64encode(message.encode()).decode()
+    assert "=" in data and ("/" in data or "+" in data)
+    data = {
+        "padded": data, "unpadded": data.rstrip("="), "with line breaks": "\\r\\n".join(re.findall(".{1,20}", data)),
+        "with escapes": data.replace("/", "\\/").replace("+", "\\u002b").replace("=", "\\u003d"),
+    }[form]  # fmt: skip
+    body = f'{{"niddConfiguration":"{world.scef.link(DEVICE)}","externalId":"{DEVICE}","data":"{data}"}}'
+    assert world.notify(body.encode()).status == 204
+    assert world.server.expect(token=b"b64").payload == message.payload
 
 
 def test_uplinks_flow_while_the_scef_is_silent(world):

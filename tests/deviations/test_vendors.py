@@ -18,8 +18,14 @@ def oracle_error(status, number, text="something went wrong"):
 # ---- Oracle DSR SCEF
 
 
-@pytest.mark.parametrize("name", ["3gpp_t8_nidd", "3gpp-nidd"])
-def test_oracle_names_of_the_api(world, name):
+@pytest.mark.parametrize(
+    "name, setting",
+    [
+        ("3gpp_t8_nidd", {"api_name": "3gpp_t8_nidd"}), ("3gpp_t8_nidd", {"dialect": "oracle-8.3"}),
+        ("3gpp-nidd", {"dialect": "oracle-8.4"}),
+    ],
+)  # fmt: skip
+def test_oracle_names_of_the_api(world, name, setting):
     """Release 8.3 writes underscores."""
     root = f"http://127.0.0.1:{world.stack.scef_port}/{name}/v1/as1/configurations"
 
@@ -28,7 +34,7 @@ def test_oracle_names_of_the_api(world, name):
         return Answer(201, {"self": f"{root}/dev1", "externalId": DEVICE}, {"Location": f"{root}/dev1"})
 
     world.scef.created = created
-    world.start(scef={"api_name": name})
+    world.start(scef=setting)
     world.accepted(b"o")
     request = world.wait(lambda: world.scef.asked("delivered"), "it is submitted")[0]
     assert request.path == f"/{name}/v1/as1/configurations/dev1{DELIVERIES}"
@@ -99,8 +105,9 @@ def test_a_slash_behind_links(world):
 # ---- MTS
 
 
-def test_mts(world):
-    """Paths for links; the state in `status`; no data in the answer."""
+@pytest.mark.parametrize("dialect", ["3gpp", "mts"])
+def test_mts(world, dialect):
+    """Reading needs no dialect. Paths for links; the state in `status`; no data in the answer."""
     path = "/3gpp-nidd/v1/as1/configurations/60aa00bb11cc22dd33ee44ff"
     world.scef.created = Answer(201, {"self": path, "externalId": DEVICE}, {"Location": path})
     waits = {
@@ -108,7 +115,7 @@ def test_mts(world):
         "reliableDataService": False,
     }  # fmt: skip
     world.scef.delivered = Answer(201, waits)  # no Location
-    world.start()
+    world.start(scef={"dialect": dialect})
     reply = world.speak(niddConfiguration=path, reliableDataService=False)
     assert reply.status in (200, 204)
     world.accepted(b"m")
@@ -140,7 +147,8 @@ def test_mts_a_failure_in_status(world):
 INNER = "http://127.0.0.1:%d/SCEF/3gpp-nidd/v1/as1/configurations/0b1c2d3e-4f50-4172-8394-a5b6c7d8e9fa"
 
 
-def test_india(world):
+@pytest.mark.parametrize("dialect", ["3gpp", "in"])
+def test_india(world, dialect):
     """Links with a host that only the operator sees, and a prefix of its own; both identities; the domain in capitals;
     base64 padded with an escape; data first."""
     with socket.create_server(("127.0.0.1", 0)) as trap:
@@ -149,7 +157,7 @@ def test_india(world):
         tail = inner[inner.index("/3gpp-nidd") :]
         device = {"external_id": "001010000000001@example.com", "msisdn": "910000000001"}
         world.scef.created = Answer(201, {"self": inner, "externalId": device["external_id"]}, {"Location": inner})
-        world.start(device)
+        world.start(device, scef={"dialect": dialect})
         message = wire.request(wire.POST, "/dp", 9, b"in", wire.NON, payload=b"123")
         assert len(message.encode()) % 3 != 0
         data = base64.b64encode(message.encode()).decode().replace("=", "\\u003d")
@@ -186,7 +194,7 @@ def test_nokia_exists_already(world, status):
     link = f"http://127.0.0.1:{world.stack.scef_port}{ROOT}/n7"
     mine = {"self": link, "msisdn": "358000000001", "notificationDestination": "http://127.0.0.1:1/"}
     other = {"self": link[:-1] + "6", "msisdn": "358000000002", "notificationDestination": "http://127.0.0.1:1/"}
-    nokia(world, status, [other, mine])
+    nokia(world, status, [*[{}] * 100000, {"self": link}, {"msisdn": "358000000001"}, 7, other, mine])
     world.scef.patched = lambda request: Answer(200, {**mine, **request.json()})
     world.start({"msisdn": "358000000001"})
     world.wait(lambda: world.stack.device("358000000001")["configuration_link"].endswith("/n7"), "it is found")

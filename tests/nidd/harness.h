@@ -106,6 +106,8 @@ void configuration_answer(struct rig *r, struct rig_configuration_request *q, st
 /* 201 or 200 with the link /as/configurations/NAME and a packet size (0: not told). */
 void configuration_granted(struct rig *r, struct rig_configuration_request *q, const char *name, uint32_t packet_bits);
 enum error configuration_status(struct rig *r, unsigned device, const char *name, enum t8_nidd_status status);
+/* A NEF asks for the configuration; false: it is told that the device is not its. */
+bool configuration_trigger(struct rig *r, unsigned device, uint32_t scef);
 const char *configuration_state(struct rig *r, unsigned device);
 
 /* --- servers */

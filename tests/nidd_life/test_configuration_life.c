@@ -127,6 +127,33 @@ static void for_ever_is_asked_as_null(void **state)
     assert_int_equal(t.looked_at, t.asked); /* for ever it is */
 }
 
+/* A SCEF that forgot a configuration says so to nobody who does not ask: no uplink comes any more, and no error. */
+static void asked_after_when_nothing_is_heard(void **state)
+{
+    (void)state;
+    enum error err = OK;
+    t.scefs[0].configuration_check_ms = 1 * DAYS;
+    begin(1);
+    answer(next(CREATE), granted(201, "/as/configurations/c0", 0));
+    pass(12 * HOURS);
+    static const uint8_t non[] = {0x50, 0x02, 0x00, 0x01};
+    const struct t8_identity id = {.external_id = BYTES_LIT("dev0@x")};
+    assert_int_equal(uplink(0, id, "/as/configurations/c0", bytes_of(non, sizeof non), &err), ENGINE_TAKEN);
+    assert_in_range(wait_for_request(3 * DAYS), 24 * HOURS, 36 * HOURS); /* its word has put that off, once */
+    const struct request *r = next(GET);
+    server_asks(0); /* it is used meanwhile */
+    (void)next(SUBMIT);
+    answer_status(r, 503); /* no news changes nothing */
+    assert_state("dev0@x", "active");
+    assert_in_range(wait_for_request(2 * DAYS), 18 * HOURS, 24 * HOURS);
+    answer_status(next(GET), 404);
+    answer(next(CREATE), granted(201, "/as/configurations/c1", t.now_ms + 10 * DAYS));
+    wait_for_request(2 * DAYS);
+    answer(next(GET), granted(200, "/as/configurations/c1", t.now_ms + 36 * HOURS)); /* a renewal comes first now */
+    wait_for_request(2 * DAYS);
+    answer(next(PATCH), granted(200, "/as/configurations/c1", 0));
+}
+
 static void answered_204(void **state)
 {
     (void)state;
@@ -345,6 +372,40 @@ static void destination_that_stays_different(void **state)
     assert_bytes_str(info("dev0@x").configuration_link, "/as/configurations/c1");
 }
 
+/* ---- the SCEF names another configuration */
+
+static enum error uplink_under(const char *link)
+{
+    struct nidd_uplink u = {.nidd_configuration = bytes_of_str(link),
+                            .id = {.external_id = BYTES_LIT("dev0@x")},
+                            .data = BYTES_LIT("\x50\x02\x00\x01\xb1r")};
+    enum error err = OK;
+    (void)engine_uplink(t.e, t.now_ms, 0, 1, &u, &err);
+    settle();
+    return err;
+}
+
+/* A SCEF may forget one silently, and hold another one that we do not know of: without a downlink its uplinks would be
+ * refused for ever. */
+static void contradicted_by_an_uplink(void **state)
+{
+    (void)state;
+    begin(1);
+    answer(next(CREATE), granted(201, "/as/configurations/c0", 0));
+    assert_int_equal(uplink_under("/as/configurations/other"), ERR_UNKNOWN_CONFIGURATION);
+    answer(next(GET), granted(200, "/as/configurations/c0", 0));
+    assert_state("dev0@x", "active");
+    for (int i = 0; i < 10; i++) { /* a wrong word is no reason to ask at each message */
+        assert_int_equal(uplink_under("/as/configurations/other"), ERR_UNKNOWN_CONFIGURATION);
+        assert_int_equal(t.looked_at, t.asked);
+    }
+    pass(t.o.retry_min_ms + 1 * SECONDS);
+    assert_int_equal(uplink_under("/as/configurations/other"), ERR_UNKNOWN_CONFIGURATION);
+    answer(next(GET), (struct nidd_configuration_result){.http_status = 404});
+    answer(next(CREATE), granted(201, "/as/configurations/other", 0));
+    assert_int_equal(uplink_under("/as/configurations/other"), OK);
+}
+
 /* ---- moved */
 
 static void moved_for_good(void **state)
@@ -405,6 +466,24 @@ static void held_back(void **state)
         assert_in_range(wait_for_request(1 * HOURS), 7 * SECONDS, 8 * SECONDS);
     }
     assert_int_equal(info("dev0@x").downlink_count, 1); /* the one under way */
+}
+
+/* Records could not hold it, and would be asked for for ever. */
+static void link_without_end(void **state)
+{
+    (void)state;
+    static char link[70000];
+    memset(link, 'c', sizeof link - 1);
+    memcpy(link, "/as/configurations/", 19);
+    begin(1);
+    answer(next(CREATE), granted(201, link, 0));
+    assert_state("dev0@x", "waiting");
+    assert_string_equal(t.reason, "answer without a link");
+    pass(10 * SECONDS);
+    nothing_asked();
+    wait_for_request(1 * HOURS);
+    answer(next(CREATE), granted(201, "/as/configurations/c0", 0));
+    assert_state("dev0@x", "active");
 }
 
 /* ---- removed */
@@ -479,6 +558,7 @@ int main(void)
         LIFE_TEST(without_the_ports_nothing_is_new),
         LIFE_TEST(renewed_before_the_end),
         LIFE_TEST(for_ever_is_asked_as_null),
+        LIFE_TEST(asked_after_when_nothing_is_heard),
         LIFE_TEST(answered_204),
         LIFE_TEST(renewal_fails_for_a_while),
         LIFE_TEST(gone_at_the_renewal),
@@ -489,9 +569,11 @@ int main(void)
         LIFE_TEST(websocket_is_gone),
         LIFE_TEST(websocket_that_is_not_taken),
         LIFE_TEST(destination_that_stays_different),
+        LIFE_TEST(contradicted_by_an_uplink),
         LIFE_TEST(moved_for_good),
         LIFE_TEST(led_elsewhere_is_no_loss),
         LIFE_TEST(held_back),
+        LIFE_TEST(link_without_end),
         LIFE_TEST(removed),
         LIFE_TEST(removed_by_mistake),
     };

@@ -1,5 +1,6 @@
-"""Notifications that no SCEF should send, towards the adapter's callback URL: damaged JSON, damaged HTTP, slow and half
-connections. What is damaged is always about devices of its own, so that it cannot pass for another device's message."""
+"""What nobody should send to the adapter's ports. To the callback URL: damaged JSON, damaged HTTP, slow and half connections;
+what is damaged is always about devices of its own, so that it cannot pass for another device's message. To the admin port:
+requests of somebody who guesses."""
 
 import base64
 import collections
@@ -128,3 +129,43 @@ class CallbackNoise(threading.Thread):
         self.slow.append(connection)
         if len(self.slow) > 50:
             self.slow.pop(0).close()
+
+
+class AdminNoise(threading.Thread):
+    def __init__(self, port, seed, devices):
+        super().__init__(daemon=True)
+        self.port, self.devices = port, devices
+        self.dice = random.Random(f"{seed} admin")
+        self.running = True
+        self.sent = 0
+        self.wrong = []  # answers of 5xx
+
+    def path(self):
+        dice = self.dice
+        device = dice.choice([*self.devices, "nobody@example.org", "%00", "%zz", "..", "%2e%2e%2f", "x" * 9000, "a@b@c", ""])
+        known = ["/livez", "/readyz", "/metrics", "/v1/devices", "/v1/scefs", f"/v1/devices/{device}", f"/v1/devices/{device}/queue"]
+        query = dice.choice([""] * 6 + ["?", "?limit=1", "?limit=-1", "?limit=99999999999999999999", "?after=%ff", "?cursor=x&cursor=y", "?" + "&" * 3000])
+        return dice.choice([*known, *known, "/", "//", "*", "/v1/../metrics", "/v2/devices"]) + query
+
+    def run(self):
+        while self.running:
+            try:
+                self.one()
+            except OSError:
+                pass
+            self.sent += 1
+            time.sleep(self.dice.random() * 0.1)
+
+    def one(self):
+        dice = self.dice
+        method = dice.choice(["GET"] * 8 + ["HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "x" * 50])
+        body = b"x" * dice.choice([0, 0, 0, 10, 5000, 100000])
+        request = f"{method} {self.path()} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        if dice.random() < 0.1:
+            request = request[: dice.randrange(len(request))]
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(request)
+            connection.settimeout(0.3)
+            answer = connection.recv(4096)
+            if answer[9:10] == b"5" and b"/readyz" not in request:
+                self.wrong.append((request[:200], answer[:100]))

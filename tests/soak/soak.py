@@ -34,7 +34,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "tests/e2e"), str(Path(__file__).resolve().parent)]
 import stack as stack_module  # noqa: E402
 import wire  # noqa: E402
-from callback_noise import CallbackNoise  # noqa: E402
+from callback_noise import AdminNoise, CallbackNoise  # noqa: E402
 from fuzzed_scef import FuzzedScef  # noqa: E402
 from traffic import Clockwork, Device, Network, Server  # noqa: E402
 
@@ -66,6 +66,7 @@ class Soak:
         self.server = Server(self.stack.server_port, seed)
         self.devices = {name: Device(name, seed, self.clockwork, self.network.say) for name in DEVICES}
         self.noise = CallbackNoise(self.stack.callback_port, seed, NOISY, self.scef)
+        self.admin_noise = AdminNoise(self.stack.admin_port, seed, [*DEVICES, *NOISY])
         self.spoken = 0
         self.rss, self.descriptors = [], []
         self.talking = True
@@ -132,6 +133,7 @@ class Soak:
 
     def rage(self, seconds):
         self.noise.start()
+        self.admin_noise.start()
         end = time.monotonic() + seconds
         next_turn = next_server = next_word = 0
         while (now := time.monotonic()) < end:
@@ -171,8 +173,9 @@ class Soak:
 
     def recover(self):
         """Returns how many seconds it took until every device was served again both ways."""
-        self.noise.running = False
+        self.noise.running = self.admin_noise.running = False
         self.noise.join()
+        self.admin_noise.join()
         self.server.deaf = False
         self.scef.intensity = 0.0
         self.scef.sane.set()
@@ -239,6 +242,8 @@ class Soak:
             broken.append(f"a foreign host was contacted {self.scef.trapped} times")
         if self.noise.answers[500]:
             broken.append(f"{self.noise.answers[500]} notifications were answered 500")
+        if self.admin_noise.wrong:
+            broken.append(f"the admin port answered 5xx: {self.admin_noise.wrong[:3]}")
         if self.rss[-1] - self.rss[0] > RSS_GROWTH_MAX_MIB:
             broken.append(f"RSS grew from {self.rss[0]:.0f} to {self.rss[-1]:.0f} MiB")
         if max(self.descriptors) > DESCRIPTORS_MAX:
@@ -256,6 +261,7 @@ class Soak:
             "and badly": dict(sorted(self.scef.counts.items())),
             "damaged notifications": self.noise.sent,
             "and their answers": dict(sorted(self.noise.answers.items())),
+            "requests to the admin port": self.admin_noise.sent,
             "uplinks accepted": len(self.network.accepted),
             "uplinks at the server": len(self.server.heard),
             "while the server was gone": len(self.server.absences),
@@ -289,7 +295,7 @@ def run(directory, seed, seconds):
     except (Broken, AssertionError) as error:
         return [str(error)], {"seed": seed}
     finally:
-        soak.talking = soak.clockwork.running = soak.noise.running = False
+        soak.talking = soak.clockwork.running = soak.noise.running = soak.admin_noise.running = False
         soak.server.ending = True
         soak.scef.stop()
         soak.stack.kill_all()

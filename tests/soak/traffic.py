@@ -19,6 +19,7 @@ import wire
 
 OUTSTANDING = 3  # requests of the server per device
 REPEAT_S = 1.0  # of what is not acknowledged
+LOST_S = 60.0  # until an answer that was not repeated is given up
 REFUSED_S = 0.5  # until a device is asked again after an error
 
 
@@ -40,6 +41,7 @@ class Request:
     message: wire.Message
     sent: float = 0
     acknowledged: bool = False
+    closed: bool = False
     refused: int = 0  # the code it was refused with
     answers: list = field(default_factory=list)
 
@@ -223,6 +225,7 @@ class Server(threading.Thread):
         self.heard = {}  # number in the books: the address it came from
         self.replies = {}  # (source, mid): what it was answered
         self.not_before = {}  # device: it was refused something
+        self.fragile = {}  # token: a request whose answer is not repeated
         self.asking = self.deaf = self.ending = False
         self.gone_for = 0
         self.absences = []  # (from, to): datagrams were nobody's
@@ -274,10 +277,18 @@ class Server(threading.Thread):
             return
         if message.code or message.type == wire.RST:
             request.refused = message.code or -1
-            self.open[request.device] -= 1
+            self.close(request)
             self.not_before[request.device] = time.monotonic() + REFUSED_S
         else:
             request.acknowledged = True
+            if answered_by_non(token):
+                self.fragile[token] = request
+
+    def close(self, request):
+        """Another one may be asked in its place."""
+        if not request.closed:
+            request.closed = True
+            self.open[request.device] -= 1
 
     def answered(self, message):
         request = self.requests.get(message.token)
@@ -285,8 +296,8 @@ class Server(threading.Thread):
             return  # of a device that makes noise
         if request.message.type == wire.CON:
             self.waiting.pop(message.token, None)  # an answer is an acknowledgement, too
-            if not request.answers and not request.refused:
-                self.open[request.device] -= 1
+            self.fragile.pop(message.token, None)
+            self.close(request)
         if message.code >= wire.code("5.00"):
             self.not_before[request.device] = time.monotonic() + REFUSED_S
         request.answers.append((message.code, message.mid))
@@ -309,6 +320,8 @@ class Server(threading.Thread):
             for device, address in self.addresses.items():
                 while self.open.setdefault(device, 0) < OUTSTANDING and now >= self.not_before.get(device, 0):
                     self.ask(device, address)
+        for token in [t for t, r in self.fragile.items() if now - r.sent > LOST_S]:
+            self.close(self.fragile.pop(token))  # its NON answer met no listener, it seems
         for request in list(self.waiting.values()):
             if now - request.sent > REPEAT_S:
                 request.sent = now

@@ -215,7 +215,8 @@ void adapter_start(struct world *w)
     o.downlink_lifetime_ms = 6 * 3600 * 1000ULL;
     o.spool_lifetime_ms = 6 * 3600 * 1000ULL;
     if (engine_new(&o, &ports, w->now_ms, &w->engine) || engine_server_add(w->engine, "main") ||
-        engine_scef_add(w->engine, &(struct engine_scef_options){.name = "scef"}))
+        engine_scef_add(w->engine,
+                        &(struct engine_scef_options){.name = "scef", .configuration_check_ms = 4 * 3600 * 1000ULL}))
         abort();
     if (w->o.group &&
         engine_group_add(w->engine, &(struct engine_group_options){.external_group_id = BYTES_LIT(GROUP_ID),

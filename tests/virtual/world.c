@@ -491,6 +491,8 @@ void world_run(struct world *w, uint64_t busy_ms, uint64_t quiet_ms)
     for (uint32_t i = 0; i < w->o.ues && !w->r.broken[0]; i++)
         promises_device(w, i);
     w->r.registered = server_model_registered(w->server);
+    uint64_t configurations = scef_totals_of(w->scef)->configurations;
+    w->r.unconfigured = w->o.group ? (configurations > 0 ? 0 : w->o.ues) : w->o.ues - (uint32_t)configurations;
     w->r.notifications = server_model_notifications(w->server);
     promises_end(w);
 }

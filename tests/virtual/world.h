@@ -33,7 +33,8 @@ struct world_result {
     uint64_t ops, ops_acknowledged, ops_answered, repeats_at_devices, executions;
     uint64_t notifications, crashes;
     uint32_t registered;
-    char broken[512]; /* empty: every promise was kept; else what was broken, when and where */
+    uint32_t unconfigured; /* devices of which the SCEF knows nothing at the end: it forgot, and nobody found out */
+    char broken[512];      /* empty: every promise was kept; else what was broken, when and where */
 };
 
 struct world *world_new(const struct world_options *o);
