@@ -245,10 +245,10 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     bool was_usable = configuration_is_usable(c);
     uint32_t packet = r->maximum_packet_size_bits / 8; /* TS 29.122 clause 5.6.2.1.2: bits */
     bool changed = link_keep(c, r->link);
-    if (packet && packet != c->packet_size_bytes) {
-        c->packet_size_bytes = packet;
-        changed = true;
-    }
+    uint16_t packet_before = c->packet_size_bytes;
+    if (packet)
+        configuration_set_packet_size(c, packet);
+    changed |= c->packet_size_bytes != packet_before;
     if (!c->link) {
         configuration_tell(e, c, "answer without a link", r->http_status, r->cause);
         configuration_later(e, c, CONFIGURATION_WAITING, 0);
@@ -261,7 +261,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     configuration_set_state(e, c, CONFIGURATION_ACTIVE);
     c->cause = T8_CAUSE_NONE;
     if (!c->end_checked) /* else it is on its last legs, and asked after more and more seldom */
-        c->pause_ms = (uint32_t)e->o.retry_min_ms;
+        c->failures = 0;
     configuration_tell(e, c, reason, r->http_status, r->cause);
     renew_later(e, c);
     if (was_usable && (c->is_groups || c->doubted))
