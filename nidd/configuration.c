@@ -150,7 +150,7 @@ void configuration_doubted(struct engine *e, struct configuration *c)
     configuration_line_up(e, c);
 }
 
-void configuration_contradicted(struct engine *e, struct configuration *c)
+void configuration_ask_after(struct engine *e, struct configuration *c)
 {
     uint32_t now_s = (uint32_t)(e->now_ms / 1000);
     if (c->doubted_s && now_s - c->doubted_s < e->o.retry_min_ms / 1000)
@@ -264,7 +264,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
         c->failures = 0;
     configuration_tell(e, c, reason, r->http_status, r->cause);
     renew_later(e, c);
-    if (was_usable && c->is_groups)
+    if (was_usable && (c->is_groups || c->doubted))
         users_flow(e, c); /* a group that is asked after for one device's sake is no news to the others */
     else
         users_begin(e, c);
@@ -322,7 +322,6 @@ static void gone(struct engine *e, struct configuration *c, const struct nidd_co
 static void checked(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
 {
     bool doubted = c->doubted;
-    c->doubted = false;
     if (is_success(r)) {
         active(e, c, r, "active");
     } else if (is_gone(r)) {
@@ -335,6 +334,7 @@ static void checked(struct engine *e, struct configuration *c, const struct nidd
     } else {
         no_use(e, c, r);
     }
+    c->doubted = false;
 }
 
 static void changed(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)

@@ -30,7 +30,7 @@ struct configuration {
         struct group *group; /* when is_groups */
     } of;
     uint64_t end_ms;    /* UTC; 0 = for ever */
-    uint32_t doubted_s; /* UTC; when an uplink under another link last made us ask after it */
+    uint32_t doubted_s; /* UTC; when configuration_ask_after last did */
     uint16_t scef;
     uint16_t packet_size_bytes;    /* 0 = not told; what is more than any datagram holds is as good as its largest */
     uint16_t refused_status;       /* FINDING: how the creation was refused */
@@ -119,8 +119,9 @@ static inline uint32_t device_scef(const struct device *d)
 void configuration_lost(struct engine *e, struct configuration *c, const char *reason);
 /* A word about one of its devices says so, which need not be true of all: it is asked after. */
 void configuration_doubted(struct engine *e, struct configuration *c);
-/* The SCEF names another configuration for a device of this one: asked after, once in retry_min_ms. */
-void configuration_contradicted(struct engine *e, struct configuration *c);
+/* Ours may be forgotten there: the SCEF names another one for a device, or a device that was delivered something is not
+ * heard of. Asked after, once in retry_min_ms; that it is there is no news of its devices. */
+void configuration_ask_after(struct engine *e, struct configuration *c);
 void configuration_moved(struct engine *e, struct configuration *c, struct bytes link); /* 308 */
 void configuration_timer(struct engine *e, struct configuration *c);
 
