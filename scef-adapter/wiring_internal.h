@@ -70,7 +70,7 @@ struct adapter {
     struct leg_udp *legs;
     struct http_server *callback_server;
     struct http_server *admin_server;
-    struct callback_target callback; /* of the notification that is being handled */
+    struct callback_target callback;         /* of the notification that is being handled */
     struct http_exchange *callback_exchange; /* which brought it; NULL: it came over a WebSocket */
     struct trace *trace;
     struct metrics metrics;
