@@ -42,6 +42,7 @@ struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t serve
         x->token_len = (uint8_t)v->token.len;
         if (v->token.len)
             memcpy(x->token, v->token.data, v->token.len);
+        x->asks_block = !down && coap_is_request(v) && block_find(v, COAP_OPTION_BLOCK2, &x->asked);
     }
     x->seen_ms = e->now_ms;
     x->expires_ms = e->now_ms + e->o.exchange_lifetime_ms;

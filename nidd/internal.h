@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/prng.h"
 #include "base/timer_wheel.h"
+#include "nidd/block.h"
 #include "nidd/engine.h"
 
 #define NO_SERVER UINT32_MAX
@@ -172,11 +173,13 @@ struct exchange {
     uint8_t code;
     uint8_t token_len;
     uint8_t token[COAP_TOKEN_MAX];
+    struct block asked;  /* a request's Block2, with asks_block */
     uint8_t vain_rounds; /* of repetitions to a server that was heard of meanwhile */
     bool down;
     bool from_device;         /* UP with a device_mid that the device may repeat */
     bool device_acknowledged; /* the device got an empty ACK: its answer must come as a message of its own */
     bool uplink_waits;
+    bool asks_block;
 };
 
 struct server {

@@ -89,22 +89,38 @@ void server_refuse(struct engine *e, struct device *d, uint32_t server, const st
 
 /* ------------------------------------------------------------------ the answer to a device's request */
 
-static uint8_t block_szx_fitting(uint32_t bytes)
+/* A block at a time means to ask again, which is nothing for a request that does something, unless its server itself
+ * gives blocks. */
+static bool may_be_asked_again(const struct exchange *x, const struct coap_view *answer)
 {
-    uint8_t szx = 0;
-    while (szx < 6 && (32u << szx) <= bytes)
-        szx++;
-    return szx;
+    struct coap_option o;
+    return x->code == COAP_GET || x->code == COAP_FETCH || coap_option_find(answer, COAP_OPTION_BLOCK2, &o);
 }
 
-/* Room that a message needs beside its payload: header, token, options. */
-static size_t message_overhead(const struct coap_view *v)
+/* The answer in a size that the device can receive: cut, or else an error. */
+static struct blob *cut_answer(struct engine *e, struct exchange *x, const struct coap_view *v, enum coap_type type,
+                               uint16_t mid)
 {
-    struct coap_option_cursor c = {0};
-    struct coap_option o;
-    while (coap_option_next(v, &c, &o))
-        ;
-    return c.offset ? c.offset : COAP_HEADER_BYTES + v->token.len;
+    uint32_t limit = device_packet_size(e, x->device);
+    uint8_t header[COAP_HEADER_BYTES];
+    enum block_cut cut = BLOCK_CUT_NOT;
+    buf_reset(&e->scratch);
+    if (may_be_asked_again(x, v))
+        cut = block2_cut(v, x->asks_block ? &x->asked : NULL, limit, &e->scratch);
+    if (cut == BLOCK_CUT) {
+        coap_header_write(header, type, v->token.len, v->code, mid);
+        return e->scratch.failed ? NULL : blob_new(header, buf_bytes(&e->scratch));
+    }
+    struct coap_error c = {.type = type,
+                           .code = cut == BLOCK_CUT_BEYOND ? COAP_CODE(4, 0) : COAP_CODE(5, 2),
+                           .message_id = mid,
+                           .token = v->token,
+                           .block1_szx = -1,
+                           .diagnostic = cut == BLOCK_CUT_BEYOND ? "no such block" : "answer too large for NIDD"};
+    if (COAP_HEADER_BYTES + v->token.len + 1 + strlen(c.diagnostic) > limit)
+        c.diagnostic = NULL;
+    event_drop(e, x->device, x->server, v->message, cut == BLOCK_CUT_BEYOND ? "no_such_block" : "answer_too_large");
+    return error_blob(e, &c);
 }
 
 static enum error answer_device(struct engine *e, struct exchange *x, const struct coap_view *v, handle from,
@@ -121,14 +137,7 @@ static enum error answer_device(struct engine *e, struct exchange *x, const stru
     struct blob *b;
 
     if (v->message.len > device_packet_size(e, d)) {
-        struct coap_error c = {.type = type,
-                               .code = COAP_CODE(5, 2),
-                               .message_id = mid,
-                               .token = v->token,
-                               .block1_szx = -1,
-                               .diagnostic = "answer too large for NIDD"};
-        event_drop(e, d, x->server, v->message, "answer_too_large");
-        b = error_blob(e, &c);
+        b = cut_answer(e, x, v, type, mid);
     } else {
         coap_header_write(header, type, v->token.len, v->code, mid);
         b = blob_new(header, bytes_from(v->message, COAP_HEADER_BYTES));
@@ -263,11 +272,11 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
         no = (struct coap_error){
             .code = COAP_CODE(5, 2), .block1_szx = -1, .diagnostic = cause[0] ? cause : "refused by the SCEF"};
     } else if (v->message.len > device_packet_size(e, d)) {
-        size_t overhead = message_overhead(v) + 6; /* a Block1 option of any number and the payload marker more */
-        uint32_t limit = device_packet_size(e, d);
+        int szx = block1_szx_fitting(v, device_packet_size(e, d));
         no = (struct coap_error){.code = COAP_CODE(4, 13),
-                                 .block1_szx = limit > overhead ? block_szx_fitting(limit - (uint32_t)overhead) : 0,
-                                 .diagnostic = "larger than the device's packet size"};
+                                 .block1_szx = szx,
+                                 .diagnostic = szx < 0 ? "larger than the device's packet size, also in blocks"
+                                                       : "larger than the device's packet size"};
     }
     if (no.code == 0) {
         uint8_t header[COAP_HEADER_BYTES];

@@ -66,7 +66,8 @@ enum engine_verdict rig_uplink(struct rig *r, const struct nidd_uplink *u, enum 
 void expect_uplink_answered(struct rig *r, uint64_t uplink_ref, enum error err);
 unsigned nas_messages(const struct rig *r, unsigned device); /* since the start */
 
-/* --- SCEF: expect_submitted gives the number of the submission, to be answered by it */
+/* --- SCEF: expect_submitted gives the number of the submission, to be answered by it. Text NULL: any message, here and
+ * at the servers. */
 unsigned expect_submitted_at(struct rig *r, unsigned device, const char *text, const char *file, int line);
 #define expect_submitted(r, device, text) expect_submitted_at(r, device, text, __FILE__, __LINE__)
 void expect_no_submission_at(struct rig *r, const char *file, int line);

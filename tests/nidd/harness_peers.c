@@ -6,6 +6,8 @@
 static void compare(struct bytes got, const char *want, const char *what, const char *file, int line)
 {
     char text[MESSAGE_TEXT_MAX];
+    if (!want)
+        return;
     message_text(got, strstr(want, "#*") != NULL, text);
     if (strcmp(text, want) != 0)
         RIG_FAIL(file, line, "%s: want  %s\n%*s  got  %s", what, want, (int)strlen(what), "", text);
