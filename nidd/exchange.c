@@ -195,7 +195,7 @@ void exchange_expire(struct engine *e)
 
 enum error exchange_send(struct engine *e, struct exchange *x)
 {
-    if (x->type == COAP_CON) {
+    if (x->type == COAP_CON && !server_is_reliable(e, x->server)) {
         uint64_t pause = e->o.ack_timeout_ms << x->attempts;
         /* ACK_RANDOM_FACTOR 1.5, RFC 7252 clause 4.8 */
         timer_start(&e->timers, &x->repeat, e->now_ms + pause + prng_below(&e->prng, pause / 2 + 1));

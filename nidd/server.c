@@ -16,7 +16,7 @@ enum error server_send(struct engine *e, struct device *d, uint32_t server, cons
     ev.message = rest.len ? bytes_of(rest.data - COAP_HEADER_BYTES, rest.len + COAP_HEADER_BYTES)
                           : bytes_of(header, COAP_HEADER_BYTES);
     event_emit(e, d, &ev);
-    if (err == ERR_UNREACHABLE)
+    if (err == ERR_UNREACHABLE && !server_has_legs(e, server))
         server_silent(e, server);
     return err;
 }
@@ -24,6 +24,8 @@ enum error server_send(struct engine *e, struct device *d, uint32_t server, cons
 void server_send_empty(struct engine *e, struct device *d, uint32_t server, enum coap_type type, uint16_t message_id)
 {
     uint8_t header[COAP_HEADER_BYTES];
+    if (server_is_reliable(e, server))
+        return; /* it has no message layer */
     coap_header_write(header, type, 0, 0, message_id);
     (void)server_send(e, d, server, header, (struct bytes){0}, ""); /* lost like any datagram: the peer repeats */
 }
@@ -188,6 +190,14 @@ static void reset_device(struct engine *e, struct exchange *x)
     x->device_acknowledged = false;
 }
 
+void server_took(struct engine *e, struct exchange *x, const char *reason)
+{
+    if (x->from_device && x->type == COAP_CON && !x->device_acknowledged)
+        x->reply = uplink_reply_empty(e, x->device, COAP_ACK, x->device_mid, &x->reply_downlink);
+    exchange_tell_answered(e, x, FINAL_ANSWERED, reason);
+    exchange_done(e, x);
+}
+
 /* ACK or RST of the server to something that went out on this leg. */
 static void reaction(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
 {
@@ -221,10 +231,7 @@ static void reaction(struct engine *e, struct device *d, uint32_t server, const 
         x->state = EXCHANGE_ACKNOWLEDGED;
         return;
     }
-    if (x->from_device && x->type == COAP_CON && !x->device_acknowledged)
-        x->reply = uplink_reply_empty(e, d, COAP_ACK, x->device_mid, &x->reply_downlink);
-    exchange_tell_answered(e, x, FINAL_ANSWERED, "");
-    exchange_done(e, x);
+    server_took(e, x, "");
 }
 
 static void response(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
@@ -253,14 +260,10 @@ static void response(struct engine *e, struct device *d, uint32_t server, const 
     }
 }
 
-static void request(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
+/* `y` remembers it for its repetitions; NULL: there are none. */
+static void take_request(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,
+                         struct exchange *y)
 {
-    struct exchange *y = exchange_new(e, d, server, v, true);
-    if (!y)
-        return; /* no memory: the server repeats */
-    y->leg_mid = v->message_id;
-    exchange_seen(y);
-
     struct coap_error no = {.block1_szx = -1};
     if (e->draining) {
         no = (struct coap_error){
@@ -280,14 +283,16 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
     }
     if (no.code == 0) {
         uint8_t header[COAP_HEADER_BYTES];
-        coap_header_write(header, v->type, v->token.len, v->code, d->next_device_mid++);
+        /* What came by a connection would get lost on a hop without one: CON. */
+        enum coap_type type = server_is_reliable(e, server) ? COAP_CON : v->type;
+        coap_header_write(header, type, v->token.len, v->code, d->next_device_mid++);
         struct downlink_new n = {.device = d,
                                  .message = blob_new(header, bytes_from(v->message, COAP_HEADER_BYTES)),
                                  .class_ = QUEUE_REQUEST,
                                  .server = server,
                                  .server_type = (uint8_t)v->type,
                                  .server_mid = v->message_id,
-                                 .from = y->h,
+                                 .from = y ? y->h : 0,
                                  .store = true};
         enum error err = downlink_add(e, &n, NULL);
         if (!err)
@@ -297,6 +302,32 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
     }
     event_drop(e, d, server, v->message, no.diagnostic);
     server_refuse(e, d, server, v, (uint8_t)v->type, y, &no);
+}
+
+static void request(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
+{
+    struct exchange *y = exchange_new(e, d, server, v, true);
+    if (!y)
+        return; /* no memory: the server repeats */
+    y->leg_mid = v->message_id;
+    exchange_seen(y);
+    take_request(e, d, server, v, y);
+}
+
+/* A message by a connection: it has no Message ID, and nothing to be acknowledged or repeated. */
+static void connection_message(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
+{
+    if (coap_is_request(v)) {
+        take_request(e, d, server, v, NULL);
+    } else if (coap_is_response(v)) {
+        struct exchange *x = exchange_by_token(d, server, v->token);
+        if (!x)
+            event_drop(e, d, server, v->message, "unmatched_response");
+        else if (answer_device(e, x, v, 0, false) != OK)
+            exchange_done(e, x); /* the device will ask again */
+    } else if (!coap_is_empty(v)) {
+        event_drop(e, d, server, v->message, "reserved_class");
+    }
 }
 
 static void repeated(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v, struct exchange *y)
@@ -323,12 +354,20 @@ void engine_server_datagram(struct engine *e, uint64_t now_ms, uint32_t leg, uin
         return;
     }
     server_heard(e, server);
+    if (payload_kind_of(message) == PAYLOAD_DTLS && e->servers[server].transport == ENGINE_TRANSPORT_UDP) {
+        opaque_from_server(e, d, server, message);
+        downlink_flow(e, d);
+        return;
+    }
     if (coap_view_parse(message, &v) != OK) {
         event_drop(e, d, server, message, "not_coap");
         return;
     }
     event_message(e, ENGINE_FROM_SERVER, d, server, message, "");
-    if (v.type == COAP_ACK || v.type == COAP_RST) {
+    if (server_is_reliable(e, server)) {
+        v.type = COAP_NON;
+        connection_message(e, d, server, &v);
+    } else if (v.type == COAP_ACK || v.type == COAP_RST) {
         reaction(e, d, server, &v);
     } else if (coap_is_empty(&v)) {
         if (v.type == COAP_CON)

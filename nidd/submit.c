@@ -7,7 +7,7 @@
 /* Does the device owe a reaction to it? */
 static bool wants_reaction(const struct downlink *m)
 {
-    return (m->message->data[0] >> 4 & 3) == COAP_CON;
+    return downlink_type(m) == COAP_CON;
 }
 
 static bool is_idempotent(const struct downlink *m)
@@ -60,7 +60,7 @@ static void submit(struct engine *e, struct downlink *m)
                               .server = m->server,
                               .seq = m->seq,
                               .message = blob_bytes(m->message),
-                              .type = m->message->data[0] >> 4 & 3,
+                              .type = (uint8_t)downlink_type(m),
                               .message_id = m->device_mid,
                               .reason = m->attempts > 1 ? "repeated" : ""};
     event_emit(e, d, &ev);
@@ -323,7 +323,7 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
         ev.seq = m->seq;
         ev.server = m->server;
         ev.message = blob_bytes(m->message);
-        ev.type = m->message->data[0] >> 4 & 3;
+        ev.type = (uint8_t)downlink_type(m);
         ev.message_id = m->device_mid;
     }
     event_emit(e, m ? m->device : NULL, &ev);

@@ -387,7 +387,7 @@ void world_start(void)
                                        .event = port_event};
     w.inside = true;
     fail_unless(engine_new(&w.o, &ports, w.now_ms, &w.e) == OK);
-    fail_unless(engine_server_add(w.e, "server0") == OK && engine_server_add(w.e, "server1") == OK);
+    fail_unless(engine_server_add(w.e, &(struct engine_server_options){.name = "server0"}) == OK && engine_server_add(w.e, &(struct engine_server_options){.name = "server1"}) == OK);
     const struct engine_scef_options scefs[SCEFS] = {
         {.name = "scef0", .notification_destination = "http://as/t8", .configuration_duration_ms = 60 * MINUTE},
         {.name = "scef1"}};

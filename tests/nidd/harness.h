@@ -33,7 +33,8 @@ struct rig_setup {
     bool hold_commits;        /* the test commits */
     bool hold_configurations; /* the test answers configuration requests; else they are made and active at once */
     bool by_msisdn;           /* devices have no External Identifier: device n is 4917000000N */
-    bool keep_seed;           /* a restarted engine gets the seed of the one before */
+    enum engine_transport transports[RIG_SERVERS];
+    bool keep_seed; /* a restarted engine gets the seed of the one before */
 };
 
 struct rig *rig_new(struct rig_setup setup);
@@ -133,6 +134,8 @@ void server_comes_back_at(struct rig *r, unsigned device, const char *file, int 
 void server_takes_at(struct rig *r, unsigned device, const char *text, const char *file, int line);
 #define server_takes(r, device, text) server_takes_at(r, device, text, __FILE__, __LINE__)
 void server_unreachable(struct rig *r, unsigned server, enum error err); /* what server_send gives; OK = reachable */
+
+void leg_state(struct rig *r, unsigned device, unsigned server, bool up);
 
 /* --- store */
 void commit(struct rig *r);                       /* all that was asked for is durable; told at once */

@@ -271,6 +271,13 @@ void server_sends_bytes(struct rig *r, unsigned device, unsigned server, struct 
     rig_end_input(r);
 }
 
+void leg_state(struct rig *r, unsigned device, unsigned server, bool up)
+{
+    rig_begin_input(r);
+    engine_leg_state(r->e, r->now_ms, device, server, up);
+    rig_end_input(r);
+}
+
 void server_sends(struct rig *r, unsigned device, unsigned server, const char *fmt, ...)
 {
     va_list args;
