@@ -12,6 +12,22 @@ static bool is_request(const struct queue_item *item)
     return item->class_ == QUEUE_REQUEST;
 }
 
+static bool is_record(const struct queue_item *item)
+{
+    return item->class_ == QUEUE_DTLS;
+}
+
+static bool is_reply(const struct queue_item *item)
+{
+    return item->class_ == QUEUE_ANSWER || item->class_ == QUEUE_ACK;
+}
+
+static unsigned rank(const struct queue_item *item)
+{
+    static const uint8_t ranks[] = {[QUEUE_ANSWER] = 0, [QUEUE_ACK] = 1, [QUEUE_DTLS] = 2, [QUEUE_REQUEST] = 3};
+    return ranks[item->class_];
+}
+
 static bool is_waiting(const struct queue_item *item, uint64_t now_ms)
 {
     return !item->in_flight && item->not_before_ms > now_ms;
@@ -23,16 +39,19 @@ void queue_init(struct queue *q)
     list_init(&q->items);
 }
 
-/* Answers and acknowledgements are few (the reserve), so an item of those finds its place from the front; a request, of
+/* Answers, acknowledgements and DTLS records are few, so an item of those finds its place from the front; a request, of
  * which there may be many, goes to the back at once. */
 static void insert(struct queue *q, struct queue_item *item)
 {
     struct list *pos = &q->items;
     if (!is_request(item)) {
         pos = q->items.next;
-        while (pos != &q->items && item_of(pos)->class_ <= item->class_)
+        while (pos != &q->items && rank(item_of(pos)) <= rank(item))
             pos = pos->next;
-        q->answers++;
+        if (is_record(item))
+            q->records++;
+        else
+            q->answers++;
     } else if (item->in_flight) {
         q->requests_in_flight++;
     }
@@ -43,10 +62,11 @@ static void insert(struct queue *q, struct queue_item *item)
 
 enum error queue_push(struct queue *q, const struct queue_limits *l, struct queue_item *item)
 {
-    assert(item->class_ <= QUEUE_REQUEST && !item->in_flight);
+    assert(item->class_ <= QUEUE_DTLS && !item->in_flight);
     const uint64_t bytes = (uint64_t)q->bytes + item->bytes;
-    const bool fits = q->messages < l->max_messages && bytes <= l->max_bytes;
-    const bool reserved = !is_request(item) && q->answers < QUEUE_ANSWER_RESERVE && bytes <= UINT32_MAX;
+    const bool fits = q->messages < l->max_messages && bytes <= l->max_bytes &&
+                      !(is_record(item) && q->records >= QUEUE_DTLS_MAX);
+    const bool reserved = is_reply(item) && q->answers < QUEUE_ANSWER_RESERVE && bytes <= UINT32_MAX;
     if (!fits && !reserved)
         return ERR_QUEUE_FULL;
     insert(q, item);
@@ -66,7 +86,9 @@ void queue_remove(struct queue *q, struct queue_item *item)
     list_remove(&item->node);
     q->messages--;
     q->bytes -= item->bytes;
-    if (!is_request(item))
+    if (is_record(item))
+        q->records--;
+    else if (is_reply(item))
         q->answers--;
     else if (item->in_flight)
         q->requests_in_flight--;
@@ -75,8 +97,14 @@ void queue_remove(struct queue *q, struct queue_item *item)
 
 struct queue_item *queue_next(const struct queue *q, const struct queue_limits *l, uint64_t now_ms)
 {
+    bool record_ahead = false;
     LIST_EACH (it, &q->items) {
         struct queue_item *item = item_of(it);
+        if (is_record(item)) {
+            if (record_ahead)
+                continue;
+            record_ahead = true;
+        }
         if (is_request(item) && q->requests_in_flight >= l->nstart)
             return NULL;
         if (item->in_flight)
@@ -92,8 +120,14 @@ struct queue_item *queue_next(const struct queue *q, const struct queue_limits *
 uint64_t queue_next_time(const struct queue *q, uint64_t now_ms)
 {
     uint64_t earliest = UINT64_MAX;
+    bool record_ahead = false;
     LIST_EACH (it, &q->items) {
         const struct queue_item *item = item_of(it);
+        if (is_record(item)) {
+            if (record_ahead)
+                continue;
+            record_ahead = true;
+        }
         if (is_waiting(item, now_ms) && item->not_before_ms < earliest)
             earliest = item->not_before_ms;
         if (is_request(item) && !item->in_flight)

@@ -1,9 +1,10 @@
 /* The rules of a device's downlink queue, pure: no I/O, no clock.
  *
- * Order: answers to the device's own requests first, then acknowledgements, then requests; first in, first out within a
- * class. An item stays in its place while it is in flight, so that a failed attempt never changes the order.
+ * Order: answers to the device's own requests first, then acknowledgements, then DTLS records, then requests; first in,
+ * first out within a class. DTLS records go one after the other, so that none overtakes another one. An item stays in its place while it is in flight, so that a failed attempt never changes the order.
  * Bounds hold for requests; answers and acknowledgements are let in beyond them while the queue holds fewer of these
- * than a small reserve, since refusing them would only make the device repeat itself. */
+ * than a small reserve, since refusing them would only make the device repeat itself. DTLS records have the bounds and
+ * one of their own. */
 #ifndef BUFFERING_QUEUE_H
 #define BUFFERING_QUEUE_H
 
@@ -12,7 +13,7 @@
 
 #include <stdint.h>
 
-enum queue_class { QUEUE_ANSWER, QUEUE_ACK, QUEUE_REQUEST };
+enum queue_class { QUEUE_ANSWER, QUEUE_ACK, QUEUE_REQUEST, QUEUE_DTLS }; /* numbers of records; not the order */
 
 /* A member of the message it stands for. */
 struct queue_item {
@@ -34,10 +35,12 @@ struct queue {
     uint32_t messages;
     uint32_t bytes;
     uint32_t answers; /* answers and acknowledgements among the messages */
+    uint32_t records; /* of DTLS */
     uint32_t requests_in_flight;
 };
 
 #define QUEUE_ANSWER_RESERVE 16 /* answers and acknowledgements let in whatever the bounds */
+#define QUEUE_DTLS_MAX       32 /* DTLS records at once: a flight of a handshake has fewer, and DTLS repeats what is lost */
 
 void queue_init(struct queue *q);
 /* The item is the caller's and stays where it is until queue_remove; it must not be in flight yet. ERR_QUEUE_FULL: the

@@ -108,23 +108,38 @@ void coap_write_empty(struct buf *out, enum coap_type type, uint16_t message_id)
     buf_add(out, bytes_of(header, sizeof(header)));
 }
 
-/* An option with an unsigned value in its shortest form; numbers here stay below 269. */
-static void write_option_uint(struct buf *out, uint32_t *last, uint32_t number, uint32_t value)
+static uint8_t nibble(uint32_t value)
+{
+    return (uint8_t)(value >= 269 ? 14 : value >= 13 ? 13 : value);
+}
+
+static void write_extended(struct buf *out, uint32_t value)
+{
+    if (value >= 269)
+        buf_add_u8(out, (uint8_t)((value - 269) >> 8));
+    if (value >= 13)
+        buf_add_u8(out, (uint8_t)(value >= 269 ? value - 269 : value - 13));
+}
+
+void coap_write_option(struct buf *out, uint32_t *last, uint32_t number, struct bytes value)
+{
+    uint32_t delta = number - *last;
+    uint32_t length = (uint32_t)value.len;
+    buf_add_u8(out, (uint8_t)(nibble(delta) << 4 | nibble(length)));
+    write_extended(out, delta);
+    write_extended(out, length);
+    buf_add(out, value);
+    *last = number;
+}
+
+void coap_write_option_uint(struct buf *out, uint32_t *last, uint32_t number, uint32_t value)
 {
     uint8_t octets[4];
-    uint8_t n = 0;
+    size_t n = 0;
     for (int shift = 24; shift >= 0; shift -= 8)
         if (n || value >> shift & 0xff)
             octets[n++] = (uint8_t)(value >> shift);
-    uint32_t delta = number - *last;
-    *last = number;
-    if (delta < 13) {
-        buf_add_u8(out, (uint8_t)(delta << 4 | n));
-    } else {
-        buf_add_u8(out, (uint8_t)(13u << 4 | n));
-        buf_add_u8(out, (uint8_t)(delta - 13));
-    }
-    buf_add(out, bytes_of(octets, n));
+    coap_write_option(out, last, number, bytes_of(octets, n));
 }
 
 void coap_write_error(struct buf *out, const struct coap_error *e)
@@ -135,9 +150,9 @@ void coap_write_error(struct buf *out, const struct coap_error *e)
     buf_add(out, bytes_of(header, sizeof(header)));
     buf_add(out, e->token);
     if (e->max_age_s)
-        write_option_uint(out, &last, COAP_OPTION_MAX_AGE, e->max_age_s);
+        coap_write_option_uint(out, &last, COAP_OPTION_MAX_AGE, e->max_age_s);
     if (e->block1_szx >= 0)
-        write_option_uint(out, &last, COAP_OPTION_BLOCK1, (uint32_t)e->block1_szx);
+        coap_write_option_uint(out, &last, COAP_OPTION_BLOCK1, (uint32_t)e->block1_szx);
     if (e->diagnostic && e->diagnostic[0]) {
         buf_add_u8(out, 0xff);
         buf_add_str(out, e->diagnostic);

@@ -17,11 +17,13 @@ enum coap_method { COAP_GET = 1, COAP_POST, COAP_PUT, COAP_DELETE, COAP_FETCH, C
 
 enum { /* option numbers the relay looks for */
        COAP_OPTION_OBSERVE = 6,
+       COAP_OPTION_OSCORE = 9,
        COAP_OPTION_URI_PATH = 11,
        COAP_OPTION_MAX_AGE = 14,
        COAP_OPTION_URI_QUERY = 15,
        COAP_OPTION_BLOCK2 = 23,
-       COAP_OPTION_BLOCK1 = 27
+       COAP_OPTION_BLOCK1 = 27,
+       COAP_OPTION_SIZE2 = 28
 };
 
 struct coap_view {
@@ -76,6 +78,11 @@ void coap_header_write(uint8_t out[COAP_HEADER_BYTES], enum coap_type type, size
 
 /* Appends an empty message (ACK, RST). */
 void coap_write_empty(struct buf *out, enum coap_type type, uint16_t message_id);
+
+/* Appends an option (RFC 7252 clause 3.1); *last is the number of the one before it, at first 0, and not above. */
+void coap_write_option(struct buf *out, uint32_t *last, uint32_t number, struct bytes value);
+void coap_write_option_uint(struct buf *out, uint32_t *last, uint32_t number,
+                            uint32_t value); /* in its shortest form */
 
 /* Appends an error response of the adapter's own: token, optional Max-Age (0 = none), Block1 (num 0, no more, szx) when
  * block1_szx >= 0, and the diagnostic payload. */

@@ -9,6 +9,11 @@ bool downlink_is_request(const struct downlink *m)
     return m->item.class_ == QUEUE_REQUEST;
 }
 
+enum coap_type downlink_type(const struct downlink *m)
+{
+    return m->item.class_ == QUEUE_DTLS ? COAP_NON : (enum coap_type)(m->message->data[0] >> 4 & 3);
+}
+
 static bool in_queue(const struct downlink *m)
 {
     return m->state != DOWNLINK_AWAITING && m->state != DOWNLINK_ANSWERING;
@@ -54,6 +59,15 @@ static bool has_room(const struct engine *e, const struct device *d, enum queue_
     return messages < e->o.queue.max_messages;
 }
 
+/* A record is out of date when DTLS itself has repeated it at its longest pause (RFC 6347 clause 4.2.4.1). */
+#define DTLS_LIFETIME_MS 60000
+static uint64_t lifetime_ms(const struct engine *e, enum queue_class class_)
+{
+    return class_ == QUEUE_REQUEST ? e->o.downlink_lifetime_ms
+           : class_ == QUEUE_DTLS  ? DTLS_LIFETIME_MS
+                                   : e->o.answer_lifetime_ms;
+}
+
 enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h)
 {
     handle handle_;
@@ -89,8 +103,7 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
     list_init(&m->storing.node);
     timer_init(&m->deadline, TIMER_DOWNLINK_DEADLINE);
     timer_init(&m->repeat, TIMER_DOWNLINK_REPEAT);
-    timer_start(&e->timers, &m->deadline,
-                e->now_ms + (downlink_is_request(m) ? e->o.downlink_lifetime_ms : e->o.answer_lifetime_ms));
+    timer_start(&e->timers, &m->deadline, e->now_ms + lifetime_ms(e, n->class_));
     e->queued_messages++;
     e->queued_bytes += m->item.bytes;
     if (n->store) {
@@ -116,7 +129,7 @@ static void tell_accepted(struct engine *e, struct downlink *m)
                               .server = m->server,
                               .seq = m->seq,
                               .message = blob_bytes(m->message),
-                              .type = m->message->data[0] >> 4 & 3,
+                              .type = (uint8_t)downlink_type(m),
                               .message_id = m->device_mid};
     event_emit(e, m->device, &ev);
 }
@@ -150,7 +163,7 @@ void downlink_not_accepted(struct engine *e, struct downlink *m, enum error err)
     /* The server of a request hears why; that of a response hears nothing and repeats it. */
     if (downlink_is_request(m)) {
         struct coap_view v;
-        if (coap_view_parse(blob_bytes(m->message), &v) == OK) {
+        if (!m->orphan && coap_view_parse(blob_bytes(m->message), &v) == OK) {
             v.message_id = m->server_mid;
             server_refuse(e, d, m->server, &v, m->server_type, y,
                           &(struct coap_error){.code = (uint8_t)error_coap_code(err),
@@ -183,7 +196,7 @@ struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid)
         struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         /* An ACK or RST of ours bears a Message ID of the device's. A message that is back in line counts too: its
          * first sending may have arrived after all. */
-        bool ours = (m->message->data[0] >> 4 & 3) <= COAP_NON;
+        bool ours = downlink_type(m) <= COAP_NON && m->item.class_ != QUEUE_DTLS;
         if (ours && m->device_mid == device_mid && m->submitted_ms)
             return m;
     }
@@ -294,7 +307,7 @@ void downlink_final(struct engine *e, struct downlink *m, enum final_state f, co
                               .server = m->server,
                               .seq = m->seq,
                               .message = blob_bytes(m->message),
-                              .type = m->message->data[0] >> 4 & 3,
+                              .type = (uint8_t)downlink_type(m),
                               .message_id = m->device_mid,
                               .final = f,
                               .reason = reason,
@@ -308,7 +321,7 @@ void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uin
                    const char *reason, enum t8_cause cause)
 {
     struct coap_view v;
-    if (downlink_is_request(m) && coap_view_parse(blob_bytes(m->message), &v) == OK)
+    if (downlink_is_request(m) && !m->orphan && coap_view_parse(blob_bytes(m->message), &v) == OK)
         server_send_error(e, m->device, m->server, &v, m->server_type, code, max_age_s, reason);
     downlink_final(e, m, f, reason, cause);
 }
@@ -380,6 +393,7 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->device = d;
     m->message = message;
     m->server = server;
+    m->orphan = server_is_reliable(e, server);
     m->seq = r->seq;
     m->accepted_ms = r->accepted_ms;
     m->server_type = r->type;

@@ -84,8 +84,8 @@ struct engine_event {
     struct bytes group_id;  /* LEARNED, CONFIGURATION: the group it is about; else empty */
     uint32_t scef;          /* index: the SCEF of the device or group; ENGINE_NONE when there is none */
     uint32_t server;        /* index; ENGINE_NONE when none */
-    struct bytes message;   /* the CoAP message as the ends wrote it; empty when none */
-    uint8_t type;           /* with a message: enum coap_type and Message ID as they stand on this leg */
+    struct bytes message;   /* the CoAP message or DTLS record as the ends wrote it; empty when none */
+    uint8_t type;           /* with a CoAP message: enum coap_type and Message ID as they stand on this leg */
     uint16_t message_id;
     uint64_t seq; /* of the downlink message; 0 when none */
     enum final_state final;
@@ -108,8 +108,9 @@ struct engine_submit {
 
 struct engine_ports {
     void *ctx;
-    /* Datagram from the device's address `leg` to server `server`: 4 header bytes, then the rest. ERR_UNREACHABLE or
-     * ERR_SYSTEM: it was not handed on. */
+    /* Message from the device's address `leg` to server `server`: 4 header bytes, then the rest. ERR_UNREACHABLE or
+     * ERR_SYSTEM: it was not handed on. A leg that has to connect does so with the first message, which gets
+     * ERR_UNREACHABLE; engine_leg_state tells when it is there. To a server by UDP it may be a DTLS record. */
     enum error (*server_send)(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
                               struct bytes rest);
     /* Each of these ends in exactly one engine_*_result with the same ref. */
@@ -148,7 +149,16 @@ void engine_free(struct engine *e);
  * be used is refused (ERR_STORE_CORRUPT, ERR_UNKNOWN_DEVICE for a message of no device, ERR_NOT_FOUND for one of no
  * server) and is the caller's to report and set aside. Servers, SCEFs and groups are named by the order of these calls,
  * from 0. */
-[[gnu::warn_unused_result]] enum error engine_server_add(struct engine *e, const char *name);
+
+/* What a leg to the server moves the messages by. UDP: nothing is ever connected. DTLS: the same message layer, over a
+ * session of each device. RELIABLE: a connection of each device (RFC 8323): nothing is repeated, acknowledged or reset
+ * on it; what comes from it is NON with Message ID 0, what goes to it has a type and a Message ID that mean nothing. */
+enum engine_transport { ENGINE_TRANSPORT_UDP, ENGINE_TRANSPORT_DTLS, ENGINE_TRANSPORT_RELIABLE };
+struct engine_server_options {
+    const char *name; /* copied */
+    enum engine_transport transport;
+};
+[[gnu::warn_unused_result]] enum error engine_server_add(struct engine *e, const struct engine_server_options *o);
 
 struct engine_scef_options {
     const char *name;                     /* what is stored names it so */
@@ -201,8 +211,10 @@ enum engine_verdict { ENGINE_TAKEN, ENGINE_LATER, ENGINE_REFUSED };
  */
 enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t scef, uint64_t uplink_ref,
                                   const struct nidd_uplink *u, enum error *err);
-/* A datagram from server `server` to the device's address `leg`. */
+/* A datagram or message from server `server` to the device's address `leg`. */
 void engine_server_datagram(struct engine *e, uint64_t now_ms, uint32_t leg, uint32_t server, struct bytes message);
+/* The leg of the device's address to this server has connected, or has lost its connection. Not for UDP. */
+void engine_leg_state(struct engine *e, uint64_t now_ms, uint32_t leg, uint32_t server, bool up);
 void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const struct nidd_submit_result *r);
 [[gnu::warn_unused_result]] enum error engine_delivery_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                               const struct nidd_delivery_status *s);
@@ -248,7 +260,7 @@ struct engine_device_info {
 };
 struct engine_message_info {
     uint64_t seq;
-    const char *class_; /* "answer", "ack", "request" */
+    const char *class_; /* "answer", "ack", "dtls", "request" */
     const char *state;  /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering" */
     uint32_t server;
     uint64_t accepted_ms, deadline_ms;

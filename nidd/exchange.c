@@ -42,6 +42,7 @@ struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t serve
         x->token_len = (uint8_t)v->token.len;
         if (v->token.len)
             memcpy(x->token, v->token.data, v->token.len);
+        x->asks_block = !down && coap_is_request(v) && block_find(v, COAP_OPTION_BLOCK2, &x->asked);
     }
     x->seen_ms = e->now_ms;
     x->expires_ms = e->now_ms + e->o.exchange_lifetime_ms;
@@ -194,7 +195,7 @@ void exchange_expire(struct engine *e)
 
 enum error exchange_send(struct engine *e, struct exchange *x)
 {
-    if (x->type == COAP_CON) {
+    if (x->type == COAP_CON && !server_is_reliable(e, x->server)) {
         uint64_t pause = e->o.ack_timeout_ms << x->attempts;
         /* ACK_RANDOM_FACTOR 1.5, RFC 7252 clause 4.8 */
         timer_start(&e->timers, &x->repeat, e->now_ms + pause + prng_below(&e->prng, pause / 2 + 1));

@@ -70,7 +70,8 @@ bool engine_device_find(const struct engine *e, struct bytes id, struct engine_d
 
 static void fill_message(const struct downlink *m, struct engine_message_info *out)
 {
-    static const char *const classes[] = {[QUEUE_ANSWER] = "answer", [QUEUE_ACK] = "ack", [QUEUE_REQUEST] = "request"};
+    static const char *const classes[] = {
+        [QUEUE_ANSWER] = "answer", [QUEUE_ACK] = "ack", [QUEUE_REQUEST] = "request", [QUEUE_DTLS] = "dtls"};
     static const char *const states[] = {
         [DOWNLINK_STORING] = "storing",     [DOWNLINK_QUEUED] = "queued", [DOWNLINK_SUBMITTED] = "submitted",
         [DOWNLINK_WITH_SCEF] = "with_scef", [DOWNLINK_SENT] = "sent",     [DOWNLINK_AWAITING] = "acknowledged",

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/prng.h"
 #include "base/timer_wheel.h"
+#include "nidd/block.h"
 #include "nidd/engine.h"
 
 #define NO_SERVER UINT32_MAX
@@ -133,6 +134,7 @@ struct downlink {
     uint8_t link_age;  /* of the configuration it was submitted to last */
     bool stored;       /* a record of it exists */
     bool acknowledged; /* by an empty ACK of the device */
+    bool orphan;       /* the connection it came by is gone: nobody is there to be told */
 };
 
 /* A message that was seen once, and what is known of its fate: for the answer, for duplicates, for repetition.
@@ -172,11 +174,14 @@ struct exchange {
     uint8_t code;
     uint8_t token_len;
     uint8_t token[COAP_TOKEN_MAX];
+    struct block asked;  /* a request's Block2, with asks_block */
     uint8_t vain_rounds; /* of repetitions to a server that was heard of meanwhile */
     bool down;
     bool from_device;         /* UP with a device_mid that the device may repeat */
     bool device_acknowledged; /* the device got an empty ACK: its answer must come as a message of its own */
     bool uplink_waits;
+    bool asks_block;
+    bool awaits_leg; /* SPOOLED, and not to be tried before the leg is connected */
 };
 
 struct server {
@@ -184,6 +189,7 @@ struct server {
     struct list spool;  /* exchanges, oldest first */
     struct timer timer; /* probe while down, flush while up */
     uint64_t heard_ms;
+    enum engine_transport transport;
     bool up;
 };
 
@@ -316,6 +322,8 @@ void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uin
 void downlink_fail_requests(struct engine *e, struct device *d, const char *reason, enum t8_cause cause);
 void downlink_free(struct engine *e, struct downlink *m); /* without a word */
 bool downlink_is_request(const struct downlink *m);
+/* As it goes to the device; a DTLS record counts as NON: nothing is expected of it here. */
+enum coap_type downlink_type(const struct downlink *m);
 /* Its answer was restored: the crash came between the two records' commits. 0 = none. */
 void downlink_replaced(struct engine *e, struct device *d, uint64_t seq);
 uint64_t downlink_put(struct engine *e, const struct downlink *m); /* writes its record; the ticket */
@@ -363,9 +371,25 @@ void server_send_error(struct engine *e, struct device *d, uint32_t server, cons
  * server's repetitions. `how` gives code, Max-Age, Block1 and diagnostic; the rest is filled in. */
 void server_refuse(struct engine *e, struct device *d, uint32_t server, const struct coap_view *request,
                    uint8_t request_type, struct exchange *y, const struct coap_error *how);
+/* It has what the device said, no request: acknowledged, or handed to the connection. `reason` of the final state. */
+void server_took(struct engine *e, struct exchange *x, const char *reason);
+/* By a connection (RFC 8323): no message layer. */
+static inline bool server_is_reliable(const struct engine *e, uint32_t server)
+{
+    return server < e->server_count && e->servers[server].transport == ENGINE_TRANSPORT_RELIABLE;
+}
+/* Each device has its own leg to it, which may be down while others are up. */
+static inline bool server_has_legs(const struct engine *e, uint32_t server)
+{
+    return server < e->server_count && e->servers[server].transport != ENGINE_TRANSPORT_UDP;
+}
 void server_heard(struct engine *e, uint32_t server);
 void server_silent(struct engine *e, uint32_t server);
 void server_timer(struct engine *e, uint32_t server);
+
+/* ---- opaque.c: DTLS between device and server: carried as it is, in order, and dropped where it cannot be */
+void opaque_from_device(struct engine *e, struct device *d, uint32_t server, struct bytes record);
+void opaque_from_server(struct engine *e, struct device *d, uint32_t server, struct bytes record);
 
 /* ---- spool.c: uplinks kept while their server is down */
 /* x->message is put into the store; false when the device's bound or memory forbids it. */
@@ -380,6 +404,13 @@ bool spool_holds(const struct device *d, uint32_t server);
                                                      const struct record_message *r);
 void spool_flush(struct engine *e, uint32_t server); /* sends some; the server's timer asks for the rest */
 void spool_expire(struct engine *e, uint32_t server);
+/* What this device has in line for the server waits for its leg. */
+void spool_await_leg(struct device *d, uint32_t server);
+void spool_flush_leg(struct engine *e, struct device *d, uint32_t server); /* the leg is there: all that waits goes */
+
+/* ---- leg.c */
+/* x was handed to the connection of a server that is reliable. */
+void leg_took(struct engine *e, struct exchange *x);
 
 /* ---- uplink.c */
 /* What a device says that is known and served. */

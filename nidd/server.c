@@ -16,7 +16,7 @@ enum error server_send(struct engine *e, struct device *d, uint32_t server, cons
     ev.message = rest.len ? bytes_of(rest.data - COAP_HEADER_BYTES, rest.len + COAP_HEADER_BYTES)
                           : bytes_of(header, COAP_HEADER_BYTES);
     event_emit(e, d, &ev);
-    if (err == ERR_UNREACHABLE)
+    if (err == ERR_UNREACHABLE && !server_has_legs(e, server))
         server_silent(e, server);
     return err;
 }
@@ -24,6 +24,8 @@ enum error server_send(struct engine *e, struct device *d, uint32_t server, cons
 void server_send_empty(struct engine *e, struct device *d, uint32_t server, enum coap_type type, uint16_t message_id)
 {
     uint8_t header[COAP_HEADER_BYTES];
+    if (server_is_reliable(e, server))
+        return; /* it has no message layer */
     coap_header_write(header, type, 0, 0, message_id);
     (void)server_send(e, d, server, header, (struct bytes){0}, ""); /* lost like any datagram: the peer repeats */
 }
@@ -89,22 +91,38 @@ void server_refuse(struct engine *e, struct device *d, uint32_t server, const st
 
 /* ------------------------------------------------------------------ the answer to a device's request */
 
-static uint8_t block_szx_fitting(uint32_t bytes)
+/* A block at a time means to ask again, which is nothing for a request that does something, unless its server itself
+ * gives blocks. */
+static bool may_be_asked_again(const struct exchange *x, const struct coap_view *answer)
 {
-    uint8_t szx = 0;
-    while (szx < 6 && (32u << szx) <= bytes)
-        szx++;
-    return szx;
+    struct coap_option o;
+    return x->code == COAP_GET || x->code == COAP_FETCH || coap_option_find(answer, COAP_OPTION_BLOCK2, &o);
 }
 
-/* Room that a message needs beside its payload: header, token, options. */
-static size_t message_overhead(const struct coap_view *v)
+/* The answer in a size that the device can receive: cut, or else an error. */
+static struct blob *cut_answer(struct engine *e, struct exchange *x, const struct coap_view *v, enum coap_type type,
+                               uint16_t mid)
 {
-    struct coap_option_cursor c = {0};
-    struct coap_option o;
-    while (coap_option_next(v, &c, &o))
-        ;
-    return c.offset ? c.offset : COAP_HEADER_BYTES + v->token.len;
+    uint32_t limit = device_packet_size(e, x->device);
+    uint8_t header[COAP_HEADER_BYTES];
+    enum block_cut cut = BLOCK_CUT_NOT;
+    buf_reset(&e->scratch);
+    if (may_be_asked_again(x, v))
+        cut = block2_cut(v, x->asks_block ? &x->asked : NULL, limit, &e->scratch);
+    if (cut == BLOCK_CUT) {
+        coap_header_write(header, type, v->token.len, v->code, mid);
+        return e->scratch.failed ? NULL : blob_new(header, buf_bytes(&e->scratch));
+    }
+    struct coap_error c = {.type = type,
+                           .code = cut == BLOCK_CUT_BEYOND ? COAP_CODE(4, 0) : COAP_CODE(5, 2),
+                           .message_id = mid,
+                           .token = v->token,
+                           .block1_szx = -1,
+                           .diagnostic = cut == BLOCK_CUT_BEYOND ? "no such block" : "answer too large for NIDD"};
+    if (COAP_HEADER_BYTES + v->token.len + 1 + strlen(c.diagnostic) > limit)
+        c.diagnostic = NULL;
+    event_drop(e, x->device, x->server, v->message, cut == BLOCK_CUT_BEYOND ? "no_such_block" : "answer_too_large");
+    return error_blob(e, &c);
 }
 
 static enum error answer_device(struct engine *e, struct exchange *x, const struct coap_view *v, handle from,
@@ -121,14 +139,7 @@ static enum error answer_device(struct engine *e, struct exchange *x, const stru
     struct blob *b;
 
     if (v->message.len > device_packet_size(e, d)) {
-        struct coap_error c = {.type = type,
-                               .code = COAP_CODE(5, 2),
-                               .message_id = mid,
-                               .token = v->token,
-                               .block1_szx = -1,
-                               .diagnostic = "answer too large for NIDD"};
-        event_drop(e, d, x->server, v->message, "answer_too_large");
-        b = error_blob(e, &c);
+        b = cut_answer(e, x, v, type, mid);
     } else {
         coap_header_write(header, type, v->token.len, v->code, mid);
         b = blob_new(header, bytes_from(v->message, COAP_HEADER_BYTES));
@@ -179,6 +190,14 @@ static void reset_device(struct engine *e, struct exchange *x)
     x->device_acknowledged = false;
 }
 
+void server_took(struct engine *e, struct exchange *x, const char *reason)
+{
+    if (x->from_device && x->type == COAP_CON && !x->device_acknowledged)
+        x->reply = uplink_reply_empty(e, x->device, COAP_ACK, x->device_mid, &x->reply_downlink);
+    exchange_tell_answered(e, x, FINAL_ANSWERED, reason);
+    exchange_done(e, x);
+}
+
 /* ACK or RST of the server to something that went out on this leg. */
 static void reaction(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
 {
@@ -212,10 +231,7 @@ static void reaction(struct engine *e, struct device *d, uint32_t server, const 
         x->state = EXCHANGE_ACKNOWLEDGED;
         return;
     }
-    if (x->from_device && x->type == COAP_CON && !x->device_acknowledged)
-        x->reply = uplink_reply_empty(e, d, COAP_ACK, x->device_mid, &x->reply_downlink);
-    exchange_tell_answered(e, x, FINAL_ANSWERED, "");
-    exchange_done(e, x);
+    server_took(e, x, "");
 }
 
 static void response(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
@@ -244,14 +260,10 @@ static void response(struct engine *e, struct device *d, uint32_t server, const 
     }
 }
 
-static void request(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
+/* `y` remembers it for its repetitions; NULL: there are none. */
+static void take_request(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,
+                         struct exchange *y)
 {
-    struct exchange *y = exchange_new(e, d, server, v, true);
-    if (!y)
-        return; /* no memory: the server repeats */
-    y->leg_mid = v->message_id;
-    exchange_seen(y);
-
     struct coap_error no = {.block1_szx = -1};
     if (e->draining) {
         no = (struct coap_error){
@@ -263,22 +275,24 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
         no = (struct coap_error){
             .code = COAP_CODE(5, 2), .block1_szx = -1, .diagnostic = cause[0] ? cause : "refused by the SCEF"};
     } else if (v->message.len > device_packet_size(e, d)) {
-        size_t overhead = message_overhead(v) + 6; /* a Block1 option of any number and the payload marker more */
-        uint32_t limit = device_packet_size(e, d);
+        int szx = block1_szx_fitting(v, device_packet_size(e, d));
         no = (struct coap_error){.code = COAP_CODE(4, 13),
-                                 .block1_szx = limit > overhead ? block_szx_fitting(limit - (uint32_t)overhead) : 0,
-                                 .diagnostic = "larger than the device's packet size"};
+                                 .block1_szx = szx,
+                                 .diagnostic = szx < 0 ? "larger than the device's packet size, also in blocks"
+                                                       : "larger than the device's packet size"};
     }
     if (no.code == 0) {
         uint8_t header[COAP_HEADER_BYTES];
-        coap_header_write(header, v->type, v->token.len, v->code, d->next_device_mid++);
+        /* What came by a connection would get lost on a hop without one: CON. */
+        enum coap_type type = server_is_reliable(e, server) ? COAP_CON : v->type;
+        coap_header_write(header, type, v->token.len, v->code, d->next_device_mid++);
         struct downlink_new n = {.device = d,
                                  .message = blob_new(header, bytes_from(v->message, COAP_HEADER_BYTES)),
                                  .class_ = QUEUE_REQUEST,
                                  .server = server,
                                  .server_type = (uint8_t)v->type,
                                  .server_mid = v->message_id,
-                                 .from = y->h,
+                                 .from = y ? y->h : 0,
                                  .store = true};
         enum error err = downlink_add(e, &n, NULL);
         if (!err)
@@ -288,6 +302,32 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
     }
     event_drop(e, d, server, v->message, no.diagnostic);
     server_refuse(e, d, server, v, (uint8_t)v->type, y, &no);
+}
+
+static void request(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
+{
+    struct exchange *y = exchange_new(e, d, server, v, true);
+    if (!y)
+        return; /* no memory: the server repeats */
+    y->leg_mid = v->message_id;
+    exchange_seen(y);
+    take_request(e, d, server, v, y);
+}
+
+/* A message by a connection: it has no Message ID, and nothing to be acknowledged or repeated. */
+static void connection_message(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v)
+{
+    if (coap_is_request(v)) {
+        take_request(e, d, server, v, NULL);
+    } else if (coap_is_response(v)) {
+        struct exchange *x = exchange_by_token(d, server, v->token);
+        if (!x)
+            event_drop(e, d, server, v->message, "unmatched_response");
+        else if (answer_device(e, x, v, 0, false) != OK)
+            exchange_done(e, x); /* the device will ask again */
+    } else if (!coap_is_empty(v)) {
+        event_drop(e, d, server, v->message, "reserved_class");
+    }
 }
 
 static void repeated(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v, struct exchange *y)
@@ -314,12 +354,20 @@ void engine_server_datagram(struct engine *e, uint64_t now_ms, uint32_t leg, uin
         return;
     }
     server_heard(e, server);
+    if (payload_kind_of(message) == PAYLOAD_DTLS && e->servers[server].transport == ENGINE_TRANSPORT_UDP) {
+        opaque_from_server(e, d, server, message);
+        downlink_flow(e, d);
+        return;
+    }
     if (coap_view_parse(message, &v) != OK) {
         event_drop(e, d, server, message, "not_coap");
         return;
     }
     event_message(e, ENGINE_FROM_SERVER, d, server, message, "");
-    if (v.type == COAP_ACK || v.type == COAP_RST) {
+    if (server_is_reliable(e, server)) {
+        v.type = COAP_NON;
+        connection_message(e, d, server, &v);
+    } else if (v.type == COAP_ACK || v.type == COAP_RST) {
         reaction(e, d, server, &v);
     } else if (coap_is_empty(&v)) {
         if (v.type == COAP_CON)

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum error engine_server_add(struct engine *e, const char *name)
+enum error engine_server_add(struct engine *e, const struct engine_server_options *o)
 {
     struct server *s = realloc(e->servers, (e->server_count + 1) * sizeof(*s));
     if (!s)
         return ERR_NO_MEMORY;
     e->servers = s;
     s += e->server_count;
-    *s = (struct server){.name = strdup(name), .up = true};
+    *s = (struct server){.name = strdup(o->name), .transport = o->transport, .up = true};
     if (!s->name)
         return ERR_NO_MEMORY;
     e->server_count++;

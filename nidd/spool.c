@@ -20,6 +20,17 @@ static void into_line(struct engine *e, struct exchange *x)
         timer_start(&e->timers, t, e->now_ms + e->o.server_probe_ms);
 }
 
+/* What stands in line before it waits for its leg. */
+static bool leg_is_awaited(const struct device *d, uint32_t server)
+{
+    LIST_EACH (it, &d->exchanges) {
+        const struct exchange *x = LIST_ENTRY(it, const struct exchange, node);
+        if (x->server == server && x->state == EXCHANGE_SPOOLED && x->awaits_leg)
+            return true;
+    }
+    return false;
+}
+
 bool spool_put(struct engine *e, struct exchange *x)
 {
     struct device *d = x->device;
@@ -48,6 +59,7 @@ bool spool_put(struct engine *e, struct exchange *x)
     x->expires_ms = x->spool_deadline_ms = r.deadline_ms;
     d->spooled++;
     e->spooled_messages++;
+    x->awaits_leg = leg_is_awaited(d, x->server);
     into_line(e, x);
     x->storing.ticket = ticket;
     list_remove(&x->storing.node);
@@ -83,7 +95,10 @@ void spool_stored(struct engine *e, struct exchange *x, enum error err)
         downlink_free(e, m);
         x->answers = 0;
     }
-    if (x->from_device && x->type == COAP_CON && !x->device_acknowledged && x->state == EXCHANGE_SPOOLED) {
+    /* A leg that is just being connected will be there soon: the answer may be the acknowledgement yet, and the device
+     * that repeats its request meanwhile gets one then. */
+    bool soon = server_has_legs(e, x->server) && x->code >> 5 == 0;
+    if (x->from_device && x->type == COAP_CON && !x->device_acknowledged && x->state == EXCHANGE_SPOOLED && !soon) {
         x->device_acknowledged = true;
         blob_unref(x->reply);
         x->reply = uplink_reply_empty(e, x->device, COAP_ACK, x->device_mid, &x->reply_downlink);
@@ -137,40 +152,106 @@ void spool_expire(struct engine *e, uint32_t server)
     }
 }
 
+/* On an error it is where it was. */
+static enum error send_again(struct engine *e, struct exchange *x)
+{
+    struct bytes old = blob_bytes(x->message);
+    uint8_t header[COAP_HEADER_BYTES];
+    if (x->answers_seq && server_is_reliable(e, x->server)) {
+        server_took(e, x, "late"); /* of a connection that is gone */
+        return OK;
+    }
+    /* Its old Message ID may have been forgotten, or be in use: a new one. */
+    uint16_t leg_mid = exchange_leg_mid(x->device, x->server, NULL);
+    coap_header_write(header, (enum coap_type)x->type, x->token_len, x->code, leg_mid);
+    struct blob *b = blob_new(header, bytes_from(old, COAP_HEADER_BYTES));
+    if (!b)
+        return ERR_NO_MEMORY;
+    blob_unref(x->message);
+    x->message = b;
+    x->leg_mid = leg_mid;
+    exchange_seen(x);
+    x->attempts = 0;
+    x->state = EXCHANGE_FORWARDED;
+    list_remove(&x->recent_node);
+    x->expires_ms = e->now_ms + e->o.exchange_lifetime_ms;
+    list_push_back(&e->recent, &x->recent_node);
+    enum error err = exchange_send(e, x);
+    bool reliable = server_is_reliable(e, x->server);
+    if (x->type == COAP_CON && !reliable && err != ERR_UNREACHABLE)
+        return OK; /* its repetition makes up for a send that failed */
+    if (err)
+        spool_back(e, x);
+    else if (reliable)
+        leg_took(e, x);
+    else
+        exchange_sent_non(e, x);
+    return err;
+}
+
+static bool in_line(const struct exchange *x, uint32_t server)
+{
+    return x->server == server && x->state == EXCHANGE_SPOOLED;
+}
+
+void spool_await_leg(struct device *d, uint32_t server)
+{
+    LIST_EACH (it, &d->exchanges) {
+        struct exchange *x = LIST_ENTRY(it, struct exchange, node);
+        if (in_line(x, server))
+            x->awaits_leg = true;
+    }
+}
+
+#define SPOOL_AGAIN_MS 20
+
+void spool_flush_leg(struct engine *e, struct device *d, uint32_t server)
+{
+    LIST_EACH (it, &d->exchanges)
+        LIST_ENTRY(it, struct exchange, node)->awaits_leg = false;
+    for (;;) {
+        struct exchange *first = NULL;
+        LIST_EACH (it, &d->exchanges) {
+            struct exchange *x = LIST_ENTRY(it, struct exchange, node);
+            if (in_line(x, server) && (!first || x->spool_seq < first->spool_seq))
+                first = x;
+        }
+        if (!first)
+            return;
+        enum error err = send_again(e, first);
+        if (err == ERR_UNREACHABLE)
+            spool_await_leg(d, server);
+        else if (err)
+            timer_start(&e->timers, &e->servers[server].timer, e->now_ms + SPOOL_AGAIN_MS);
+        if (err)
+            return;
+    }
+}
+
 void spool_flush(struct engine *e, uint32_t server)
 {
     struct server *s = &e->servers[server];
+    unsigned sent = 0;
+    bool more = false;
     /* A few at a time: a server that has just come back is not to be drowned, nor our socket. */
-    for (unsigned n = 0; n < 64 && !list_empty(&s->spool); n++) {
-        struct exchange *x = LIST_ENTRY(s->spool.next, struct exchange, recent_node);
-        struct bytes old = blob_bytes(x->message);
-        uint8_t header[COAP_HEADER_BYTES];
-        /* Its old Message ID may have been forgotten, or be in use: a new one. */
-        uint16_t leg_mid = exchange_leg_mid(x->device, server, NULL);
-        coap_header_write(header, (enum coap_type)x->type, x->token_len, x->code, leg_mid);
-        struct blob *b = blob_new(header, bytes_from(old, COAP_HEADER_BYTES));
-        if (!b)
-            break;
-        blob_unref(x->message);
-        x->message = b;
-        x->leg_mid = leg_mid;
-        exchange_seen(x);
-        x->attempts = 0;
-        x->state = EXCHANGE_FORWARDED;
-        list_remove(&x->recent_node);
-        x->expires_ms = e->now_ms + e->o.exchange_lifetime_ms;
-        list_push_back(&e->recent, &x->recent_node);
-        enum error err = exchange_send(e, x);
-        if (x->type == COAP_CON && err != ERR_UNREACHABLE)
-            continue; /* its repetition makes up for a send that failed */
-        if (err) {
-            spool_back(e, x);
+    LIST_EACH_SAFE (it, &s->spool) {
+        struct exchange *x = LIST_ENTRY(it, struct exchange, recent_node);
+        struct device *d = x->device;
+        if (x->awaits_leg)
+            continue;
+        enum error err = sent++ < 64 ? send_again(e, x) : ERR_SYSTEM;
+        if (err == ERR_UNREACHABLE && server_has_legs(e, server)) {
+            spool_await_leg(d, server);
+        } else if (err) {
+            more = true;
             break;
         }
-        exchange_sent_non(e, x);
+        downlink_flow(e, d);
     }
-    if (s->up && !list_empty(&s->spool))
-        timer_start(&e->timers, &s->timer, e->now_ms + 20);
+    if (s->up && more)
+        timer_start(&e->timers, &s->timer, e->now_ms + SPOOL_AGAIN_MS);
+    else if (!list_empty(&s->spool) && !timer_running(&s->timer))
+        timer_start(&e->timers, &s->timer, e->now_ms + e->o.server_probe_ms);
 }
 
 bool spool_answers(const struct device *d, uint64_t seq)

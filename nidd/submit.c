@@ -4,16 +4,47 @@
 
 #include <stdlib.h>
 
-/* How long the device gets to react before the message is sent again; doubles. */
-static uint64_t repeat_pause(const struct engine *e, const struct downlink *m)
-{
-    return e->o.nidd_ack_timeout_ms << (m->attempts > 1 ? m->attempts - 1 : 0);
-}
-
 /* Does the device owe a reaction to it? */
 static bool wants_reaction(const struct downlink *m)
 {
-    return (m->message->data[0] >> 4 & 3) == COAP_CON;
+    return downlink_type(m) == COAP_CON;
+}
+
+static bool is_idempotent(const struct downlink *m)
+{
+    return m->message->data[1] != COAP_POST && m->message->data[1] != COAP_PATCH;
+}
+
+#define MAX_LATENCY_MS      100000 /* RFC 7252 clause 4.8.2: one way takes no longer */
+#define PROCESSING_DELAY_MS 2000
+
+/* A device knows a repetition by its Message ID, but only for EXCHANGE_LIFETIME after the first one came, a NON for
+ * NON_LIFETIME (RFC 7252 clauses 4.5, 4.8.2). The first may have come at once, and a repetition may need MAX_LATENCY to
+ * get there: so it is sent as long before the end, 147 s after the first one by the defaults and a NON 45 s. Later a
+ * request that is not idempotent might be carried out twice: its server decides, not we. UINT64_MAX: no matter when. */
+static uint64_t last_chance_ms(const struct engine *e, const struct downlink *m)
+{
+    if (!m->first_sent_ms || !downlink_is_request(m) || is_idempotent(m))
+        return UINT64_MAX;
+    uint64_t needed = MAX_LATENCY_MS;
+    if (!wants_reaction(m))
+        needed += MAX_LATENCY_MS + PROCESSING_DELAY_MS; /* what NON_LIFETIME is shorter by */
+    return m->first_sent_ms + (e->o.exchange_lifetime_ms > needed ? e->o.exchange_lifetime_ms - needed : 0);
+}
+
+static bool too_late_to_repeat(const struct engine *e, const struct downlink *m)
+{
+    return e->now_ms > last_chance_ms(e, m);
+}
+
+/* How long the device gets to react before the message is sent again; doubles. A repetition that would be just too late
+ * is sent a little earlier. */
+static uint64_t repeat_pause(const struct engine *e, const struct downlink *m)
+{
+    uint64_t pause = e->o.nidd_ack_timeout_ms << (m->attempts > 1 ? m->attempts - 1 : 0);
+    uint64_t last = last_chance_ms(e, m);
+    uint64_t left = last > e->now_ms ? last - e->now_ms : 0;
+    return left < pause && left > pause / 2 ? left - left / 32 : pause;
 }
 
 static void submit(struct engine *e, struct downlink *m)
@@ -29,7 +60,7 @@ static void submit(struct engine *e, struct downlink *m)
                               .server = m->server,
                               .seq = m->seq,
                               .message = blob_bytes(m->message),
-                              .type = m->message->data[0] >> 4 & 3,
+                              .type = (uint8_t)downlink_type(m),
                               .message_id = m->device_mid,
                               .reason = m->attempts > 1 ? "repeated" : ""};
     event_emit(e, d, &ev);
@@ -39,21 +70,6 @@ static void submit(struct engine *e, struct downlink *m)
                                                      .configuration_link = bytes_of_str(d->configuration->link),
                                                      .data = blob_bytes(m->message),
                                                      .maximum_latency_s = 0});
-}
-
-static bool is_idempotent(const struct downlink *m)
-{
-    return m->message->data[1] != COAP_POST && m->message->data[1] != COAP_PATCH;
-}
-
-/* A device knows a repetition by its Message ID, but only for EXCHANGE_LIFETIME (RFC 7252 clause 4.8.2), and a
- * repetition needs its time to get there. After that a request that is not idempotent might be carried out twice: its
- * server decides, not we. */
-#define ON_THE_WAY_MS 30000
-static bool too_late_to_repeat(const struct engine *e, const struct downlink *m)
-{
-    return m->first_sent_ms && e->now_ms - m->first_sent_ms + ON_THE_WAY_MS > e->o.exchange_lifetime_ms &&
-           downlink_is_request(m) && !is_idempotent(m);
 }
 
 static void submit_or_give_up(struct engine *e, struct downlink *m)
@@ -307,7 +323,7 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
         ev.seq = m->seq;
         ev.server = m->server;
         ev.message = blob_bytes(m->message);
-        ev.type = m->message->data[0] >> 4 & 3;
+        ev.type = (uint8_t)downlink_type(m);
         ev.message_id = m->device_mid;
     }
     event_emit(e, m ? m->device : NULL, &ev);

@@ -19,8 +19,9 @@ struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_ty
 }
 
 /* Which server a message of the device goes to. */
-static uint32_t route(const struct device *d)
+static uint32_t route_of(const struct device *d, enum payload_kind kind)
 {
+    (void)kind;
     return d->server;
 }
 
@@ -47,6 +48,29 @@ static enum engine_verdict spool(struct engine *e, struct input *in, struct exch
     return ENGINE_REFUSED;
 }
 
+/* Over a connection: nothing confirms it, and nothing needs to. An answer goes over the connection that the request
+ * came by, or not at all. */
+static enum engine_verdict by_connection(struct engine *e, struct input *in, struct exchange *x,
+                                         const struct downlink *answers)
+{
+    bool lost = answers && answers->orphan;
+    bool in_line = !answers && spool_holds(in->device, x->server);
+    enum error err = lost || in_line ? ERR_UNREACHABLE : exchange_send(e, x);
+    if (!err) {
+        leg_took(e, x);
+        return ENGINE_TAKEN;
+    }
+    if (answers) {
+        event_drop(e, in->device, x->server, in->view->message, "connection_lost");
+        server_took(e, x, "late");
+        return ENGINE_TAKEN;
+    }
+    enum engine_verdict verdict = spool(e, in, x);
+    if (verdict == ENGINE_LATER && err == ERR_UNREACHABLE && !in_line)
+        spool_await_leg(in->device, x->server);
+    return verdict;
+}
+
 /* Sends the message on as `type`; `answers` is the downlink it answers, or NULL. */
 static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t server, enum coap_type type,
                                    struct downlink *answers)
@@ -69,7 +93,7 @@ static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t 
     x->from_device = v->type != COAP_ACK;
     exchange_seen(x);
     coap_header_write(header, type, v->token.len, v->code, x->leg_mid);
-    if (type == COAP_CON || !up) {
+    if (type == COAP_CON || !up || server_is_reliable(e, server)) {
         x->message = blob_new(header, rest);
         if (!x->message) {
             exchange_free(e, x);
@@ -83,17 +107,29 @@ static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t 
         x->answers = answers->h;
         downlink_answering(e, answers);
     }
+    if (server_is_reliable(e, server))
+        return by_connection(e, in, x, answers);
     if (!up)
         return spool(e, in, x);
     enum error err = type == COAP_CON ? exchange_send(e, x) : server_send(e, d, server, header, rest, "");
     if (err) {
         if (!x->message)
             x->message = blob_new(header, rest);
-        return spool(e, in, x);
+        enum engine_verdict verdict = spool(e, in, x);
+        if (verdict == ENGINE_LATER && err == ERR_UNREACHABLE && server_has_legs(e, server))
+            spool_await_leg(d, server);
+        return verdict;
     }
     if (type != COAP_CON)
         exchange_sent_non(e, x);
     return ENGINE_TAKEN;
+}
+
+/* Nothing is missing but the answer: it is handed to the server's connection, or stored until the leg is there. */
+static bool is_kept(const struct engine *e, const struct exchange *x)
+{
+    return (x->state == EXCHANGE_FORWARDED && server_is_reliable(e, x->server)) ||
+           (x->state == EXCHANGE_SPOOLED && !x->uplink_waits);
 }
 
 /* The device repeats itself: it has missed our answer, or there is none yet. */
@@ -122,7 +158,7 @@ static void repeated(struct engine *e, struct device *d, const struct coap_view 
             uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid, NULL); /* its separate answer was acknowledged */
         if (downlink_add(e, &n, &x->reply_downlink) != OK)
             event_drop(e, d, NO_SERVER, blob_bytes(x->reply), "queue_full");
-    } else if (x->state == EXCHANGE_ACKNOWLEDGED || x->device_acknowledged) {
+    } else if (x->state == EXCHANGE_ACKNOWLEDGED || x->device_acknowledged || is_kept(e, x)) {
         x->device_acknowledged = true;
         uplink_reply_empty_unkept(e, d, COAP_ACK, x->device_mid, &x->reply_downlink);
     }
@@ -190,7 +226,7 @@ static enum engine_verdict coap_message(struct engine *e, struct input *in)
         if (m)
             return forward(e, in, m->server, v->type, m);
     }
-    return forward(e, in, route(d), v->type, NULL);
+    return forward(e, in, route_of(d, PAYLOAD_COAP), v->type, NULL);
 }
 
 enum engine_verdict uplink_take(struct engine *e, struct device *d, uint64_t uplink_ref, struct bytes data,
@@ -213,7 +249,7 @@ enum engine_verdict uplink_take(struct engine *e, struct device *d, uint64_t upl
         }
         break;
     case PAYLOAD_DTLS:
-        event_drop(e, d, NO_SERVER, data, "dtls");
+        opaque_from_device(e, d, route_of(d, PAYLOAD_DTLS), data);
         break;
     case PAYLOAD_OTHER:
         event_drop(e, d, NO_SERVER, data, "not_coap");

@@ -132,7 +132,7 @@ int main(int argc, char **argv)
     o.seed = 1;
     o.configuration_window = WINDOW;
     must(engine_new(&o, &ports, w.now_ms, &w.engine), "engine_new");
-    must(engine_server_add(w.engine, "main"), "engine_server_add");
+    must(engine_server_add(w.engine, &(struct engine_server_options){.name = "main"}), "engine_server_add");
     must(engine_scef_add(w.engine, &(struct engine_scef_options){.name = "scef"}), "engine_scef_add");
 
     size_t heap = heap_bytes(), resident = resident_bytes();

@@ -122,6 +122,46 @@ static void test_bounds(void **state)
     assert_int_equal(q.messages, 4 + QUEUE_ANSWER_RESERVE);
 }
 
+static void test_records_keep_their_order(void **state)
+{
+    (void)state;
+    struct queue q;
+    const struct queue_limits l = {.max_messages = 100, .max_bytes = 1000, .nstart = 1};
+    struct queue_item request = item(QUEUE_REQUEST, 1);
+    struct queue_item one = item(QUEUE_DTLS, 1);
+    struct queue_item two = item(QUEUE_DTLS, 1);
+    struct queue_item ack = item(QUEUE_ACK, 1);
+    struct queue_item many[QUEUE_DTLS_MAX];
+    queue_init(&q);
+    assert_int_equal(queue_push(&q, &l, &request), OK);
+    queue_set_in_flight(&q, &request, true); /* which holds no record up */
+    assert_int_equal(queue_push(&q, &l, &one), OK);
+    assert_int_equal(queue_push(&q, &l, &two), OK);
+    assert_int_equal(queue_push(&q, &l, &ack), OK);
+    assert_ptr_equal(queue_next(&q, &l, 0), &ack);
+    queue_set_in_flight(&q, &ack, true);
+    assert_ptr_equal(queue_next(&q, &l, 0), &one);
+    queue_set_in_flight(&q, &one, true);
+    assert_null(queue_next(&q, &l, 0)); /* the second does not overtake the first */
+    queue_set_in_flight(&q, &one, false);
+    one.not_before_ms = 7;
+    two.not_before_ms = 5;
+    assert_null(queue_next(&q, &l, 6));
+    assert_int_equal(queue_next_time(&q, 0), 7);
+    assert_ptr_equal(queue_next(&q, &l, 7), &one);
+    queue_remove(&q, &one);
+    assert_ptr_equal(queue_next(&q, &l, 7), &two);
+    for (unsigned i = 0; i < QUEUE_DTLS_MAX; i++) {
+        many[i] = item(QUEUE_DTLS, 1);
+        assert_int_equal(queue_push(&q, &l, &many[i]), i + 1 < QUEUE_DTLS_MAX ? OK : ERR_QUEUE_FULL);
+    }
+    assert_int_equal(q.records, QUEUE_DTLS_MAX);
+    assert_int_equal(q.answers, 1);
+    const struct queue_limits none = {.max_messages = 0, .max_bytes = 0, .nstart = 1};
+    queue_init(&q);
+    assert_int_equal(queue_push(&q, &none, &one), ERR_QUEUE_FULL); /* no reserve for them */
+}
+
 /* --- model: an array in order of acceptance ---------------------------------------------------------- */
 
 #define ITEMS 48
@@ -275,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_nstart_holds_for_requests),
         cmocka_unit_test(test_waiting_request_holds_those_behind_it),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_records_keep_their_order),
         cmocka_unit_test(test_against_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,10 +91,19 @@ def dropped_sum(stack):
 
 
 @pytest.mark.parametrize("first", (20, 22, 25, 0x2F))
-def test_dtls_of_the_device_is_counted(chain, first):
-    before = dropped(chain, "dtls")
-    chain.devices[DEVICE].send(bytes([first, 0xFE, 0xFD]) + bytes(20))
-    chain.wait(lambda: dropped(chain, "dtls") == before + 1, "DTLS is counted")
+def test_dtls_is_carried_as_it_is(chain, first):
+    up, down = bytes([first, 0xFE, 0xFD]) + bytes(20), bytes([first, 0xFE, 0xFD]) + bytes(range(40))
+    chain.devices[DEVICE].send(up)
+    assert chain.wire_server.receive_raw() == up
+    chain.wire_server.send(down, chain.places[DEVICE])
+    assert chain.devices[DEVICE].receive_raw() == down
+
+
+@pytest.mark.parametrize("first", (20, 22, 25, 0x2F))
+def test_what_is_too_short_for_dtls_is_counted(chain, first):
+    before = dropped(chain, "not_dtls")
+    chain.devices[DEVICE].send(bytes([first, 0xFE, 0xFD]))
+    chain.wait(lambda: dropped(chain, "not_dtls") == before + 1, "it is counted as dropped")
     assert chain.wire_server.receive(0.1) is None
 
 

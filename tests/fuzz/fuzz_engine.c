@@ -37,6 +37,8 @@ static size_t compose(unsigned device, bool to_device, uint8_t out[600])
         struct bytes raw = reader_bytes(&in, len < in.rest.len ? len : in.rest.len);
         if (raw.len)
             memcpy(out, raw.data, raw.len);
+        if (how & 128 && raw.len)
+            out[0] = 0x16; /* DTLS */
         return raw.len;
     }
     unsigned type = u8();
@@ -215,6 +217,8 @@ static void input_status(unsigned device, unsigned what)
 static void quiesce(void)
 {
     w.send_err = OK;
+    for (unsigned i = 0; i < DEVICES * SERVERS && !w.dead; i++)
+        world_leg(i / SERVERS, i % SERVERS, true);
     for (unsigned i = 0; i < 60 && !w.dead; i++) {
         commit(MAX_RECORDS, OK);
         for (unsigned n = 0; w.submit_count && n < 64 && !w.dead; n++) {
@@ -262,6 +266,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.o.default_packet_size_bytes = flags & 8 ? 100 : 0;
     w.o.delete_removed = flags & 16 ? ENGINE_DELETE_REMOVED_ALL : ENGINE_DELETE_REMOVED_NO;
     w.file = flags & 32 ? FILE_DEV2_MEMBER : FILE_GROUP_GONE;
+    w.transports[0] = flags & 64 ? ENGINE_TRANSPORT_RELIABLE : ENGINE_TRANSPORT_UDP;
+    w.transports[1] = flags & 128  ? ENGINE_TRANSPORT_RELIABLE
+                      : flags & 64 ? ENGINE_TRANSPORT_DTLS
+                                   : ENGINE_TRANSPORT_UDP;
     w.now_ms = T0;
     world_start();
     for (unsigned n = 0; n < MAX_OPS && in.rest.len && !w.dead; n++) {
@@ -299,6 +307,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             world_pass(steps_ms[op >> 4 & 7]);
             break;
         case 14:
+            if (op & 128) {
+                unsigned leg = u8();
+                world_leg((op >> 4 & 7) % DEVICES, leg & 1, leg & 2);
+                break;
+            }
             w.send_err = op & 64 ? OK : op & 32 ? ERR_SYSTEM : ERR_UNREACHABLE;
             break;
         default:

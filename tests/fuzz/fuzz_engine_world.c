@@ -168,9 +168,19 @@ static enum error port_send(void *ctx, uint32_t leg, uint32_t server, const uint
                             struct bytes rest)
 {
     (void)ctx;
-    fail_unless(w.inside && leg < DEVICES && server < SERVERS && header[0] >> 6 == 1);
-    fail_unless((header[0] & 15u) <= rest.len && (header[1] || rest.len == 0));
+    fail_unless(w.inside && leg < DEVICES && server < SERVERS);
+    if (payload_kind_of(bytes_of(header, COAP_HEADER_BYTES)) == PAYLOAD_DTLS) {
+        fail_unless(w.transports[server] == ENGINE_TRANSPORT_UDP && rest.len > 0);
+    } else {
+        fail_unless(header[0] >> 6 == 1);
+        fail_unless((header[0] & 15u) <= rest.len && (header[1] || rest.len == 0));
+        /* A connection has no message layer. */
+        fail_unless(w.transports[server] != ENGINE_TRANSPORT_RELIABLE ||
+                    (header[1] && (header[0] >> 4 & 3) <= COAP_NON));
+    }
     check_learned(leg);
+    if (w.transports[server] != ENGINE_TRANSPORT_UDP && w.leg_down[leg][server])
+        return ERR_UNREACHABLE;
     if (!w.send_err)
         remember(w.up[leg][w.up_at[leg]++ & 3].data, header, rest);
     return w.send_err;
@@ -341,6 +351,14 @@ void world_checks(void)
                                           QUEUE_ANSWER_RESERVE));
 }
 
+void world_leg(unsigned device, unsigned server, bool up)
+{
+    w.leg_down[device][server] = !up;
+    w.inside = true;
+    engine_leg_state(w.e, w.now_ms, device, server, up);
+    world_checks();
+}
+
 /* --- life --------------------------------------------------------------------------------------------------- */
 
 static void restore_record(enum record_kind kind, struct bytes key, struct bytes value)
@@ -387,7 +405,11 @@ void world_start(void)
                                        .event = port_event};
     w.inside = true;
     fail_unless(engine_new(&w.o, &ports, w.now_ms, &w.e) == OK);
-    fail_unless(engine_server_add(w.e, "server0") == OK && engine_server_add(w.e, "server1") == OK);
+    static const char *const servers[SERVERS] = {"server0", "server1"};
+    for (unsigned i = 0; i < SERVERS; i++) {
+        const struct engine_server_options s = {.name = servers[i], .transport = w.transports[i]};
+        fail_unless(engine_server_add(w.e, &s) == OK);
+    }
     const struct engine_scef_options scefs[SCEFS] = {
         {.name = "scef0", .notification_destination = "http://as/t8", .configuration_duration_ms = 60 * MINUTE},
         {.name = "scef1"}};

@@ -63,6 +63,8 @@ struct world {
     } down[DEVICES][4], up[DEVICES][4];
     uint8_t down_at[DEVICES], up_at[DEVICES];
     enum error send_err;
+    enum engine_transport transports[SERVERS];
+    bool leg_down[DEVICES][SERVERS]; /* where the transport has legs */
 };
 extern struct world w;
 
@@ -81,7 +83,8 @@ void world_start(void);               /* a new engine, from what was committed *
 void world_end(void);                 /* it dies, and what was not committed with it */
 void world_restart(void);             /* both, and looks whether something was lost */
 void world_free(void);
-void world_checks(void);               /* each input's last act: wakes the engine */
+void world_checks(void); /* each input's last act: wakes the engine */
+void world_leg(unsigned device, unsigned server, bool up);
 void world_pass(uint64_t ms);          /* time, in steps of engine_next_wake */
 void commit(size_t n, enum error err); /* the first n pending operations become durable, or vanish */
 

@@ -141,7 +141,9 @@ static void start_engine(struct rig *r)
     for (unsigned i = 0; i < r->setup.servers; i++) {
         char name[24];
         snprintf(name, sizeof(name), "server%u", i);
-        assert_int_equal(engine_server_add(r->e, name), OK);
+        assert_int_equal(
+            engine_server_add(r->e, &(struct engine_server_options){.name = name, .transport = r->setup.transports[i]}),
+            OK);
     }
     assert_int_equal(engine_scef_add(r->e, &(struct engine_scef_options){.name = "scef0"}), OK);
     rig_store_restore(r);

@@ -33,7 +33,8 @@ struct rig_setup {
     bool hold_commits;        /* the test commits */
     bool hold_configurations; /* the test answers configuration requests; else they are made and active at once */
     bool by_msisdn;           /* devices have no External Identifier: device n is 4917000000N */
-    bool keep_seed;           /* a restarted engine gets the seed of the one before */
+    enum engine_transport transports[RIG_SERVERS];
+    bool keep_seed; /* a restarted engine gets the seed of the one before */
 };
 
 struct rig *rig_new(struct rig_setup setup);
@@ -66,7 +67,8 @@ enum engine_verdict rig_uplink(struct rig *r, const struct nidd_uplink *u, enum 
 void expect_uplink_answered(struct rig *r, uint64_t uplink_ref, enum error err);
 unsigned nas_messages(const struct rig *r, unsigned device); /* since the start */
 
-/* --- SCEF: expect_submitted gives the number of the submission, to be answered by it */
+/* --- SCEF: expect_submitted gives the number of the submission, to be answered by it. Text NULL: any message, here and
+ * at the servers. */
 unsigned expect_submitted_at(struct rig *r, unsigned device, const char *text, const char *file, int line);
 #define expect_submitted(r, device, text) expect_submitted_at(r, device, text, __FILE__, __LINE__)
 void expect_no_submission_at(struct rig *r, const char *file, int line);
@@ -134,6 +136,8 @@ void server_comes_back_at(struct rig *r, unsigned device, const char *file, int 
 void server_takes_at(struct rig *r, unsigned device, const char *text, const char *file, int line);
 #define server_takes(r, device, text) server_takes_at(r, device, text, __FILE__, __LINE__)
 void server_unreachable(struct rig *r, unsigned server, enum error err); /* what server_send gives; OK = reachable */
+
+void leg_state(struct rig *r, unsigned device, unsigned server, bool up);
 
 /* --- store */
 void commit(struct rig *r);                       /* all that was asked for is durable; told at once */

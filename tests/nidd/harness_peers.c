@@ -6,6 +6,8 @@
 static void compare(struct bytes got, const char *want, const char *what, const char *file, int line)
 {
     char text[MESSAGE_TEXT_MAX];
+    if (!want)
+        return;
     message_text(got, strstr(want, "#*") != NULL, text);
     if (strcmp(text, want) != 0)
         RIG_FAIL(file, line, "%s: want  %s\n%*s  got  %s", what, want, (int)strlen(what), "", text);
@@ -275,6 +277,13 @@ void server_sends_bytes(struct rig *r, unsigned device, unsigned server, struct 
 {
     rig_begin_input(r);
     engine_server_datagram(r->e, r->now_ms, device, server, data);
+    rig_end_input(r);
+}
+
+void leg_state(struct rig *r, unsigned device, unsigned server, bool up)
+{
+    rig_begin_input(r);
+    engine_leg_state(r->e, r->now_ms, device, server, up);
     rig_end_input(r);
 }
 

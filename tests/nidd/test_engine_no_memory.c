@@ -406,8 +406,9 @@ static bool set_up(void)
     o.downlink_lifetime_ms = o.spool_lifetime_ms = 1200000;
     w.now_ms = T0;
     in_engine = true;
-    bool ok = engine_new(&o, &ports, T0, &w.e) == OK && engine_server_add(w.e, "server0") == OK &&
-              engine_server_add(w.e, "server1") == OK &&
+    bool ok = engine_new(&o, &ports, T0, &w.e) == OK &&
+              engine_server_add(w.e, &(struct engine_server_options){.name = "server0"}) == OK &&
+              engine_server_add(w.e, &(struct engine_server_options){.name = "server1"}) == OK &&
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef0"}) == OK &&
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef1",
                                                                  .notification_destination = "http://as/t8"}) == OK &&

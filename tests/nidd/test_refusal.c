@@ -210,17 +210,6 @@ static void offered_block_size_fits(void **state)
     }
 }
 
-static void answer_too_large(void **state)
-{
-    (void)state;
-    struct rig *r = with_packet_size(8 * 100);
-    device_sends(r, 0, "CON 0.01 #7 tok 11=fw");
-    uint16_t mid = expect_at_server(r, 0, 0, "CON 0.01 #* tok 11=fw");
-    server_sends(r, 0, 0, "ACK 2.05 #%u tok |~200", mid);
-    expect_delivered(r, 0, "ACK 5.02 #7 tok |answer too large for NIDD");
-    rig_end(r);
-}
-
 static void default_size(struct engine_options *o)
 {
     o->default_packet_size_bytes = 50;
@@ -323,7 +312,6 @@ int main(void)
         cmocka_unit_test(draining),
         cmocka_unit_test(too_large),
         cmocka_unit_test(offered_block_size_fits),
-        cmocka_unit_test(answer_too_large),
         cmocka_unit_test(default_packet_size),
         cmocka_unit_test(device_refused_by_the_scef),
         cmocka_unit_test(device_refused_while_the_store_is_slow),

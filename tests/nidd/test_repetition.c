@@ -200,6 +200,68 @@ static void too_late_to_repeat(void **state)
     rig_end(r);
 }
 
+/* The device counts EXCHANGE_LIFETIME from the first one's arrival, at once perhaps, and a repetition may need
+ * MAX_LATENCY: 247 s less 100 s. A NON is remembered for NON_LIFETIME only: 145 s less 100 s. */
+static void room_for_the_way(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *down;
+        uint64_t after_ms;
+        bool repeated;
+    } cases[] = {{EXECUTE, "CON 0.02 #* tok 11=3 11=0 11=4", 147 * SECONDS, true},
+                 {EXECUTE, "CON 0.02 #* tok 11=3 11=0 11=4", 147 * SECONDS + 1, false},
+                 {"CON 0.06 #50 tok 11=3", "CON 0.06 #* tok 11=3", 147 * SECONDS + 1, false},
+                 {"NON 0.02 #50 tok 11=3", "NON 0.02 #* tok 11=3", 45 * SECONDS, true},
+                 {"NON 0.02 #50 tok 11=3", "NON 0.02 #* tok 11=3", 45 * SECONDS + 1, false},
+                 {"CON 0.03 #50 tok 11=3", "CON 0.03 #* tok 11=3", 10 * MINUTES, true},
+                 {"NON 0.03 #50 tok 11=3", "NON 0.03 #* tok 11=3", 10 * MINUTES, true}};
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig *r = rig_new((struct rig_setup){0});
+        server_sends(r, 0, 0, "%s", cases[i].request);
+        if (cases[i].request[0] == 'C')
+            expect_at_server(r, 0, 0, "ACK #50");
+        uint64_t sent_ms = rig_now(r);
+        unsigned s = expect_submitted(r, 0, cases[i].down);
+        submit_pending(r, s, "d1");
+        advance(r, sent_ms + cases[i].after_ms - rig_now(r));
+        delivery_status(r, 0, "d1", T8_DELIVERY_FAILURE_TEMPORARILY_NOT_REACHABLE); /* it may have arrived */
+        expect_no_submission(r);
+        device_sends(r, 0, "NON #9");
+        if (cases[i].repeated)
+            expect_submitted(r, 0, cases[i].down);
+        else
+            expect_final(r, last_accepted(r), FINAL_FAILED, "sent, not answered, too late to repeat");
+        skip_at_server(r);
+        rig_abandon(r);
+    }
+}
+
+/* The last repetition would be due 150 s after the first sending: it goes in time instead. */
+static void last_repetition_in_time(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){0});
+    server_sends(r, 0, 0, EXECUTE);
+    expect_at_server(r, 0, 0, "ACK #50");
+    uint64_t sent_ms = rig_now(r);
+    unsigned s = expect_submitted(r, 0, "CON 0.02 #* tok 11=3 11=0 11=4");
+    submit_delivered(r, s);
+    for (unsigned i = 0; i < 4; i++) {
+        advance_to_activity(r, 3 * MINUTES);
+        s = expect_submitted(r, 0, "CON 0.02 #* tok 11=3 11=0 11=4");
+        submit_delivered(r, s);
+    }
+    assert_in_range(rig_now(r) - sent_ms, 140 * SECONDS, 147 * SECONDS);
+    advance(r, 3 * HOURS);
+    expect_no_submission(r);
+    device_sends(r, 0, "ACK 2.04 #%u tok", submission_mid(r, s));
+    uint16_t leg = expect_at_server(r, 0, 0, "CON 2.04 #* tok");
+    server_sends(r, 0, 0, "ACK #%u", leg);
+    expect_final(r, last_accepted(r), FINAL_ANSWERED, NULL);
+    rig_end(r);
+}
+
 /* --- lifetime over: 5.04, with the last state --------------------------------------------------------- */
 
 static void end_of_lifetime(void **state)
@@ -297,6 +359,8 @@ int main(void)
         cmocka_unit_test(at_once_when_it_is_heard_of),
         cmocka_unit_test(separate_answer_to_the_device),
         cmocka_unit_test(too_late_to_repeat),
+        cmocka_unit_test(room_for_the_way),
+        cmocka_unit_test(last_repetition_in_time),
         cmocka_unit_test(end_of_lifetime),
         cmocka_unit_test(nobody_hears_that_it_is_over),
         cmocka_unit_test(answers_expire),

@@ -60,7 +60,7 @@ static struct engine *bare_engine(uint64_t *tickets)
     struct engine *e;
     engine_options_default(&o);
     assert_int_equal(engine_new(&o, &ports, RIG_START_MS, &e), OK);
-    assert_int_equal(engine_server_add(e, "server0"), OK);
+    assert_int_equal(engine_server_add(e, &(struct engine_server_options){.name = "server0"}), OK);
     assert_int_equal(engine_scef_add(e, &(struct engine_scef_options){.name = "scef0"}), OK);
     return e;
 }

@@ -269,7 +269,7 @@ static void payloads_that_are_no_coap(void **state)
         {"\xff\xff\xff\xff", 4}, /* other */
         {"\x16\xfe\xfd\x00", 4},
         {"\x17\xfe\xfd\x00", 4},
-        {"\x2f\x01", 2}, /* DTLS: no server leg of this kind yet */
+        {"\x2f\x01", 2}, /* too short for DTLS */
         {"\x40", 1},
         {"\x40\x01\x00", 3}, /* CoAP, cut */
         {"\x44\x01\x00\x01\x01\x02\x03", 7},

@@ -303,7 +303,7 @@ void life_begin(void)
     t.uplink_ref = 0;
     memset(t.uplink_answered, 0, sizeof(t.uplink_answered));
     assert_int_equal(engine_new(&t.o, &ports, t.now_ms, &t.e), OK);
-    assert_int_equal(engine_server_add(t.e, "main"), OK);
+    assert_int_equal(engine_server_add(t.e, &(struct engine_server_options){.name = "main"}), OK);
     for (unsigned i = 0; i < t.scef_count; i++)
         assert_int_equal(engine_scef_add(t.e, &t.scefs[i]), OK);
     for (unsigned i = 0; i < t.group_count; i++)

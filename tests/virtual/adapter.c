@@ -214,7 +214,8 @@ void adapter_start(struct world *w)
     o.seed = w->o.seed + ++w->epoch;
     o.downlink_lifetime_ms = 6 * 3600 * 1000ULL;
     o.spool_lifetime_ms = 6 * 3600 * 1000ULL;
-    if (engine_new(&o, &ports, w->now_ms, &w->engine) || engine_server_add(w->engine, "main") ||
+    if (engine_new(&o, &ports, w->now_ms, &w->engine) ||
+        engine_server_add(w->engine, &(struct engine_server_options){.name = "main"}) ||
         engine_scef_add(w->engine,
                         &(struct engine_scef_options){.name = "scef", .configuration_check_ms = 4 * 3600 * 1000ULL}))
         abort();
