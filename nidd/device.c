@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/observation.h"
+#include "nidd/registration.h"
+
 struct bytes id_canonical(struct bytes id, uint8_t memory[ID_MAX_BYTES])
 {
     bool domain = false;
@@ -172,6 +175,24 @@ void device_timer(struct engine *e, struct device *d)
     downlink_flow(e, d);
 }
 
+struct device_more *device_more(struct device *d)
+{
+    if (!d->more)
+        d->more = calloc(1, sizeof(*d->more));
+    return d->more;
+}
+
+void device_more_free(struct device *d)
+{
+    if (!d->more)
+        return;
+    observations_free(d);
+    registrations_free(d);
+    free(d->more->endpoint);
+    free(d->more);
+    d->more = NULL;
+}
+
 void device_free(struct engine *e, struct device *d)
 {
     timer_stop(&e->timers, &d->flow_timer);
@@ -179,5 +200,6 @@ void device_free(struct engine *e, struct device *d)
     free(d->id);
     free(d->msisdn);
     learn_forget(d);
+    device_more_free(d);
     slab_delete(&e->devices, d->h);
 }

@@ -27,17 +27,17 @@ static struct group *group_by_link(const struct engine *e, uint32_t scef, struct
 
 /* ---- what waits for the store */
 
-static bool hold(const struct engine *e, struct device *d, uint64_t uplink_ref, struct bytes data)
+static bool hold(const struct engine *e, struct device *d, uint64_t uplink_ref, const struct nidd_uplink *u)
 {
     struct held **end = &d->held;
     uint32_t count = 0;
     for (; *end; end = &(*end)->next)
         count++;
-    struct held *h = count < e->o.spool_max_messages || count == 0 ? malloc(sizeof(*h) + data.len) : NULL;
+    struct held *h = count < e->o.spool_max_messages || count == 0 ? malloc(sizeof(*h) + u->data.len) : NULL;
     if (!h)
         return false;
-    *h = (struct held){.uplink_ref = uplink_ref, .len = data.len};
-    memcpy(h->data, data.data, data.len);
+    *h = (struct held){.uplink_ref = uplink_ref, .rds_port = u->rds_port, .len = u->data.len};
+    memcpy(h->data, u->data.data, u->data.len);
     *end = h;
     return true;
 }
@@ -53,7 +53,7 @@ void learn_forget(struct device *d)
 static void take(struct engine *e, struct device *d, const struct held *h)
 {
     enum error err = OK;
-    enum engine_verdict verdict = uplink_take(e, d, h->uplink_ref, bytes_of(h->data, h->len), &err);
+    enum engine_verdict verdict = uplink_take(e, d, h->uplink_ref, bytes_of(h->data, h->len), h->rds_port, &err);
     if (verdict != ENGINE_LATER)
         e->ports.uplink_answer(e->ports.ctx, h->uplink_ref, verdict == ENGINE_TAKEN ? OK : err);
 }
@@ -109,7 +109,7 @@ static enum engine_verdict learn(struct engine *e, struct device *d, struct grou
                                  const struct nidd_uplink *u, enum error *err)
 {
     enum error failed = make_device(e, &d, g, u->id);
-    if (!failed && !hold(e, d, uplink_ref, u->data))
+    if (!failed && !hold(e, d, uplink_ref, u))
         failed = ERR_NO_MEMORY;
     if (failed)
         return refuse(e, NULL, u, failed, "not_learned", err);
@@ -164,7 +164,7 @@ enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t sc
     if (!d || !d->learning || configuration_group(d->configuration) != g)
         return learn_perhaps(e, d, g, uplink_ref, u, err);
     /* While the store refuses its record nothing can be kept of it. */
-    if (!d->unsaved && hold(e, d, uplink_ref, u->data))
+    if (!d->unsaved && hold(e, d, uplink_ref, u))
         return ENGINE_LATER;
     return refuse(e, d, u, ERR_STORE, "not_learned", err);
 }

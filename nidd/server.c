@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "nidd/observation.h"
+#include "nidd/registration.h"
+
 enum error server_send(struct engine *e, struct device *d, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
                        struct bytes rest, const char *why)
 {
@@ -120,6 +123,7 @@ static enum error answer_device(struct engine *e, struct exchange *x, const stru
     uint8_t header[COAP_HEADER_BYTES];
     struct blob *b;
 
+    registration_answered(e, x, v);
     if (v->message.len > device_packet_size(e, d)) {
         struct coap_error c = {.type = type,
                                .code = COAP_CODE(5, 2),
@@ -189,6 +193,8 @@ static void reaction(struct engine *e, struct device *d, uint32_t server, const 
     }
     bool request = x->from_device && x->code >> 5 == 0;
     if (v->type == COAP_RST) {
+        if (x->from_device && x->code >> 5 != 0 && !x->answers_seq)
+            observation_reset(e, d, server, bytes_of(x->token, x->token_len));
         reset_device(e, x);
         exchange_tell_answered(e, x, FINAL_ANSWERED, "late"); /* the server gave up, but the device did answer */
         exchange_done(e, x);
@@ -281,8 +287,10 @@ static void request(struct engine *e, struct device *d, uint32_t server, const s
                                  .from = y->h,
                                  .store = true};
         enum error err = downlink_add(e, &n, NULL);
-        if (!err)
+        if (!err) {
+            observation_asked(e, d, server, v);
             return;
+        }
         no = (struct coap_error){
             .code = (uint8_t)error_coap_code(err), .max_age_s = 60, .block1_szx = -1, .diagnostic = error_text(err)};
     }

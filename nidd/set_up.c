@@ -87,6 +87,7 @@ enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg, st
         return ERR_NO_MEMORY;
     d->h = h;
     d->leg = leg;
+    d->server = ENGINE_NONE;
     d->id = bytes_dup_str(id);
     d->retry_ms = (uint32_t)e->o.retry_min_ms;
     d->reachable = true;
@@ -178,16 +179,21 @@ void engine_restore_sequence(struct engine *e, uint64_t reserved)
     e->last_seq = e->reserved_seq = reserved;
 }
 
+uint32_t server_by_name(const struct engine *e, struct bytes name)
+{
+    for (uint32_t i = 0; i < e->server_count; i++)
+        if (bytes_equal(bytes_of_str(e->servers[i].name), name))
+            return i;
+    return ENGINE_NONE;
+}
+
 enum error engine_restore_message(struct engine *e, enum record_kind kind, const struct record_message *r)
 {
     struct device *d = map_get(&e->by_id, r->device_id);
     if (!d)
         return ERR_UNKNOWN_DEVICE;
-    uint32_t server = e->server_count;
-    for (uint32_t i = 0; i < e->server_count; i++)
-        if (bytes_equal(bytes_of_str(e->servers[i].name), r->server))
-            server = i;
-    if (server == e->server_count)
+    uint32_t server = server_by_name(e, r->server);
+    if (server == ENGINE_NONE)
         return ERR_NOT_FOUND;
     if (r->seq > e->last_seq)
         e->last_seq = r->seq;
@@ -234,7 +240,7 @@ enum error engine_device_add(struct engine *e, const struct engine_device_option
     struct bytes id = by_msisdn ? o->id.msisdn : o->id.external_id;
     if (id.len == 0)
         return ERR_IDENTITY;
-    if (o->server >= e->server_count || (o->group != ENGINE_NONE && o->group >= e->group_count) ||
+    if (!route_is_possible(e, o->server) || (o->group != ENGINE_NONE && o->group >= e->group_count) ||
         (o->group == ENGINE_NONE && o->scef >= e->scef_count))
         return ERR_NOT_FOUND;
     struct device *d = map_get(&e->by_id, id);
@@ -248,6 +254,8 @@ enum error engine_device_add(struct engine *e, const struct engine_device_option
     enum error err = d ? OK : engine_device_new(e, id, engine_lowest_free_leg(e), &d);
     if (!err)
         err = msisdn_take(e, d, o->id.msisdn);
+    if (!err)
+        err = identity_endpoint_set(d, o->endpoint);
     if (!err)
         err = device_attach(e, d, o->scef, o->group == ENGINE_NONE ? NULL : e->groups[o->group], &changed);
     if (err)

@@ -57,7 +57,7 @@ struct event_log {
         uint64_t second;
         uint32_t written;
         uint64_t suppressed;
-    } kinds[ENGINE_CONFIGURATION + 1];
+    } kinds[ENGINE_AUDIT + 1];
 };
 
 struct adapter {
