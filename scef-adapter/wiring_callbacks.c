@@ -57,7 +57,7 @@ static uint32_t owner_of(const struct adapter *a, struct t8_identity id)
 static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *err)
 {
     char *location = NULL;
-    if (!a->callback_from.exchange) { /* it came over a WebSocket, which leads nowhere else */
+    if (!a->callback_exchange) { /* it came over a WebSocket, which leads nowhere else */
         *err = ERR_UNKNOWN_DEVICE;
         return SCS_REFUSED;
     }
@@ -66,7 +66,7 @@ static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *
         return SCS_REFUSED;
     }
     metric_add(&a->metrics, METRIC_SLICE_REDIRECTS, NULL, 1);
-    http_reply(a->callback_from.exchange, &(struct http_reply){.status = 307, .location = location});
+    http_reply(a->callback_exchange, &(struct http_reply){.status = 307, .location = location});
     free(location);
     return SCS_LATER;
 }
@@ -208,7 +208,8 @@ void adapter_callback(void *ctx, struct http_exchange *x)
         callback_counted(a, "none", ERR_NOT_FOUND);
         http_reply_error(x, ERR_NOT_FOUND, "the path is none that a SCEF was told", NULL);
     } else {
-        a->callback_from = (struct scs_sender){.exchange = x};
+        a->callback_exchange = x;
         scs_callbacks_handle(&a->scefs[a->callback.scef].sink, x, a->callback.api);
+        a->callback_exchange = NULL;
     }
 }

@@ -71,7 +71,7 @@ struct adapter {
     struct http_server *callback_server;
     struct http_server *admin_server;
     struct callback_target callback; /* of the notification that is being handled */
-    struct scs_sender callback_from;
+    struct http_exchange *callback_exchange; /* which brought it; NULL: it came over a WebSocket */
     struct trace *trace;
     struct metrics metrics;
     struct event_log event_log;

@@ -17,7 +17,6 @@ static void take(void *ctx, struct scs_sender from, struct bytes body)
     }
     s->a->callback = (struct callback_target){
         .api = SCS_PATH_NIDD, .scef = s->index, .slice = s->a->config->slices.index, .rest = ""};
-    s->a->callback_from = from;
     scs_callbacks_take(&s->sink, from, body, SCS_PATH_NIDD);
 }
 

@@ -28,6 +28,16 @@ void http_server_run_soon(struct http_server *s)
 
 /* ---- connections */
 
+/* The end of a client's stream that comes with its last bytes is no edge of its own for epoll, and libmicrohttpd,
+ * content with a short read, would find it only when the connection has been idle for too long. Closing our reading
+ * side, too, makes the edge; what is still to be written is written. */
+static void end_tell(const struct http_connection *c)
+{
+    uint8_t byte;
+    if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        (void)shutdown(c->fd, SHUT_RD);
+}
+
 static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_ctx, enum MHD_RequestTerminationCode why)
 {
     (void)mhd;
@@ -38,6 +48,7 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_c
         return;
     *request_ctx = NULL;
     http_exchange_reset(x);
+    end_tell(x->connection);
     x->connection->since_ms = uv_now(&s->loop->uv);
     list_remove(&x->connection->node);
     list_push_back(&s->connections, &x->connection->node);

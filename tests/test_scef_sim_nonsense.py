@@ -167,8 +167,9 @@ def test_raw_nonsense(tmp_path):
             with socket.create_connection(("127.0.0.1", sim.port), timeout=10) as s:
                 s.sendall(raw)
                 s.shutdown(socket.SHUT_WR)
-                with contextlib.suppress(ConnectionResetError):
-                    s.recv(65536)  # the end, or the beginning of an answer
+                s.settimeout(0.5)  # libmicrohttpd may miss an end that comes with the last octets, until the idle time-out
+                with contextlib.suppress(ConnectionResetError, TimeoutError):
+                    s.recv(65536)
         for n in range(0, len(whole), 7):
             with socket.create_connection(("127.0.0.1", sim.port), timeout=10) as s:
                 s.sendall(whole[:n])

@@ -278,7 +278,7 @@ def nidd_ports(ask, as1):
 
 NIDD_UES = [
     ue("awake", psm=False), ue("asleep"), ue("far", pdn_connected=False), ue("limited", psm=False, quota=15),
-    ue("rated", psm=False, apn_rate=1), ue("remote", delay_ms=[700, 700]), ue("rds", psm=False, rds=True),
+    ue("rated", psm=False, apn_rate=1), ue("remote", delay_ms=[2000, 2000]), ue("rds", psm=False, rds=True),
     ue("rds2", psm=False, rds=True, formats=["CBOR"]), ue("rds-asleep", rds=True), ue("plain"), ue("barred", barred=True),
     ue("foreign", scs_as_ids=["as2"]), ue("meter1", groups=["meters@example.org"], psm=False),
     ue("meter2", groups=["meters@example.org"]),
@@ -384,7 +384,7 @@ def test_triggering(world):
     start, servers = world
     as1 = servers()
     shown, report = TRIGGERING + "DeviceTriggering", TRIGGERING + "DeviceTriggeringDeliveryReportNotification"
-    ues = [ue("awake", psm=False), ue("asleep"), ue("remote", psm=False, delay_ms=[700, 700]), ue("foreign", scs_as_ids=["as2"])]
+    ues = [ue("awake", psm=False), ue("asleep"), ue("remote", psm=False, delay_ms=[2000, 2000]), ue("foreign", scs_as_ids=["as2"])]
     ask = Asker(start(ues, triggering={"rate": 6, "rate_window_s": 3600}))
     assert ask("GET transactions", TRANSACTIONS, status=200, schema=shown) == []
     made = ask("POST transactions", TRANSACTIONS, trigger(as1, requestTestNotification=True), status=201, schema=shown)
