@@ -65,11 +65,13 @@ struct loop_turn_end {
                                                            void *ctx);
 void loop_turn_end_stop(struct loop_turn_end *t);
 
-/* Calls fn(ctx) on SIGTERM and SIGINT; ignores SIGPIPE. */
+/* Calls fn(ctx) on SIGTERM and SIGINT, and on_hangup, if there is one, on SIGHUP; ignores SIGPIPE. */
 struct loop_signals {
     uv_signal_t term;
     uv_signal_t intr;
+    uv_signal_t hangup;
     void (*fn)(void *ctx);
+    void (*on_hangup)(void *ctx); /* set before the start; NULL: the signal keeps its default action */
     void *ctx;
 };
 [[gnu::warn_unused_result]] enum error loop_signals_start(struct loop *l, struct loop_signals *s, void (*fn)(void *),

@@ -43,7 +43,9 @@ static void count(struct adapter *a, const struct engine_event *e, const char *s
     case ENGINE_SUBMIT:
     case ENGINE_SERVER_STATE:
     case ENGINE_CONFIGURATION:
+        break;
     case ENGINE_AUDIT:
+        metric_add(m, METRIC_ENDPOINT_AUDITS, e->reason, 1);
         break;
     }
 }

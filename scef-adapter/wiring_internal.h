@@ -64,13 +64,14 @@ struct adapter {
     struct loop *loop;
     struct adapter_options o;
     struct config *config;
+    struct config *routes_from; /* whose routes are in force: the same, or the latest of a reload, which is ours */
     struct engine *engine;
     struct store *store;
     struct adapter_scef *scefs; /* config->scef_count of them */
     struct leg_udp *legs;
     struct http_server *callback_server;
     struct http_server *admin_server;
-    struct callback_target callback; /* of the notification that is being handled */
+    struct callback_target callback;         /* of the notification that is being handled */
     struct http_exchange *callback_exchange; /* which brought it; NULL: it came over a WebSocket */
     struct trace *trace;
     struct metrics metrics;
