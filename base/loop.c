@@ -183,8 +183,7 @@ static void signal_stop(uv_signal_t *s)
 
 enum error loop_signals_start(struct loop *l, struct loop_signals *s, void (*fn)(void *), void *ctx)
 {
-    s->fn = NULL;
-    s->ctx = ctx;
+    *s = (struct loop_signals){.ctx = ctx};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     if (sigaction(SIGPIPE, &ignore, NULL) != 0 || signal_start(l, &s->term, s, on_signal, SIGTERM) != OK)
         return ERR_SYSTEM;
@@ -192,13 +191,16 @@ enum error loop_signals_start(struct loop *l, struct loop_signals *s, void (*fn)
         signal_stop(&s->term);
         return ERR_SYSTEM;
     }
-    if (s->on_hangup && signal_start(l, &s->hangup, s, on_hangup, SIGHUP) != OK) {
-        signal_stop(&s->term);
-        signal_stop(&s->intr);
-        return ERR_SYSTEM;
-    }
     s->fn = fn;
     return OK;
+}
+
+enum error loop_signals_hangup(struct loop *l, struct loop_signals *s, void (*fn)(void *))
+{
+    enum error err = signal_start(l, &s->hangup, s, on_hangup, SIGHUP);
+    if (!err)
+        s->on_hangup = fn;
+    return err;
 }
 
 void loop_signals_stop(struct loop_signals *s)

@@ -127,7 +127,7 @@ static void on_hangup(void *ctx)
 static int run(struct config *c, const struct arguments *arguments)
 {
     struct program p = {.config_path = arguments->config};
-    struct loop_signals signals = {.on_hangup = on_hangup};
+    struct loop_signals signals = {.fn = NULL};
     struct buf why = {0};
     if (loop_init(&p.loop) != OK) {
         fputs("scef-adapter: the event loop cannot be made\n", stderr);
@@ -135,6 +135,8 @@ static int run(struct config *c, const struct arguments *arguments)
     }
     const struct adapter_options o = {.config = c, .trace_path = arguments->trace, .stopped = on_stopped, .ctx = &p};
     enum error err = loop_signals_start(&p.loop, &signals, on_signal, &p);
+    if (!err)
+        err = loop_signals_hangup(&p.loop, &signals, on_hangup);
     if (!err)
         err = adapter_new(&p.loop, &o, &p.adapter, &why);
     if (err) {

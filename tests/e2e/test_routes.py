@@ -88,7 +88,8 @@ def register(world, name, path, created, options=()):
     token = world.say(path, wire.CON, [*query, (wire.URI_QUERY, b"lwm2m=1.1"), *options])
     who, request = world.got(token)
     assert who == name
-    world[name].send(wire.Message(wire.ACK, created, request.mid, token), request.source)
+    place = [(wire.LOCATION_PATH, b"rd"), (wire.LOCATION_PATH, b"4711")] if path == "/rd" else []
+    world[name].send(wire.Message(wire.ACK, created, request.mid, token, place), request.source)
     answer = world.delivered(DEVICE, before + 1)[before]
     assert (answer.type, answer.code, answer.token) == (wire.ACK, created, token)
     return request.source
@@ -216,6 +217,27 @@ def test_devices_servers_and_what_needs_a_restart(world):
     assert len(world.stack.log("needs_restart", key="servers")) == 1
     assert world.stack.scefctl("route", "ls")[1:] == []
     assert world.got(world.say())[0] == "second"
+
+
+def test_groups_servers(world):
+    """A listed device and a learned one follow the server of their group."""
+    group = "meters@example.org"
+    listed = [{"external_id": DEVICE, "group": group}]
+    groups = lambda **more: [{"external_group_id": group, "learn": True, **more}]  # noqa: E731
+    world.start(listed, groups=groups(), routes=[{"server": "bootstrap", "domain": "example.org"}])
+    link = {"niddConfiguration": world.scef.link(group)}
+    places = {}
+    for device in (DEVICE, OTHER):
+        name, message = world.got(world.say(device=device, **link))
+        assert name == "bootstrap"  # a group without a server: the routes decide
+        places[device] = message.source
+    assert world.stack.device(OTHER)["learned"] is True
+    for options, server in (({"server": "second"}, "second"), ({}, "main")):
+        world.reload(listed, groups=groups(**options), routes=[])
+        for device, place in places.items():
+            name, message = world.got(world.say(device=device, **link))
+            assert (name, message.source) == (server, place)
+    assert world.stack.log("needs_restart") == []
 
 
 def test_log_level(world):
