@@ -150,7 +150,7 @@ void configuration_doubted(struct engine *e, struct configuration *c)
     configuration_line_up(e, c);
 }
 
-void configuration_contradicted(struct engine *e, struct configuration *c)
+void configuration_ask_after(struct engine *e, struct configuration *c)
 {
     uint32_t now_s = (uint32_t)(e->now_ms / 1000);
     if (c->doubted_s && now_s - c->doubted_s < e->o.retry_min_ms / 1000)
@@ -245,10 +245,10 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     bool was_usable = configuration_is_usable(c);
     uint32_t packet = r->maximum_packet_size_bits / 8; /* TS 29.122 clause 5.6.2.1.2: bits */
     bool changed = link_keep(c, r->link);
-    if (packet && packet != c->packet_size_bytes) {
-        c->packet_size_bytes = packet;
-        changed = true;
-    }
+    uint16_t packet_before = c->packet_size_bytes;
+    if (packet)
+        configuration_set_packet_size(c, packet);
+    changed |= c->packet_size_bytes != packet_before;
     if (!c->link) {
         configuration_tell(e, c, "answer without a link", r->http_status, r->cause);
         configuration_later(e, c, CONFIGURATION_WAITING, 0);
@@ -261,10 +261,10 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     configuration_set_state(e, c, CONFIGURATION_ACTIVE);
     c->cause = T8_CAUSE_NONE;
     if (!c->end_checked) /* else it is on its last legs, and asked after more and more seldom */
-        c->pause_ms = (uint32_t)e->o.retry_min_ms;
+        c->failures = 0;
     configuration_tell(e, c, reason, r->http_status, r->cause);
     renew_later(e, c);
-    if (was_usable && c->is_groups)
+    if (was_usable && (c->is_groups || c->doubted))
         users_flow(e, c); /* a group that is asked after for one device's sake is no news to the others */
     else
         users_begin(e, c);
@@ -322,7 +322,6 @@ static void gone(struct engine *e, struct configuration *c, const struct nidd_co
 static void checked(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
 {
     bool doubted = c->doubted;
-    c->doubted = false;
     if (is_success(r)) {
         active(e, c, r, "active");
     } else if (is_gone(r)) {
@@ -335,6 +334,7 @@ static void checked(struct engine *e, struct configuration *c, const struct nidd
     } else {
         no_use(e, c, r);
     }
+    c->doubted = false;
 }
 
 static void changed(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r)
@@ -514,4 +514,16 @@ enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32
         users_fail(e, c, "UE not authorised for NIDD", T8_CAUSE_NONE);
     }
     return OK;
+}
+
+bool engine_configuration_trigger(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id)
+{
+    engine_set_time(e, now_ms);
+    struct device *d = device_find(e, id);
+    struct configuration *c = d && d->routed ? d->configuration : NULL;
+    if (!c || c->scef != scef)
+        return false;
+    if (c->state == CONFIGURATION_WAITING || c->state == CONFIGURATION_REFUSED)
+        configuration_line_up(e, c);
+    return true;
 }

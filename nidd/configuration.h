@@ -29,16 +29,16 @@ struct configuration {
         struct device *device;
         struct group *group; /* when is_groups */
     } of;
-    uint64_t end_ms;            /* UTC; 0 = for ever */
-    uint32_t pause_ms;          /* after the next failure */
-    uint32_t packet_size_bytes; /* 0 = not told */
-    uint32_t scef;
-    uint32_t doubted_s;            /* UTC; when an uplink under another link last made us ask after it */
+    uint64_t end_ms;    /* UTC; 0 = for ever */
+    uint32_t doubted_s; /* UTC; when configuration_ask_after last did */
+    uint16_t scef;
+    uint16_t packet_size_bytes;    /* 0 = not told; what is more than any datagram holds is as good as its largest */
     uint16_t refused_status;       /* FINDING: how the creation was refused */
     uint16_t supported_features;   /* what both sides can do */
     uint16_t tail_from, tail_len;  /* of the link: what tells it from others (t8_link_tail) */
     uint8_t state;                 /* enum configuration_state */
     uint8_t cause;                 /* enum t8_cause of a refusal */
+    uint8_t failures;              /* in a row, as far as its pause grows with them */
     uint8_t link_age;              /* counts the links */
     bool destination_differs : 1;  /* the SCEF notifies somebody else */
     bool end_checked : 1;          /* its end has passed, and yet it is there */
@@ -119,8 +119,9 @@ static inline uint32_t device_scef(const struct device *d)
 void configuration_lost(struct engine *e, struct configuration *c, const char *reason);
 /* A word about one of its devices says so, which need not be true of all: it is asked after. */
 void configuration_doubted(struct engine *e, struct configuration *c);
-/* The SCEF names another configuration for a device of this one: asked after, once in retry_min_ms. */
-void configuration_contradicted(struct engine *e, struct configuration *c);
+/* Ours may be forgotten there: the SCEF names another one for a device, or a device that was delivered something is not
+ * heard of. Asked after, once in retry_min_ms; that it is there is no news of its devices. */
+void configuration_ask_after(struct engine *e, struct configuration *c);
 void configuration_moved(struct engine *e, struct configuration *c, struct bytes link); /* 308 */
 void configuration_timer(struct engine *e, struct configuration *c);
 
@@ -167,6 +168,7 @@ void configuration_next(struct engine *e, uint32_t scef);
 /* Tried again after the pause (0: its own, doubling), a little apart from all the others that failed at the same
  * moment. */
 void configuration_later(struct engine *e, struct configuration *c, enum configuration_state s, uint64_t pause_ms);
+void configuration_set_packet_size(struct configuration *c, uint32_t bytes);
 uint64_t configuration_own_pause(struct engine *e, struct configuration *c);
 /* Its list has just come: what it did not show is not there. */
 bool configuration_list_is_recent(const struct engine *e, uint32_t scef);

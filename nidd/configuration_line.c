@@ -108,9 +108,12 @@ void configuration_next(struct engine *e, uint32_t scef)
 
 uint64_t configuration_own_pause(struct engine *e, struct configuration *c)
 {
-    uint64_t pause_ms = c->pause_ms + prng_below(&e->prng, c->pause_ms / 4 + 1);
-    c->pause_ms = (uint32_t)(c->pause_ms * 2ULL < e->o.retry_max_ms ? c->pause_ms * 2ULL : e->o.retry_max_ms);
-    return pause_ms;
+    uint64_t pause_ms = e->o.retry_min_ms << c->failures;
+    if (c->failures && pause_ms > e->o.retry_max_ms)
+        pause_ms = e->o.retry_max_ms;
+    if (pause_ms < e->o.retry_max_ms && c->failures < 32)
+        c->failures++;
+    return pause_ms + prng_below(&e->prng, pause_ms / 4 + 1);
 }
 
 void configuration_later(struct engine *e, struct configuration *c, enum configuration_state s, uint64_t pause_ms)

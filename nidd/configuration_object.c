@@ -11,8 +11,7 @@ struct configuration *configuration_new(struct engine *e, uint32_t scef)
     if (!c)
         return NULL;
     c->h = h;
-    c->scef = scef;
-    c->pause_ms = (uint32_t)e->o.retry_min_ms;
+    c->scef = (uint16_t)scef; /* engine_scef_add sees to it */
     list_init(&c->node);
     timer_init(&c->timer, TIMER_CONFIGURATION);
     return c;
@@ -66,6 +65,11 @@ bool configuration_has_link(const struct configuration *c, struct bytes link)
     struct bytes own = bytes_of((const uint8_t *)c->link + c->tail_from, c->tail_len);
     bool ends_so = own.len && link.len >= own.len && bytes_equal(bytes_from(link, link.len - own.len), own);
     return ends_so || bytes_equal(t8_link_tail(link), own);
+}
+
+void configuration_set_packet_size(struct configuration *c, uint32_t bytes)
+{
+    c->packet_size_bytes = bytes < UINT16_MAX ? (uint16_t)bytes : UINT16_MAX;
 }
 
 bool configuration_is_usable(const struct configuration *c)

@@ -257,6 +257,9 @@ void engine_configuration_listed(struct engine *e, uint64_t now_ms, uint32_t sce
 void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, struct bytes uri);
 [[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                                    const struct nidd_configuration_status *s);
+/* A NEF asks for the configuration of a device (TS 29.522 clause 5.5): one that waits for its next try, or that the
+ * SCEF did not want, is lined up at once. false: no device of that SCEF. */
+bool engine_configuration_trigger(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id);
 void engine_stored(struct engine *e, uint64_t now_ms, uint64_t ticket, enum error err);
 /* No new messages are taken from servers (5.03), no new requests go to the SCEF; what is queued stays stored. */
 void engine_drain(struct engine *e);

@@ -232,7 +232,7 @@ static enum error restore_unused(struct engine *e, const struct record_configura
 static enum error restore_link(struct group *g, const struct record_configuration *r)
 {
     struct configuration *c = g->configuration;
-    c->packet_size_bytes = r->maximum_packet_size_bytes;
+    configuration_set_packet_size(c, r->maximum_packet_size_bytes);
     (void)configuration_set_link(c, bytes_dup_str(r->link));
     return c->link ? OK : ERR_NO_MEMORY;
 }

@@ -30,7 +30,7 @@ static struct bytes delivery_link_key(const void *value)
 
 enum error engine_scef_add(struct engine *e, const struct engine_scef_options *o)
 {
-    if (!o->name || !*o->name)
+    if (!o->name || !*o->name || e->scef_count == UINT16_MAX)
         return ERR_MEMBER_TYPE;
     for (uint32_t i = 0; i < e->scef_count; i++)
         if (strcmp(e->scefs[i].name, o->name) == 0)
@@ -136,7 +136,7 @@ static enum error restore_configuration(struct engine *e, struct device *d, cons
     d->configuration = c;
     if (r->configuration_link.len == 0)
         return OK;
-    c->packet_size_bytes = r->maximum_packet_size_bytes;
+    configuration_set_packet_size(c, r->maximum_packet_size_bytes);
     (void)configuration_set_link(c, bytes_dup_str(r->configuration_link));
     return c->link ? OK : ERR_NO_MEMORY;
 }

@@ -394,10 +394,13 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
     } else {
         /* Used up: the network delivers, the device does not react. Its next word makes it flow again. */
         downlink_forget_link(e, m);
-        m->item.not_before_ms = m->attempts > e->o.nidd_max_retransmit ? UINT64_MAX : 0;
+        bool silent = m->attempts > e->o.nidd_max_retransmit;
+        m->item.not_before_ms = silent ? UINT64_MAX : 0;
         m->attempts = 0;
         m->state = DOWNLINK_QUEUED;
         queue_set_in_flight(&d->queue, &m->item, false);
+        if (silent) /* unless the SCEF has lost our configuration: then nobody would tell us of that word */
+            configuration_ask_after(e, d->configuration);
     }
     downlink_flow(e, d);
 }

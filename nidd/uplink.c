@@ -273,7 +273,7 @@ enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t sc
     if (c->link && !configuration_has_link(c, u->nidd_configuration) && t8_link_tail(u->nidd_configuration).len) {
         *err = ERR_UNKNOWN_CONFIGURATION;
         event_drop(e, d, NO_SERVER, u->data, "unknown_configuration");
-        configuration_contradicted(e, c); /* ours may be forgotten there, and without a downlink nobody would tell */
+        configuration_ask_after(e, c); /* ours may be forgotten there, and without a downlink nobody would tell */
         return ENGINE_REFUSED;
     }
     return uplink_take(e, d, uplink_ref, u->data, u->rds_port, err);

@@ -168,10 +168,11 @@ static enum scs_verdict configuration_trigger(void *ctx, const struct nidd_confi
     uint32_t owner = owner_of(a, t->id);
     if (owner != a->config->slices.index)
         return redirect(a, owner, err);
-    bool ours = engine_device_find(a->engine, identity_bytes(t->id), &d) && d.scef == s->index;
+    const char *before = engine_device_find(a->engine, identity_bytes(t->id), &d) ? d.configuration_state : "";
+    bool ours = engine_configuration_trigger(a->engine, adapter_now(a), s->index, t->id);
     metric_scef_add(&a->metrics, METRIC_CONFIGURATION_TRIGGERS, s->config->name, ours ? "known" : "unknown_device", 1);
     log_write(LOG_INFO, "configuration_trigger", LOG_S("scef", s->config->name), LOG_B("ext_id", identity_bytes(t->id)),
-              LOG_B("nef_id", t->nef_id), LOG_S("configuration", ours ? d.configuration_state : "unknown_device"));
+              LOG_B("nef_id", t->nef_id), LOG_S("configuration", ours ? before : "unknown_device"));
     return SCS_ACCEPTED;
 }
 

@@ -2,11 +2,13 @@
 the SCEF towards our client, and the SCS/AS towards the simulator's server."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import queue
+import random
 import signal
 import socket
 import ssl
@@ -210,6 +212,33 @@ def test_client_a_hundred_pipelined(scef, start):
     assert [peer.line() for _ in numbers] == [f'notified {{"n":{n}}}' for n in reversed(numbers)]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_client_each_once_through_many_cuts(scef, start, seed):
+    """The SCEF sends what is not acknowledged again over each connection, which ends at any moment."""
+    dice, total = random.Random(seed), 300
+    peer = start("client", scef.uri, scef.root)
+    waiting = {(4294967200 + i) % 2**32: notification((4294967200 + i) % 2**32, {"n": i}) for i in range(total)}
+    cuts = 0
+    while waiting:
+        c = scef.connection()
+        numbers = list(waiting)
+        dice.shuffle(numbers)
+        patience = dice.randrange(1, 60)
+        for number in numbers[: dice.randrange(1, 100)]:
+            c.send(waiting[number])
+        with contextlib.suppress(TimeoutError):
+            while waiting and patience:
+                del waiting[number_of(c.recv(0.5))]
+                patience -= 1
+        if dice.random() < 0.5:
+            c.socket.sendall(bytes([0x82, 126, 0, 200]) + b"half a message")
+        c.close_socket()
+        cuts += 1
+    assert cuts > 5
+    assert sorted(int(peer.line().split(":")[1][:-1]) for _ in range(total)) == list(range(total))
+    assert peer.lines.empty()
+
+
 def test_client_wrong_framing(scef, start):
     peer = start("client", scef.uri, scef.root)
     c = scef.connection()
@@ -405,6 +434,38 @@ def test_server_a_hundred_pipelined(server):
         for i in reversed(range(100)):
             c.send(acknowledgement(i))
         assert {server.line() for _ in range(100)} == {f"answer {i} OK 204" for i in range(100)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_server_each_acknowledged_through_many_cuts(server, seed):
+    dice, total = random.Random(seed), 200
+    for i in range(total):
+        server.say(f'{{"n":{i}}}')
+    seen, acknowledged = {}, set()
+    while len(acknowledged) < total:
+        with contextlib.suppress(ConnectionClosed), connect(server.uri, max_queue=None) as c:
+            with contextlib.suppress(TimeoutError):
+                for _ in range(dice.randrange(1, 80)):
+                    message = c.recv(0.2)
+                    number = number_of(message)
+                    assert seen.setdefault(number, message) == message  # the same number, the same content
+                    if dice.random() < 0.5:
+                        c.send(acknowledgement(number))
+                        acknowledged.add(number)
+            if dice.random() < 0.5:
+                server.say("cut")
+            else:
+                c.close_socket()
+    answers = set()
+    with connect(server.uri, max_queue=None) as c:  # what was acknowledged into a cut comes again
+        while len(answers) < total:
+            with contextlib.suppress(TimeoutError):
+                c.send(acknowledgement(number_of(c.recv(0.2))))
+            while not server.lines.empty():
+                line = server.line().split()
+                assert line[0] == "answer" and line[2:] == ["OK", "204"] and line[1] not in answers
+                answers.add(line[1])
+    assert answers == {str(i) for i in range(total)}
 
 
 def test_server_takes_fragments_and_pings(server):

@@ -177,6 +177,24 @@ def test_one_down_holds_up_no_other(world, fault):
     world.stack.wait(lambda: len(world.scefs["west"].deliveries(WEST)) == 1, "west is back, and gets what waited")
 
 
+def test_a_refused_configuration_is_asked_for_when_the_nef_wants_it(world):
+    world.serve("east", "west")
+    forbidden = Answer(403, {"status": 403, "cause": "OPERATION_PROHIBITED"})
+    world.scefs["east"].answer = lambda request: forbidden
+    world.start()
+    world.stack.wait(lambda: world.stack.device(EAST)["configuration"] == "refused", "it is refused")
+    world.scefs["east"].answer = lambda request: None
+    body = BODIES["configuration trigger"]
+    assert world.stack.notify(body, callback_path.configuration_trigger("west")).status == 200
+    assert world.stack.device(EAST)["configuration"] == "refused"  # west is not asked about east's
+    assert world.stack.notify(body, callback_path.configuration_trigger("east")).status == 200
+    world.works(EAST, "east")
+    asked = len(world.scefs["east"].requests)
+    assert world.stack.notify(body, callback_path.configuration_trigger("east")).status == 200
+    world.works(EAST, "east")
+    assert [r.method for r in world.scefs["east"].requests[asked:]] == ["POST"]  # the delivery of `works`
+
+
 def test_dialects(world):
     """Each SCEF gets its requests as its dialect words them."""
     world.serve("east", "west")

@@ -112,6 +112,8 @@ enum error configuration_status(struct rig *r, unsigned device, const char *name
 /* An uplink through these ports of reliable data service. */
 void device_sends_by_ports(struct rig *r, unsigned device, uint16_t ue, uint16_t scef, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* A NEF asks for the configuration; false: it is told that the device is not its. */
+bool configuration_trigger(struct rig *r, unsigned device, uint32_t scef);
 const char *configuration_state(struct rig *r, unsigned device);
 
 /* --- servers */

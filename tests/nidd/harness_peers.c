@@ -271,6 +271,15 @@ enum error configuration_status(struct rig *r, unsigned device, const char *name
     return err;
 }
 
+bool configuration_trigger(struct rig *r, unsigned device, uint32_t scef)
+{
+    char text[32];
+    rig_begin_input(r);
+    bool known = engine_configuration_trigger(r->e, r->now_ms, scef, rig_identity(r, device, text));
+    rig_end_input(r);
+    return known;
+}
+
 const char *configuration_state(struct rig *r, unsigned device)
 {
     return device_info(r, device).configuration_state;

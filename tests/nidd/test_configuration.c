@@ -214,6 +214,30 @@ static void terminated_by_the_scef(void **state)
     rig_abandon(r);
 }
 
+/* What goes on already is not begun twice. */
+static void asked_for_by_the_nef(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(held);
+    struct rig_configuration_request *q = expect_configuration_create(r);
+    assert_true(configuration_trigger(r, 0, 0));
+    expect_no_configuration_request(r);
+    configuration_answer(r, q, (struct nidd_configuration_result){.http_status = 403});
+    assert_string_equal(configuration_state(r, 0), "refused");
+    assert_false(configuration_trigger(r, 0, 1)); /* another SCEF */
+    expect_no_configuration_request(r);
+    assert_true(configuration_trigger(r, 0, 0));
+    q = expect_configuration_create(r);
+    configuration_answer(r, q, (struct nidd_configuration_result){.http_status = 503, .retry_after_s = 3600});
+    assert_string_equal(configuration_state(r, 0), "waiting");
+    assert_true(configuration_trigger(r, 0, 0));
+    configuration_granted(r, expect_configuration_create(r), "c7", 0);
+    assert_true(configuration_trigger(r, 0, 0));
+    expect_no_configuration_request(r);
+    assert_string_equal(configuration_state(r, 0), "active");
+    rig_end(r);
+}
+
 static void refused_and_tried_much_later(void **state)
 {
     (void)state;
@@ -361,6 +385,7 @@ int main(void)
         cmocka_unit_test(lost_while_running),
         cmocka_unit_test(lost_and_told_twice),
         cmocka_unit_test(terminated_by_the_scef),
+        cmocka_unit_test(asked_for_by_the_nef),
         cmocka_unit_test(refused_and_tried_much_later),
         cmocka_unit_test(scef_not_to_be_had),
         cmocka_unit_test(scef_not_to_be_had_after_a_restart),

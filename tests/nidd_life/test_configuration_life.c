@@ -406,6 +406,32 @@ static void contradicted_by_an_uplink(void **state)
     assert_int_equal(uplink_under("/as/configurations/other"), OK);
 }
 
+static void delivered(const struct request *r)
+{
+    engine_submit_result(t.e, t.now_ms, r->ref,
+                         &(struct nidd_submit_result){.outcome = NIDD_SUBMIT_DELIVERED, .http_status = 200});
+    settle();
+}
+
+/* What was delivered again and again is not answered: the device's next word is waited for, which a SCEF that has lost
+ * our configuration would not tell us. */
+static void asked_after_when_the_device_is_silent(void **state)
+{
+    (void)state;
+    t.o.nidd_max_retransmit = 2;
+    begin(1);
+    answer(next(CREATE), granted(201, "/as/configurations/c0", 0));
+    server_asks(0);
+    for (int i = 0; i < 3; i++) {
+        delivered(next(SUBMIT));
+        pass(t.o.nidd_ack_timeout_ms * 4 + 1 * SECONDS);
+    }
+    answer(next(GET), granted(200, "", 0));
+    pass(1 * HOURS); /* it is there: that is no news of the device */
+    assert_int_equal(t.looked_at, t.asked);
+    assert_state("dev0@x", "active");
+}
+
 /* ---- moved */
 
 static void moved_for_good(void **state)
@@ -570,6 +596,7 @@ int main(void)
         LIFE_TEST(websocket_that_is_not_taken),
         LIFE_TEST(destination_that_stays_different),
         LIFE_TEST(contradicted_by_an_uplink),
+        LIFE_TEST(asked_after_when_the_device_is_silent),
         LIFE_TEST(moved_for_good),
         LIFE_TEST(led_elsewhere_is_no_loss),
         LIFE_TEST(held_back),

@@ -1,36 +1,7 @@
 /* Every allocation of device triggering and of monitoring fails once, in turn: requests are answered 503, or something
  * is not told; nothing is left behind, and what goes on goes on. */
 #include "tests/sim/monitoring_harness.h"
-
-static unsigned long fail_at; /* 0: never */
-static unsigned long allocations;
-
-static bool fails(void)
-{
-    return fail_at != 0 && ++allocations == fail_at;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
+#include "tests/base/allocations.h"
 
 static void assert_status(struct scef_answer a, int status)
 {
@@ -131,11 +102,11 @@ static void each_allocation_fails(void (*scenario)(void))
 {
     unsigned long n = 0;
     do {
-        fail_at = ++n;
-        allocations = 0;
+        until_failure = ++n;
+        failed = false;
         scenario();
-    } while (allocations >= fail_at); /* until one run needed fewer */
-    fail_at = 0;
+    } while (failed); /* until one run needed fewer */
+    until_failure = 0;
     assert_true(n > 50);
 }
 

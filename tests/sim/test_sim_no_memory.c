@@ -2,37 +2,8 @@
 #include <stdlib.h>
 
 #include "tests/sim/device_harness.h"
+#include "tests/base/allocations.h"
 #include "tests/sim/scef_harness.h"
-
-static unsigned long fail_at; /* 0: never */
-static unsigned long allocations;
-
-static bool fails(void)
-{
-    return fail_at != 0 && ++allocations == fail_at;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
 
 static void receive(struct device_test *t, const char *hex)
 {
@@ -167,11 +138,11 @@ static void each_allocation_fails(void (*scenario)(void))
 {
     unsigned long n = 0;
     do {
-        fail_at = ++n;
-        allocations = 0;
+        until_failure = ++n;
+        failed = false;
         scenario();
-    } while (allocations >= fail_at); /* until one run needed fewer */
-    fail_at = 0;
+    } while (failed); /* until one run needed fewer */
+    until_failure = 0;
     assert_true(n > 5);
 }
 

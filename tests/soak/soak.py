@@ -135,17 +135,19 @@ class Soak:
         self.noise.start()
         self.admin_noise.start()
         end = time.monotonic() + seconds
-        next_turn = next_server = next_word = 0
+        next_turn = next_word = 0
+        next_server = time.monotonic() + self.dice.uniform(1, 5)
         while (now := time.monotonic()) < end:
             if now >= next_turn:
                 self.scef.intensity = self.dice.choice(INTENSITIES)
                 self.measure()
                 next_turn = now + self.dice.uniform(2, 8)
             if now >= next_server:
-                self.server.deaf = self.dice.random() < 0.2
-                if not self.server.deaf and self.dice.random() < 0.2:
+                # Short outages, and far apart: repetitions by RFC 7252 are to get through.
+                self.server.deaf = not self.server.deaf and self.dice.random() < 0.3
+                if not self.server.deaf and self.dice.random() < 0.3:
                     self.server.gone_for = self.dice.uniform(0.5, 4)
-                next_server = now + self.dice.uniform(3, 10)
+                next_server = now + (self.dice.uniform(3, 8) if self.server.deaf else self.dice.uniform(30, 40))
             if now >= next_word:
                 self.word_of_the_scef()
                 next_word = now + self.dice.uniform(1, 6)

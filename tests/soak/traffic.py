@@ -146,7 +146,7 @@ class Device:
 class Network:
     """The callbacks of a SCEF that does its work: so many at once, and again when the adapter did not take it."""
 
-    WORKERS, TRIES = 4, 200
+    WORKERS, TRIES = 4, 1500
 
     def __init__(self, port, seed, clockwork):
         self.port, self.clockwork = port, clockwork
@@ -199,7 +199,7 @@ class Network:
     def _again(self, job):
         if isinstance(job, Uplink):
             job.tries += 1
-            if job.tries < self.TRIES and (job.number or job.tries < 10):
+            if job.tries < self.TRIES:
                 self.clockwork.at(0.5, self.jobs.put, job)
             else:
                 self.given_up += 1

@@ -2,42 +2,10 @@
  * answered once, by what it is answered otherwise or by 503, and nothing is left behind. Allocations inside the
  * libraries are not reached. */
 #include "tests/base/test.h"
+#include "tests/base/allocations.h"
 
 #include "tests/t8/fake_exchange.h"
 #include "tests/t8/fake_scef.h"
-
-static size_t until_failure; /* 0: never fails */
-static bool failed;
-
-static bool fails(void)
-{
-    if (until_failure == 0 || --until_failure > 0)
-        return false;
-    failed = true;
-    return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
 
 #define NIDD          "/3gpp-nidd/v1/as1/configurations"
 #define TRANSACTIONS  "/3gpp-device-triggering/v1/as1/transactions"

@@ -1,44 +1,12 @@
 /* Fails the first allocation of ours, then the second, and so on until none fails, while every operation is asked for
  * and every answer read: an orderly error, or exactly one result, and nothing left behind. */
 #include "tests/t8/harness.h"
+#include "tests/base/allocations.h"
 
 #include <stdlib.h>
 
 #include "t8/scs_protocol.h"
 #include "tests/t8/scs_requests.h"
-
-static size_t until_failure; /* 0: never fails */
-static bool failed;
-
-static bool fails(void)
-{
-    if (until_failure == 0 || --until_failure > 0)
-        return false;
-    failed = true;
-    return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
 
 static size_t told;
 

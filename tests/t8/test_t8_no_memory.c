@@ -3,6 +3,7 @@
  * does not survive the failure of one of its own: it loses letters of names, or crashes. Most notifications never reach
  * it.) */
 #include "tests/t8/harness.h"
+#include "tests/base/allocations.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,39 +13,6 @@
 #include "t8/scef_nidd_server.h"
 #include "t8/scs_callbacks.h"
 #include "t8/scs_client.h"
-
-static size_t until_failure; /* 0: never fails */
-static bool failed;
-
-static bool fails(void)
-{
-    if (until_failure == 0 || --until_failure > 0)
-        return false;
-    failed = true;
-    return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
 
 static void assert_orderly(enum error err)
 {

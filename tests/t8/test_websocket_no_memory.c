@@ -1,45 +1,13 @@
 /* Fails the first allocation of ours, then the second, and so on, while a notification goes over a WebSocket: each time
  * it is told at once, or it arrives and is acknowledged all the same, later; and nothing is left behind. */
 #include "tests/t8/harness.h"
+#include "tests/base/allocations.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "t8/websocket_client.h"
 #include "t8/websocket_server.h"
-
-static size_t until_failure; /* 0: never fails */
-static bool failed;
-
-static bool fails(void)
-{
-    if (until_failure == 0 || --until_failure > 0)
-        return false;
-    failed = true;
-    return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
 
 static struct websocket_server *server;
 static size_t answers, notified;

@@ -1,0 +1,42 @@
+/* Lets one allocation of the program fail: the n-th from now on. For one source file of a test that is linked with
+ * --wrap=malloc,--wrap=calloc,--wrap=realloc; allocations inside shared libraries are not reached. */
+#ifndef TESTS_BASE_ALLOCATIONS_H
+#define TESTS_BASE_ALLOCATIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+static size_t until_failure; /* which one fails; 0: none */
+static bool failed;          /* it has; to be set back by the test */
+
+static bool allocation_fails(void)
+{
+    if (until_failure == 0 || --until_failure > 0)
+        return false;
+    failed = true;
+    return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+    return allocation_fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return allocation_fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return allocation_fails() ? NULL : __real_realloc(p, n);
+}
+
+#endif
