@@ -1,7 +1,7 @@
 /* What is stored: keys and values of the records, with a version and a checksum; pure.
  *
  * Keys sort by kind, then device, then sequence:  kind (1 byte), device identity, 0x00, sequence (8 bytes, big-endian;
- * messages and configurations) or token (observations). The device identity is the External Identifier, or the MSISDN
+ * messages, configurations, observations). The device identity is the External Identifier, or the MSISDN
  * of a device that has none; neither holds a NUL. Values end with the CRC-32C of key and value: a record that was
  * damaged, or stands under a foreign key, is refused with ERR_STORE_CORRUPT. */
 #ifndef BUFFERING_RECORD_H
@@ -44,6 +44,7 @@ struct record_configuration {
 #define RECORD_TOKEN_MAX 8 /* RFC 7252 clause 3 */
 struct record_observation {
     struct bytes device_id;
+    uint64_t seq; /* of two with the same token the later one counts */
     struct bytes token;
     struct bytes server; /* name */
 };
@@ -67,10 +68,10 @@ struct record_message {
 #define RECORD_DEVICE_ACKNOWLEDGED 0x01 /* the device has sent its empty ACK: not to be repeated to it */
 
 /* Append to out, which the caller resets. What cannot be stored (an identity that is empty or holds a NUL; a server
- * name or link above 65,535 bytes) leaves out->failed set, as shortage of memory does. */
+ * name or link above 65,535 bytes, a token above 8) leaves out->failed set, as shortage of memory does. */
 void record_device_key(struct bytes id, struct buf *out);
-void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq, struct buf *out); /* and 'c' */
-void record_observation_key(struct bytes device_id, struct bytes token, struct buf *out);
+void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq,
+                        struct buf *out); /* and 'c', 'o' */
 void record_sequence_key(struct buf *out);
 void record_sequence_encode(struct bytes key, uint64_t reserved, struct buf *out);
 void record_device_encode(struct bytes key, const struct record_device *d, struct buf *out);

@@ -65,7 +65,7 @@ static struct bytes device_key(const void *value)
 
 static struct bytes msisdn_key(const void *value)
 {
-    return bytes_of_str(((const struct device *)value)->msisdn);
+    return device_msisdn(value);
 }
 
 static struct bytes group_key(const void *value)
@@ -136,8 +136,6 @@ void engine_free(struct engine *e)
     cursor = 0;
     for (struct device *d; (d = slab_next(&e->devices, &cursor, &h));) {
         free(d->id);
-        free(d->msisdn);
-        learn_forget(d);
         device_more_free(d);
     }
     cursor = 0;

@@ -68,20 +68,19 @@ struct held {
     uint8_t data[];
 };
 
-/* What most devices do not have. */
+/* What most devices do not have: an idle one is to stay small. */
 struct device_more {
-    char *endpoint; /* provisioned; NULL: none */
+    char *msisdn;      /* it is found by this, too; NULL: it has none */
+    struct held *held; /* while it is being learned; oldest first */
+    char *endpoint;    /* provisioned; NULL: none */
     struct observation *observations;
     struct registration *registrations;
 };
 
 struct device {
-    handle h;
-    char *id; /* External Identifier, or the MSISDN where there is none; NUL-terminated */
-    char *msisdn;
+    char *id;                            /* External Identifier, or the MSISDN where there is none; NUL-terminated */
     struct configuration *configuration; /* its own or its group's; NULL: none can be, since the SCEF is not known */
     struct device *next_user;            /* of the same configuration */
-    struct held *held;                   /* oldest first */
     struct device_more *more;            /* NULL: nothing yet */
     struct queue queue;
     struct list awaiting;   /* downlinks that left the queue and wait for their answer only */
@@ -93,21 +92,21 @@ struct device {
     uint32_t uplink_count;
     uint32_t downlink_count;
     uint32_t leg;
-    uint32_t server;        /* its own; ENGINE_NONE: the routes decide */
-    uint32_t routed_server; /* by its identity, as of route_age */
-    uint32_t route_age;
+    uint32_t server;   /* its own; ENGINE_NONE: the routes decide */
     uint32_t retry_ms; /* the pause after the next failure */
     uint16_t exchange_count;
     uint16_t spooled;
     uint16_t next_leg_mid;
     uint16_t next_device_mid;
     bool id_is_msisdn : 1;
-    bool unsaved : 1;   /* the store has refused its record */
-    bool routed : 1;    /* it is in the configuration file, or learned */
-    bool learned : 1;   /* from its first uplink */
-    bool learning : 1;  /* the same, and its record is not stored yet: nothing of it is relayed before */
-    bool reachable : 1; /* false: nothing is submitted until an uplink or the flow timer */
-    uint64_t seen[2];   /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
+    bool unsaved : 1;       /* the store has refused its record */
+    bool routed : 1;        /* it is in the configuration file, or learned */
+    bool learned : 1;       /* from its first uplink */
+    bool learning : 1;      /* the same, and its record is not stored yet: nothing of it is relayed before */
+    bool reachable : 1;     /* false: nothing is submitted until an uplink or the flow timer */
+    uint8_t route_age;      /* of the table that gave routed_server; 0: of none */
+    uint16_t routed_server; /* by its identity */
+    uint64_t seen[2]; /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
 };
 
 /* A message to a device.
@@ -244,7 +243,7 @@ struct engine {
     uint64_t queued_messages, queued_bytes, spooled_messages;
     struct buf key, value, scratch, filled;
     struct route_table *routes; /* NULL: none, all go to server 0 */
-    uint32_t route_age;         /* counts the tables, from 1 */
+    uint8_t route_age;          /* counts the tables, never 0 */
     bool draining;
     bool started;
 };
@@ -288,6 +287,10 @@ void *id_find(const struct map *m, struct bytes id); /* as it is written, else i
 struct device *device_find(const struct engine *e, struct t8_identity id);
 struct device *device_by_leg(const struct engine *e, uint32_t leg);
 void device_free(struct engine *e, struct device *d);
+struct bytes device_msisdn(const struct device *d); /* empty: it has none */
+void device_msisdn_drop(struct engine *e, struct device *d);
+/* It has this one (not empty) and no other from now on; nobody else may have it. */
+[[gnu::warn_unused_result]] enum error device_msisdn_set(struct engine *e, struct device *d, struct bytes msisdn);
 struct device_more *device_more(struct device *d);   /* made when it is not there; NULL: no memory */
 void device_more_free(struct device *d);             /* no record is touched */
 void device_put(struct engine *e, struct device *d); /* writes its record */

@@ -29,8 +29,11 @@ static struct group *group_by_link(const struct engine *e, uint32_t scef, struct
 
 static bool hold(const struct engine *e, struct device *d, uint64_t uplink_ref, const struct nidd_uplink *u)
 {
-    struct held **end = &d->held;
+    struct device_more *more = device_more(d);
     uint32_t count = 0;
+    if (!more)
+        return false;
+    struct held **end = &more->held;
     for (; *end; end = &(*end)->next)
         count++;
     struct held *h = count < e->o.spool_max_messages || count == 0 ? malloc(sizeof(*h) + u->data.len) : NULL;
@@ -44,8 +47,8 @@ static bool hold(const struct engine *e, struct device *d, uint64_t uplink_ref, 
 
 void learn_forget(struct device *d)
 {
-    for (struct held *h; (h = d->held);) {
-        d->held = h->next;
+    for (struct held *h; d->more && (h = d->more->held);) {
+        d->more->held = h->next;
         free(h);
     }
 }
@@ -60,8 +63,9 @@ static void take(struct engine *e, struct device *d, const struct held *h)
 
 void learn_stored(struct engine *e, struct device *d, enum error err)
 {
-    struct held *h = d->held;
-    d->held = NULL;
+    struct held *h = d->more ? d->more->held : NULL;
+    if (h)
+        d->more->held = NULL;
     if (!err) {
         struct engine_event ev = {
             .kind = ENGINE_LEARNED, .server = d->server, .group_id = bytes_of_str(d->configuration->of.group->id)};
@@ -93,14 +97,8 @@ static enum error make_device(struct engine *e, struct device **d, struct group 
     enum error err = e->ports.device_added(e->ports.ctx, leg);
     if (!err && !*d)
         err = engine_device_new(e, id.external_id.len ? id.external_id : id.msisdn, leg, d);
-    if (!err && id.msisdn.len && !(*d)->msisdn) {
-        (*d)->msisdn = bytes_dup_str(id.msisdn);
-        if (!(*d)->msisdn || map_put(&e->by_msisdn, *d) != OK) {
-            free((*d)->msisdn);
-            (*d)->msisdn = NULL;
-            return ERR_NO_MEMORY; /* next time it is there, and gets the rest */
-        }
-    }
+    if (!err && id.msisdn.len && device_msisdn(*d).len == 0) /* on an error: next time it is there, and gets the rest */
+        err = device_msisdn_set(e, *d, id.msisdn);
     bool changed;
     return err ? err : device_attach(e, *d, g->configuration->scef, g, &changed);
 }

@@ -7,6 +7,7 @@ struct observation {
     struct observation *next; /* youngest first */
     struct storing storing;   /* of its record */
     struct device *device;
+    uint64_t seq; /* of its record */
     uint32_t server;
     bool confirmed; /* the device has said that it observes */
     uint8_t token_len;
@@ -40,9 +41,7 @@ static void forget(struct engine *e, struct observation **at)
     struct observation *o = *at;
     *at = o->next;
     list_remove(&o->storing.node);
-    buf_reset(&e->key);
-    record_observation_key(device_id_bytes(o->device), token_of(o), &e->key);
-    engine_record_delete(e);
+    engine_message_delete(e, RECORD_OBSERVATION, o->device, o->seq);
     free(o);
 }
 
@@ -57,7 +56,7 @@ static void make_room(struct engine *e, struct device *d)
     }
 }
 
-static struct observation *observation_new(struct device *d, uint32_t server, struct bytes token)
+static struct observation *observation_new(struct device *d, uint64_t seq, uint32_t server, struct bytes token)
 {
     struct device_more *more = device_more(d);
     struct observation *o = more && token.len <= COAP_TOKEN_MAX ? calloc(1, sizeof(*o)) : NULL;
@@ -66,6 +65,7 @@ static struct observation *observation_new(struct device *d, uint32_t server, st
     list_init(&o->storing.node);
     o->storing.what = STORING_OBSERVATION;
     o->device = d;
+    o->seq = seq;
     o->server = server;
     o->token_len = (uint8_t)token.len;
     if (token.len)
@@ -92,7 +92,7 @@ void observation_asked(struct engine *e, struct device *d, uint32_t server, cons
         forget(e, at);
     else if (d->more)
         make_room(e, d);
-    struct observation *o = observation_new(d, server, request->token);
+    struct observation *o = observation_new(d, engine_next_seq(e), server, request->token);
     if (o)
         observation_put(e, o);
 }
@@ -155,12 +155,13 @@ uint32_t observation_count(const struct device *d)
 void observation_put(struct engine *e, struct observation *o)
 {
     const struct record_observation r = {.device_id = device_id_bytes(o->device),
+                                         .seq = o->seq,
                                          .token = token_of(o),
                                          .server = bytes_of_str(engine_server_name(e, o->server))};
     device_put_first(e, o->device);
     buf_reset(&e->key);
     buf_reset(&e->value);
-    record_observation_key(r.device_id, r.token, &e->key);
+    record_message_key(RECORD_OBSERVATION, r.device_id, r.seq, &e->key);
     record_observation_encode(buf_bytes(&e->key), &r, &e->value);
     list_remove(&o->storing.node);
     o->storing.ticket = engine_record_put(e);
@@ -191,9 +192,14 @@ enum error engine_restore_observation(struct engine *e, const struct record_obse
     uint32_t server = server_by_name(e, r->server);
     if (server == ENGINE_NONE)
         return ERR_NOT_FOUND;
-    if (find(d, r->token))
+    if (r->seq > e->last_seq)
+        e->last_seq = r->seq;
+    struct observation **at = find(d, r->token);
+    if (at && (*at)->seq >= r->seq)
         return ERR_STORE_CORRUPT;
-    struct observation *o = observation_new(d, server, r->token);
+    if (at)
+        forget(e, at); /* the crash came before the store had let go of it */
+    struct observation *o = observation_new(d, r->seq, server, r->token);
     if (!o)
         return ERR_NO_MEMORY;
     o->confirmed = true; /* for all that is known */

@@ -170,10 +170,13 @@ static bool message_fits(const struct route *r, const struct route_message *m, c
     return (!(r->kinds & ROUTE_BY_BOOTSTRAP) || f->bootstrap) && (!(r->kinds & ROUTE_BY_DTLS) || !m->view);
 }
 
+bool route_table_reads_messages(const struct route_table *t)
+{
+    return t->by_message > 0;
+}
+
 uint32_t route_table_by_message(const struct route_table *t, struct bytes id, const struct route_message *m)
 {
-    if (t->by_message == 0)
-        return ENGINE_NONE;
     const struct facts f = m->view ? facts_of(m->view) : (struct facts){0};
     for (size_t i = 0; i < t->by_message; i++)
         if (message_fits(&t->routes[i], m, &f) && identity_fits(&t->routes[i], id))

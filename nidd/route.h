@@ -38,6 +38,7 @@ struct route_message {
     const struct coap_view *view; /* NULL: DTLS records */
     struct t8_rds_port rds_port;
 };
+bool route_table_reads_messages(const struct route_table *t); /* else there is no need to ask by message */
 uint32_t route_table_by_message(const struct route_table *t, struct bytes id, const struct route_message *m);
 /* By the identity alone, or the route that matches everything. ENGINE_NONE: there is none. */
 uint32_t route_table_by_identity(const struct route_table *t, struct bytes id);

@@ -2,14 +2,19 @@
 #include "nidd/configuration.h"
 #include "nidd/route.h"
 
+/* Its External Identifier as the table wants it. */
+static struct bytes external_id(const struct device *d, uint8_t memory[ID_MAX_BYTES])
+{
+    return d->id_is_msisdn ? (struct bytes){0} : id_canonical(bytes_of_str(d->id), memory);
+}
+
 /* The server by identity is remembered with the device until the table changes. */
 static uint32_t by_identity(const struct engine *e, const struct device *d)
 {
     uint8_t memory[ID_MAX_BYTES];
     uint32_t server = ENGINE_NONE;
     if (e->routes)
-        server = route_table_by_identity(e->routes, d->id_is_msisdn ? (struct bytes){0}
-                                                                    : id_canonical(bytes_of_str(d->id), memory));
+        server = route_table_by_identity(e->routes, external_id(d, memory));
     return server == ENGINE_NONE ? 0 : server;
 }
 
@@ -25,14 +30,13 @@ uint32_t route_find(struct engine *e, struct device *d, const struct route_messa
     uint8_t memory[ID_MAX_BYTES];
     if (d->server != ENGINE_NONE)
         return d->server;
-    if (e->routes) {
-        struct bytes id = d->id_is_msisdn ? (struct bytes){0} : id_canonical(bytes_of_str(d->id), memory);
-        uint32_t server = route_table_by_message(e->routes, id, m);
+    if (e->routes && route_table_reads_messages(e->routes)) {
+        uint32_t server = route_table_by_message(e->routes, external_id(d, memory), m);
         if (server != ENGINE_NONE)
             return server;
     }
     if (d->route_age != e->route_age) {
-        d->routed_server = by_identity(e, d);
+        d->routed_server = (uint16_t)by_identity(e, d);
         d->route_age = e->route_age;
     }
     return d->routed_server;
@@ -41,6 +45,19 @@ uint32_t route_find(struct engine *e, struct device *d, const struct route_messa
 bool route_is_possible(const struct engine *e, uint32_t server)
 {
     return server == ENGINE_NONE ? e->server_count > 0 : server < e->server_count;
+}
+
+/* Ages come again: nobody may still have the one of long ago. */
+static void grow_older(struct engine *e)
+{
+    if (++e->route_age)
+        return;
+    e->route_age = 1;
+    for (uint32_t leg = 0; leg < e->leg_count; leg++) {
+        struct device *d = device_by_leg(e, leg);
+        if (d)
+            d->route_age = 0;
+    }
 }
 
 static bool server_is_there(const struct engine *e, uint32_t server)
@@ -54,7 +71,7 @@ enum error engine_route_add(struct engine *e, const struct engine_route *r)
         return ERR_NOT_FOUND;
     enum error err = e->routes ? route_table_add(e->routes, r) : route_table_new(r, 1, &e->routes);
     if (!err)
-        e->route_age++;
+        grow_older(e);
     return err;
 }
 
@@ -69,7 +86,7 @@ enum error engine_routes_replace(struct engine *e, const struct engine_route *ro
         return err;
     route_table_free(e->routes);
     e->routes = t;
-    e->route_age++;
+    grow_older(e);
     return OK;
 }
 

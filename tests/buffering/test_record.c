@@ -43,6 +43,7 @@ static enum error decode_observation(struct bytes key, struct bytes value)
 
 static const struct record_observation observation = {
     .device_id = {(const uint8_t *)"dev1@example.org", 16},
+    .seq = 0x0102030405060708,
     .token = {(const uint8_t *)"\0\1\0", 3},
     .server = {(const uint8_t *)"main", 4},
 };
@@ -208,12 +209,13 @@ static void test_observation_round_trip(void **state)
         struct buf value = {0};
         struct record_observation o = observation, out;
         o.token = bytes_of(token, len);
-        record_observation_key(o.device_id, o.token, &key);
-        assert_int_equal(key.failed, len > RECORD_TOKEN_MAX);
+        record_message_key(RECORD_OBSERVATION, o.device_id, o.seq, &key);
         record_observation_encode(buf_bytes(&key), &o, &value);
+        assert_int_equal(value.failed, len > RECORD_TOKEN_MAX);
         if (len <= RECORD_TOKEN_MAX) {
             assert_int_equal(record_observation_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
             assert_bytes_equal(out.device_id, o.device_id);
+            assert_true(out.seq == o.seq);
             assert_bytes_equal(out.token, o.token);
             assert_bytes_equal(out.server, o.server);
         }
@@ -335,7 +337,7 @@ static void test_damage_is_refused(void **state)
     assert_int_equal(decode_sequence(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
     buf_reset(&key);
     buf_reset(&value);
-    record_observation_key(observation.device_id, observation.token, &key);
+    record_message_key(RECORD_OBSERVATION, observation.device_id, observation.seq, &key);
     record_observation_encode(buf_bytes(&key), &observation, &value);
     assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_observation);
     assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);

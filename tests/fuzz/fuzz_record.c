@@ -46,7 +46,7 @@ static void decode(struct bytes key, struct bytes value)
         touch(o.device_id);
         touch(o.token);
         touch(o.server);
-        record_observation_key(o.device_id, o.token, &key_out);
+        record_message_key(RECORD_OBSERVATION, o.device_id, o.seq, &key_out);
         record_observation_encode(buf_bytes(&key_out), &o, &value_out);
         check_same(&key_out, &value_out, key, value);
     }

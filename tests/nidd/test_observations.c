@@ -1,7 +1,7 @@
 /* Notifications of a device with several servers reach the one that observes, whatever the routes say. */
 #include <stdio.h>
 
-#include "tests/nidd/harness.h"
+#include "tests/nidd/harness_internal.h"
 
 static struct rig *two_servers(void)
 {
@@ -199,6 +199,31 @@ static void the_store_gets_it_again(void **state)
     rig_end(r);
 }
 
+/* The record of before must not take the new one along, whenever the store lets go of it. */
+static void it_ends_and_begins_while_the_store_refuses(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.servers = 3, .hold_commits = true});
+    commit(r);
+    server_sends(r, 0, 1, "NON 0.01 #70 a 6= 11=3");
+    commit(r);
+    expect_delivered(r, 0, "NON 0.01 #* a 6= 11=3");
+    device_sends(r, 0, "NON 2.05 #1 a |1");
+    (void)expect_at_server(r, 0, 1, "NON 2.05 #* a |1");
+    commit_fails(r, ERR_STORE);
+    server_sends(r, 0, 2, "NON 0.01 #70 a 6= 11=3"); /* before the deletion is asked for again */
+    commit(r);
+    expect_delivered(r, 0, "NON 0.01 #* a 6= 11=3");
+    notify(r, 2, 2, "a");
+    advance(r, 2 * SECONDS);
+    commit(r);
+    assert_int_equal(stored(r), 1);
+    rig_restart(r);
+    commit(r);
+    notify(r, 2, 3, "a");
+    rig_abandon(r);
+}
+
 static void one_server_needs_no_memory(void **state)
 {
     (void)state;
@@ -217,7 +242,7 @@ static void cannot_be_restored(void **state)
     (void)state;
     struct rig *r = two_servers();
     struct record_observation o = {
-        .device_id = BYTES_LIT("nobody@x"), .token = BYTES_LIT("a"), .server = BYTES_LIT("server1")};
+        .device_id = BYTES_LIT("nobody@x"), .seq = 5, .token = BYTES_LIT("a"), .server = BYTES_LIT("server1")};
     assert_int_equal(engine_restore_observation(rig_engine(r), &o), ERR_UNKNOWN_DEVICE);
     o.device_id = BYTES_LIT("dev0@example.com");
     o.server = BYTES_LIT("gone");
@@ -225,7 +250,13 @@ static void cannot_be_restored(void **state)
     o.server = BYTES_LIT("server1");
     assert_int_equal(engine_restore_observation(rig_engine(r), &o), OK);
     assert_int_equal(engine_restore_observation(rig_engine(r), &o), ERR_STORE_CORRUPT);
-    notify(r, 1, 1, "a");
+    o.seq++;
+    o.server = BYTES_LIT("server2");
+    rig_begin_input(r);
+    assert_int_equal(engine_restore_observation(rig_engine(r), &o), OK);
+    rig_end_input(r);
+    assert_int_equal(device_info(r, 0).observation_count, 1);
+    notify(r, 2, 1, "a");
     rig_end(r);
 }
 
@@ -241,6 +272,7 @@ int main(void)
                                        cmocka_unit_test(what_was_never_sent_observes_nothing),
                                        cmocka_unit_test(the_oldest_makes_room),
                                        cmocka_unit_test(the_store_gets_it_again),
+                                       cmocka_unit_test(it_ends_and_begins_while_the_store_refuses),
                                        cmocka_unit_test(one_server_needs_no_memory),
                                        cmocka_unit_test(cannot_be_restored)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,6 +197,24 @@ static void a_device_changes_its_server(void **state)
     rig_end(r);
 }
 
+/* What a device remembers of a table is not taken for another one, however many there have been. */
+static void tables_come_and_go(void **state)
+{
+    (void)state;
+    struct rig *r = four_servers(NULL);
+    for (unsigned changes = 250; changes < 260; changes++) {
+        for (unsigned i = 0; i < changes; i++)
+            replace(r, &(struct engine_route){.server = 1}, 1, OK);
+        device_sends(r, 0, "NON 0.02 #%u t 11=dp", changes);
+        (void)expect_at_server(r, 0, 1, "NON 0.02 #* t 11=dp");
+        for (unsigned i = 0; i < changes; i++)
+            replace(r, &(struct engine_route){.server = 2}, 1, OK);
+        device_sends(r, 0, "NON 0.02 #%u t 11=dp", changes + 1000);
+        (void)expect_at_server(r, 0, 2, "NON 0.02 #* t 11=dp");
+    }
+    rig_end(r);
+}
+
 static void a_route_needs_a_server(void **state)
 {
     (void)state;
@@ -211,6 +229,7 @@ int main(void)
         cmocka_unit_test(each_message_goes_its_route), cmocka_unit_test(a_server_of_ones_own_comes_first),
         cmocka_unit_test(a_device_goes_by_its_name),   cmocka_unit_test(answers_go_back_to_who_asked),
         cmocka_unit_test(new_routes_drop_nothing),     cmocka_unit_test(a_spool_keeps_its_server),
-        cmocka_unit_test(a_device_changes_its_server), cmocka_unit_test(a_route_needs_a_server)};
+        cmocka_unit_test(a_device_changes_its_server), cmocka_unit_test(tables_come_and_go),
+        cmocka_unit_test(a_route_needs_a_server)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
