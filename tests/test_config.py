@@ -165,7 +165,7 @@ DEVICE_LINES = {
     ' {"external_id": "dev1@example.org"}',
     "[]": 'external_id: not a JSON object: another type; expected a line like {"external_id": "dev1@example.org"}',
     '{"external_id": "a@b", "colour": "red"}': "colour: is no key that is known; expected external_id, msisdn, scef,"
-    " server or group",
+    " server, group or endpoint",
     '{"msisdn": 49170123456}': "msisdn: is no string; expected 5 to 15 digits, in quotes",
     '{"server": "main"}': "external_id: is missing; expected external_id, msisdn, or both",
     '{"external_id": "a@b", "server": "x"}': "server: 'x' is no server's name; expected the name of a server in servers",
