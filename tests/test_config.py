@@ -89,6 +89,26 @@ MISTAKES = {
         BASE + "devices:\n  - external_id: a@b\n    server: second\n",
         "c.yaml:9: devices[0].server: 'second' is no server's name; expected the name of a server in servers",
     ),
+    "route to an unknown server": (
+        BASE + "routes:\n  - server: second\n    bootstrap: true\n",
+        "c.yaml:8: routes[0].server: 'second' is no server's name; expected the name of a server in servers",
+    ),
+    "route that is never reached": (
+        BASE + "routes:\n  - server: main\n    domain: example.org\n  - server: main\n    domain: EXAMPLE.org\n",
+        "c.yaml:10: routes[1]: is never reached: all that it matches goes by routes[0] (c.yaml:8); expected another"
+        " match, or no such route",
+    ),
+    "routes in each other's way": (
+        BASE
+        + "  - {name: two, uri: 'coap://127.0.0.2'}\nroutes:\n"
+        + "  - {server: main, uri_port: 7}\n  - {server: two, uri_host: h}\n",
+        "c.yaml:10: routes[1]: matches what routes[0] (c.yaml:9) matches too, and neither is narrower; expected one of"
+        " the two to be narrower, or the same server",
+    ),
+    "endpoint check": (
+        BASE + "relay: {endpoint_check: always}\n",
+        "c.yaml:7: relay.endpoint_check: 'always' is not known; expected one of: enforce, warn, off",
+    ),
     "devices_file not found": (
         BASE + "devices_file: nowhere.jsonl\n",
         "c.yaml:7: devices_file: nowhere.jsonl: No such file or directory; expected a readable file of JSON lines,"

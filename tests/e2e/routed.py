@@ -2,6 +2,7 @@
 
 import json
 import signal
+from base64 import b64decode, b64encode
 
 import wire
 from fake_scef import FakeScef
@@ -52,8 +53,6 @@ class Servers:
         assert reply.status == 204, reply.body
 
     def notification(self, data, device, **members):
-        from base64 import b64encode
-
         return {
             "niddConfiguration": self.scef.link(device),
             "externalId": device,
@@ -82,8 +81,6 @@ class Servers:
 
     def delivered(self, device, count):
         """The messages to the device so far, when there are so many."""
-        from base64 import b64decode
-
         found = lambda: self.scef.deliveries(device)  # noqa: E731
         self.stack.wait(lambda: len(found()) >= count, f"{count} deliveries to {device}")
         return [wire.decode(b64decode(request.json()["data"])) for request in found()]

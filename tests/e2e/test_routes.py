@@ -1,5 +1,7 @@
 """Routes: which of several servers gets a message; bootstrap; observers over a restart; the configuration read again."""
 
+import json
+
 import pytest
 import wire
 from routed import DEVICE, OTHER, Servers
@@ -238,6 +240,40 @@ def test_groups_servers(world):
             name, message = world.got(world.say(device=device, **link))
             assert (name, message.source) == (server, place)
     assert world.stack.log("needs_restart") == []
+
+
+def test_switched_again_and_again(world):
+    """Under load: every message gets to one server, and to one only."""
+    world.start(routes=[])
+    for n in range(30):
+        routes = [{"server": ("second", "bootstrap")[n % 2], "domain": "example.org"}] if n % 3 else []
+        config = world.stack.adapter_config([DEVICE, OTHER], servers=world.servers(), routes=routes)
+        text = json.dumps(config) if n % 5 else '{"routes": ['
+        (world.stack.directory / "adapter.yaml").write_text(text)
+        world.hang_up()
+        world.got(world.say(device=(DEVICE, OTHER)[n % 2]))
+    world.reload(routes=[{"server": "second"}])
+    assert world.got(world.say())[0] == "second"
+    assert world.stack.metric("reloads_total", result="refused") > 0
+
+
+def test_devices_file_is_read_again(world):
+    path = world.stack.directory / "more.jsonl"
+    line = lambda server: '{"external_id": "%s", "server": "%s"}\n' % (OTHER, server)  # noqa: E731
+    path.write_text(line("second"))
+    world.start([DEVICE], devices_file=str(path))
+    world.active(OTHER)
+    assert world.got(world.say(device=OTHER))[0] == "second"
+    path.write_text(line("nobody"))
+    world.hang_up()
+    world.stack.wait(lambda: world.stack.log("reload_refused"), "a mistake in devices_file")
+    (fault,) = world.stack.log("configuration_fault")
+    assert "more.jsonl:1: server: " in fault
+    assert world.got(world.say(device=OTHER))[0] == "second"
+    path.write_text(line("bootstrap"))
+    world.hang_up()
+    world.stack.wait(lambda: world.stack.log("reloaded"), "devices_file is read again")
+    assert world.got(world.say(device=OTHER))[0] == "bootstrap"
 
 
 def test_log_level(world):
