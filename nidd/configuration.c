@@ -224,21 +224,6 @@ static void note(struct engine *e, struct configuration *c, const struct nidd_co
         c->destination_tries = 0;
 }
 
-/* Where the SCEF sends the notifications instead. One that is not shown stays: bodies are often incomplete. */
-static void websocket_note(struct engine *e, struct configuration *c, struct bytes uri)
-{
-    bool same = c->websocket_uri && bytes_equal(bytes_of_str(c->websocket_uri), uri);
-    if (uri.len == 0 || same || !e->ports.websocket_begin)
-        return;
-    char *copy = bytes_dup_str(uri);
-    if (!copy || !e->ports.websocket_begin(e->ports.ctx, c->scef, uri)) {
-        free(copy);
-        return;
-    }
-    configuration_websocket_end(e, c);
-    c->websocket_uri = copy;
-}
-
 static void active(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r,
                    const char *reason)
 {
@@ -257,7 +242,7 @@ static void active(struct engine *e, struct configuration *c, const struct nidd_
     if (changed)
         configuration_put(e, c);
     note(e, c, r);
-    websocket_note(e, c, r->websocket_uri);
+    configuration_websocket_note(e, c, r->websocket_uri);
     configuration_set_state(e, c, CONFIGURATION_ACTIVE);
     c->cause = T8_CAUSE_NONE;
     if (!c->end_checked) /* else it is on its last legs, and asked after more and more seldom */
@@ -406,19 +391,6 @@ void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref
         checked(e, c, r);
         break;
     }
-    configuration_next(e, scef);
-}
-
-void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, struct bytes uri)
-{
-    uint32_t cursor = 0;
-    handle h;
-    engine_set_time(e, now_ms);
-    if (scef >= e->scef_count)
-        return;
-    for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));)
-        if (c->scef == scef && c->websocket_uri && bytes_equal(bytes_of_str(c->websocket_uri), uri))
-            configuration_doubted(e, c);
     configuration_next(e, scef);
 }
 

@@ -22,9 +22,8 @@ enum configuration_state {
 struct configuration {
     handle h; /* the reference of its requests */
     char *link;
-    char *websocket_uri; /* in use; NULL: none */
-    struct list node;    /* in its SCEF's line, or among those to be found */
-    struct timer timer;  /* ACTIVE: its renewal; WAITING, REFUSED: the next try */
+    struct list node;   /* in its SCEF's line, or among those to be found */
+    struct timer timer; /* ACTIVE: its renewal; WAITING, REFUSED: the next try */
     union {
         struct device *device;
         struct group *group; /* when is_groups */
@@ -45,6 +44,7 @@ struct configuration {
     bool check_next : 1;           /* the timer is not that of its renewal, but of a question whether it is there */
     bool is_groups : 1;            /* not of one device */
     bool doubted : 1;              /* asked after for one device's sake */
+    bool has_websocket : 1;        /* see nidd/websocket.c */
     bool unchangeable : 1;         /* neither PATCH nor DELETE: nothing can be done before its end */
     uint8_t destination_tries : 2; /* how often that was to be changed, since the SCEF has last shown ours */
 };
@@ -145,8 +145,13 @@ static inline struct device *configuration_users(const struct configuration *c)
 {
     return c->is_groups ? c->of.group->users : c->of.device;
 }
-struct configuration *configuration_new(struct engine *e, uint32_t scef);    /* NULL: no memory */
-void configuration_free(struct engine *e, struct configuration *c);          /* NULL is fine; no record is touched */
+struct configuration *configuration_new(struct engine *e, uint32_t scef); /* NULL: no memory */
+void configuration_free(struct engine *e, struct configuration *c);       /* NULL is fine; no record is touched */
+/* nidd/websocket.c */
+void websockets_init(struct engine *e, uint64_t seed);
+void websockets_free(struct engine *e); /* without a word */
+/* What the SCEF shows as websocketUri; one that is not shown stays, since bodies are often incomplete. */
+void configuration_websocket_note(struct engine *e, struct configuration *c, struct bytes uri);
 void configuration_websocket_end(struct engine *e, struct configuration *c); /* it is used no more, if it was */
 void configuration_put(struct engine *e, struct configuration *c);           /* the record that it stands in */
 /* The link is its own from now on; NULL: it has none. False, and the old one stays: it is longer than records hold. */

@@ -17,15 +17,6 @@ struct configuration *configuration_new(struct engine *e, uint32_t scef)
     return c;
 }
 
-void configuration_websocket_end(struct engine *e, struct configuration *c)
-{
-    if (!c->websocket_uri)
-        return;
-    e->ports.websocket_end(e->ports.ctx, c->scef, bytes_of_str(c->websocket_uri));
-    free(c->websocket_uri);
-    c->websocket_uri = NULL;
-}
-
 void configuration_free(struct engine *e, struct configuration *c)
 {
     if (!c)

@@ -88,6 +88,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     map_init(&e->by_msisdn, msisdn_key, o->seed);
     map_init(&e->by_group_id, group_key, o->seed);
     map_init(&e->by_leftover, leftover_key, o->seed);
+    websockets_init(e, o->seed);
     slab_init(&e->devices, sizeof(struct device));
     slab_init(&e->configurations, sizeof(struct configuration));
     slab_init(&e->downlinks, sizeof(struct downlink));
@@ -139,10 +140,8 @@ void engine_free(struct engine *e)
         device_more_free(d);
     }
     cursor = 0;
-    for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));) {
+    for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));)
         free(c->link);
-        free(c->websocket_uri);
-    }
     slab_free(&e->exchanges);
     slab_free(&e->downlinks);
     slab_free(&e->configurations);
@@ -151,6 +150,7 @@ void engine_free(struct engine *e)
     map_free(&e->by_msisdn);
     map_free(&e->by_group_id);
     map_free(&e->by_leftover);
+    websockets_free(e);
     for (uint32_t i = 0; i < e->server_count; i++)
         free(e->servers[i].name);
     for (uint32_t i = 0; i < e->scef_count; i++) {

@@ -216,6 +216,7 @@ struct engine {
     struct map by_id;
     struct map by_msisdn;
     struct map by_group_id;
+    struct map websockets;  /* of configurations that have one (nidd/websocket.c) */
     struct map by_leftover; /* what serves nobody, by whose it was and SCEF */
     struct slab devices;
     struct slab configurations;

@@ -212,7 +212,7 @@ class Soak:
     def lost_uplinks(self):
         """A NON that met no listener is nobody's fault."""
         heard, gone = self.server.heard, self.server.was_gone
-        return [n for n, (_, when) in list(self.network.accepted.items()) if n not in heard and not gone(when)]
+        return [n for n, (con, when) in list(self.network.accepted.items()) if n not in heard and (con or not gone(when))]
 
     def finish(self):
         self.server.ending = True

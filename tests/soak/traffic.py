@@ -153,7 +153,7 @@ class Network:
         self.scef = None  # whose it is
         self.dice = random.Random(f"{seed} network")
         self.jobs = queue.Queue()
-        self.accepted = {}  # number in the books: (device, when)
+        self.accepted = {}  # number in the books: (is it a CON, when)
         self.given_up = 0
         self.busy = 0
         for _ in range(self.WORKERS):
@@ -192,7 +192,8 @@ class Network:
             self._again(job)
         elif isinstance(job, Uplink):
             if job.number:
-                self.accepted.setdefault(job.number, (job.device, time.monotonic()))
+                is_con = job.data[0] >> 4 & 3 == wire.CON
+                self.accepted.setdefault(job.number, (is_con, time.monotonic()))
             if self.dice.random() < 0.1:
                 self.clockwork.at(0.3, self.jobs.put, Uplink(job.device, job.data))  # told twice
 
