@@ -5,7 +5,7 @@
  *   request with Observe 0 --> asked --response with Observe, or a notification--> confirmed
  *
  * It ends with the device's response or notification that has no Observe option (an error has none, nor has the answer
- * to Observe 1), with the server's RST to a notification, with the device, and when its request ends without ever
+ * to Observe 1), with the server's RST that the device hears of, with the device, and when its request ends without ever
  * having been sent. Both ends tell observers apart by token: when two servers choose the same one for one device, the
  * later request counts. */
 #ifndef NIDD_OBSERVATION_H
@@ -22,7 +22,7 @@ void observation_asked(struct engine *e, struct device *d, uint32_t server, cons
 uint32_t observation_server(const struct device *d, struct bytes token);
 /* The device's response, or its notification, to this server. */
 void observation_answered(struct engine *e, struct device *d, uint32_t server, const struct coap_view *response);
-/* The server has reset a notification. */
+/* The server has reset a notification, and the device is told. */
 void observation_reset(struct engine *e, struct device *d, uint32_t server, struct bytes token);
 /* The request has ended and was never sent. */
 void observation_unsent(struct engine *e, struct device *d, uint32_t server, struct bytes token);

@@ -181,6 +181,8 @@ static void reset_device(struct engine *e, struct exchange *x)
     blob_unref(x->reply);
     x->reply = uplink_reply_empty(e, x->device, COAP_RST, x->device_mid, &x->reply_downlink);
     x->device_acknowledged = false;
+    if (!request)
+        observation_reset(e, x->device, x->server, bytes_of(x->token, x->token_len));
 }
 
 /* ACK or RST of the server to something that went out on this leg. */
@@ -193,8 +195,6 @@ static void reaction(struct engine *e, struct device *d, uint32_t server, const 
     }
     bool request = x->from_device && x->code >> 5 == 0;
     if (v->type == COAP_RST) {
-        if (x->from_device && x->code >> 5 != 0 && !x->answers_seq)
-            observation_reset(e, d, server, bytes_of(x->token, x->token_len));
         reset_device(e, x);
         exchange_tell_answered(e, x, FINAL_ANSWERED, "late"); /* the server gave up, but the device did answer */
         exchange_done(e, x);

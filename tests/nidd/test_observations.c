@@ -163,6 +163,103 @@ static void what_was_never_sent_observes_nothing(void **state)
     rig_end(r);
 }
 
+/* The network may have delivered it, whatever became of the answer. */
+static void what_was_sent_may_observe(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.servers = 2, .tune = short_lives});
+    server_sends(r, 0, 1, "CON 0.01 #70 a 6= 11=3");
+    expect_at_server(r, 0, 1, "ACK #70");
+    expect_delivered(r, 0, "CON 0.01 #* a 6= 11=3");
+    advance(r, 61 * SECONDS);
+    skip_submissions(r);
+    uint16_t mid = expect_at_server(r, 0, 1, "CON 5.04 #* a |lifetime over; SCEF has not answered");
+    server_sends(r, 0, 1, "ACK #%u", mid);
+    notify(r, 1, 1, "a");
+    rig_end(r);
+}
+
+/* A refresh that never reaches the device ends nothing, after a restart neither. */
+static void a_refresh_that_was_never_sent_ends_nothing(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.servers = 2, .tune = short_lives});
+    observe(r, 70, "a", "a 6=0x01 |1");
+    for (unsigned round = 0; round < 2; round++) {
+        advance(r, 1 * SECONDS); /* else it was just heard of, and is tried again at once */
+        server_sends(r, 0, 1, "CON 0.01 #%u a 6= 11=3", 80 + round);
+        expect_at_server(r, 0, 1, round ? "ACK #81" : "ACK #80");
+        unsigned s = expect_submitted(r, 0, "CON 0.01 #* a 6= 11=3");
+        submit_refused(r, s, 500, T8_CAUSE_TEMPORARILY_NOT_REACHABLE);
+        advance(r, 61 * SECONDS);
+        uint16_t mid = expect_at_server(r, 0, 1, "CON 5.04 #* a |lifetime over; device not reachable");
+        server_sends(r, 0, 1, "ACK #%u", mid);
+        assert_int_equal(device_info(r, 0).observation_count, 1);
+        rig_restart(r);
+    }
+    notify(r, 1, 1, "a");
+    rig_end(r);
+}
+
+static void an_error_ends_it_with_any_options(void **state)
+{
+    (void)state;
+    struct rig *r = two_servers();
+    observe(r, 70, "a", "a 6=0x01 |1");
+    device_sends(r, 0, "NON 4.04 #3 a 6=0x05");
+    (void)expect_at_server(r, 0, 1, "NON 4.04 #* a 6=0x05");
+    assert_int_equal(stored(r), 0);
+    rig_end(r);
+}
+
+/* Another server's exchange with the same token is its own affair. */
+static void only_the_observer_ends_it(void **state)
+{
+    (void)state;
+    struct rig *r = two_servers();
+    observe(r, 70, "a", "a 6=0x01 |1");
+    server_sends(r, 0, 2, "NON 0.01 #71 a 11=4");
+    expect_delivered(r, 0, "NON 0.01 #* a 11=4");
+    device_sends(r, 0, "NON 2.05 #1 a |2");
+    (void)expect_at_server(r, 0, 2, "NON 2.05 #* a |2");
+    notify(r, 1, 2, "a");
+    rig_end(r);
+}
+
+/* A device that does not hear of the reset of its first response goes on, and its notifications are the observer's to
+ * reset. */
+static void a_reset_of_the_response(struct rig *r, bool separate, const char *type, bool told)
+{
+    char text[64];
+    server_sends(r, 0, 1, "CON 0.01 #70 a 6= 11=3");
+    expect_at_server(r, 0, 1, "ACK #70");
+    uint16_t mid = expect_delivered(r, 0, "CON 0.01 #* a 6= 11=3");
+    if (separate)
+        device_sends(r, 0, "ACK #%u", mid);
+    device_sends(r, 0, "%s 2.05 #%u a 6=0x01 |1", type, separate ? 5u : mid);
+    snprintf(text, sizeof(text), "%s 2.05 #* a 6=0x01 |1", strcmp(type, "ACK") == 0 ? "CON" : type);
+    mid = expect_at_server(r, 0, 1, text);
+    server_sends(r, 0, 1, "RST #%u", mid);
+    if (told)
+        expect_delivered(r, 0, "RST #5");
+    assert_int_equal(device_info(r, 0).observation_count, !told);
+    if (!told) {
+        device_sends(r, 0, "NON 2.05 #6 a 6=0x02 |2");
+        mid = expect_at_server(r, 0, 1, "NON 2.05 #* a 6=0x02 |2");
+        server_sends(r, 0, 1, "RST #%u", mid);
+        expect_delivered(r, 0, "RST #6");
+    }
+    assert_int_equal(stored(r), 0);
+    rig_end(r);
+}
+
+static void only_a_reset_that_the_device_hears_of_ends_it(void **state)
+{
+    (void)state;
+    a_reset_of_the_response(two_servers(), false, "ACK", false);
+    a_reset_of_the_response(two_servers(), true, "CON", true);
+}
+
 static void the_oldest_makes_room(void **state)
 {
     (void)state;
@@ -270,6 +367,11 @@ int main(void)
                                        cmocka_unit_test(a_device_that_does_not_agree_has_no_observer),
                                        cmocka_unit_test(the_later_of_two_servers_counts),
                                        cmocka_unit_test(what_was_never_sent_observes_nothing),
+                                       cmocka_unit_test(what_was_sent_may_observe),
+                                       cmocka_unit_test(a_refresh_that_was_never_sent_ends_nothing),
+                                       cmocka_unit_test(an_error_ends_it_with_any_options),
+                                       cmocka_unit_test(only_the_observer_ends_it),
+                                       cmocka_unit_test(only_a_reset_that_the_device_hears_of_ends_it),
                                        cmocka_unit_test(the_oldest_makes_room),
                                        cmocka_unit_test(the_store_gets_it_again),
                                        cmocka_unit_test(it_ends_and_begins_while_the_store_refuses),

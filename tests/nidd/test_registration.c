@@ -115,7 +115,10 @@ static void what_fails_changes_nothing(void **state)
     exchange(r, 5, "0.02", "11=rd 15=lt=60", "4.00", "");
     assert_int_equal(only(r).lifetime_s, 600);
     exchange(r, 6, "0.04", "11=rd 11=other", "2.02", "");
-    (void)only(r);
+    uint64_t until_ms = only(r).until_ms;
+    advance(r, 10 * SECONDS);
+    exchange(r, 8, "0.04", "11=rd 11=5a3f", "2.04", ""); /* no answer to a Deregister */
+    assert_int_equal(only(r).until_ms, until_ms);
     exchange(r, 7, "0.02", "11=rd 11=5a3f", "4.04", "");
     expect_none(r);
     rig_end(r);
