@@ -156,27 +156,51 @@ static void on_signal(uv_signal_t *handle, int number)
     s->fn(s->ctx);
 }
 
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    struct loop_signals *s = handle->data;
+    s->on_hangup(s->ctx);
+}
+
+static enum error signal_start(struct loop *l, uv_signal_t *s, struct loop_signals *owner, uv_signal_cb fn, int number)
+{
+    if (uv_signal_init(&l->uv, s) != 0)
+        return ERR_SYSTEM;
+    s->data = owner;
+    if (uv_signal_start(s, fn, number) != 0) {
+        uv_close((uv_handle_t *)s, NULL);
+        return ERR_SYSTEM;
+    }
+    uv_unref((uv_handle_t *)s);
+    return OK;
+}
+
+static void signal_stop(uv_signal_t *s)
+{
+    uv_close((uv_handle_t *)s, NULL);
+}
+
 enum error loop_signals_start(struct loop *l, struct loop_signals *s, void (*fn)(void *), void *ctx)
 {
-    s->fn = NULL;
+    *s = (struct loop_signals){.ctx = ctx};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || uv_signal_init(&l->uv, &s->term) != 0)
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || signal_start(l, &s->term, s, on_signal, SIGTERM) != OK)
         return ERR_SYSTEM;
-    if (uv_signal_init(&l->uv, &s->intr) != 0) {
-        uv_close((uv_handle_t *)&s->term, NULL);
+    if (signal_start(l, &s->intr, s, on_signal, SIGINT) != OK) {
+        signal_stop(&s->term);
         return ERR_SYSTEM;
     }
-    s->term.data = s;
-    s->intr.data = s;
     s->fn = fn;
-    s->ctx = ctx;
-    if (uv_signal_start(&s->term, on_signal, SIGTERM) != 0 || uv_signal_start(&s->intr, on_signal, SIGINT) != 0) {
-        loop_signals_stop(s);
-        return ERR_SYSTEM;
-    }
-    uv_unref((uv_handle_t *)&s->term);
-    uv_unref((uv_handle_t *)&s->intr);
     return OK;
+}
+
+enum error loop_signals_hangup(struct loop *l, struct loop_signals *s, void (*fn)(void *))
+{
+    enum error err = signal_start(l, &s->hangup, s, on_hangup, SIGHUP);
+    if (!err)
+        s->on_hangup = fn;
+    return err;
 }
 
 void loop_signals_stop(struct loop_signals *s)
@@ -184,6 +208,8 @@ void loop_signals_stop(struct loop_signals *s)
     if (!s->fn)
         return;
     s->fn = NULL;
-    uv_close((uv_handle_t *)&s->term, NULL);
-    uv_close((uv_handle_t *)&s->intr, NULL);
+    signal_stop(&s->term);
+    signal_stop(&s->intr);
+    if (s->on_hangup)
+        signal_stop(&s->hangup);
 }

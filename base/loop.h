@@ -69,11 +69,15 @@ void loop_turn_end_stop(struct loop_turn_end *t);
 struct loop_signals {
     uv_signal_t term;
     uv_signal_t intr;
+    uv_signal_t hangup;
     void (*fn)(void *ctx);
+    void (*on_hangup)(void *ctx); /* NULL: SIGHUP keeps its default action */
     void *ctx;
 };
 [[gnu::warn_unused_result]] enum error loop_signals_start(struct loop *l, struct loop_signals *s, void (*fn)(void *),
                                                           void *ctx);
+/* After that: calls fn with the same ctx on SIGHUP too. */
+[[gnu::warn_unused_result]] enum error loop_signals_hangup(struct loop *l, struct loop_signals *s, void (*fn)(void *));
 void loop_signals_stop(struct loop_signals *s);
 
 #endif

@@ -7,6 +7,7 @@
  * CRC-32C 4 message  version 1 | queue class 1 | type 1 | flags 1 | server MID 2 | device MID 2 | accepted 8 | deadline
  * 8 | sent 8 | answers 8 | lengths of server 2, link 2, message 4 | server | link | message | CRC-32C 4 sequence
  * version 1 | reserved 8 | CRC-32C 4
+ *   observation  version 1 | length of token 1 | length of server 2 | token | server | CRC-32C 4
  *
  * The CRC runs over key and value. The lengths must use the value up exactly, so that a cut or grown value is refused
  * whatever its CRC; fields that an engine switches on are checked too, since a CRC keeps out accidents, not malice. */
@@ -135,6 +136,18 @@ void record_message_encode(struct bytes key, const struct record_message *m, str
     add_crc(key, start, out);
 }
 
+void record_observation_encode(struct bytes key, const struct record_observation *o, struct buf *out)
+{
+    const size_t start = out->len;
+    buf_add_u8(out, RECORD_VERSION);
+    out->failed |= o->token.len > RECORD_TOKEN_MAX;
+    buf_add_u8(out, (uint8_t)o->token.len);
+    add_length16(o->server.len, out);
+    buf_add(out, o->token);
+    buf_add(out, o->server);
+    add_crc(key, start, out);
+}
+
 /* Opens a value whose CRC is right; its version. */
 static enum error value_open(struct bytes key, struct bytes value, struct reader *r, uint8_t *version)
 {
@@ -250,4 +263,20 @@ enum error record_message_decode(struct bytes key, struct bytes value, struct re
     if (out->queue_class > QUEUE_REQUEST || out->type > COAP_TYPE_MAX)
         return ERR_STORE_CORRUPT;
     return value_end(&r);
+}
+
+enum error record_observation_decode(struct bytes key, struct bytes value, struct record_observation *out)
+{
+    struct reader r;
+    *out = (struct record_observation){0};
+    if (key.len == 0 || key.data[0] != RECORD_OBSERVATION || key_id(key, SEQ_BYTES, &out->device_id) ||
+        value_begin(key, value, &r))
+        return ERR_STORE_CORRUPT;
+    struct reader seq = {.rest = bytes_from(key, key.len - SEQ_BYTES)};
+    out->seq = reader_be64(&seq);
+    const uint8_t token_len = reader_u8(&r);
+    const uint16_t server_len = reader_be16(&r);
+    out->token = reader_bytes(&r, token_len);
+    out->server = reader_bytes(&r, server_len);
+    return token_len <= RECORD_TOKEN_MAX ? value_end(&r) : ERR_STORE_CORRUPT;
 }

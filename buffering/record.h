@@ -1,9 +1,9 @@
 /* What is stored: keys and values of the records, with a version and a checksum; pure.
  *
  * Keys sort by kind, then device, then sequence:  kind (1 byte), device identity, 0x00, sequence (8 bytes, big-endian;
- * messages and configurations). The device identity is the External Identifier, or the MSISDN of a device that has
- * none; neither holds a NUL. Values end with the CRC-32C of key and value: a record that was damaged, or stands under a
- * foreign key, is refused with ERR_STORE_CORRUPT. */
+ * messages, configurations, observations). The device identity is the External Identifier, or the MSISDN
+ * of a device that has none; neither holds a NUL. Values end with the CRC-32C of key and value: a record that was
+ * damaged, or stands under a foreign key, is refused with ERR_STORE_CORRUPT. */
 #ifndef BUFFERING_RECORD_H
 #define BUFFERING_RECORD_H
 
@@ -13,6 +13,7 @@ enum record_kind {
     RECORD_DEVICE = 'd',
     RECORD_CONFIGURATION = 'c', /* a NIDD configuration that stands in no device's record */
     RECORD_DOWNLINK = 'm',      /* a message to a device that is not in a final state */
+    RECORD_OBSERVATION = 'o',   /* which server observes a device by this token */
     RECORD_UPLINK = 'u',        /* a message of a device, spooled while its server is down */
     RECORD_SEQUENCE = 's'       /* one record: all sequence numbers up to this one may have been given out */
 };
@@ -40,6 +41,14 @@ struct record_configuration {
     uint32_t maximum_packet_size_bytes;
 };
 
+#define RECORD_TOKEN_MAX 8 /* RFC 7252 clause 3 */
+struct record_observation {
+    struct bytes device_id;
+    uint64_t seq; /* of two with the same token the later one counts */
+    struct bytes token;
+    struct bytes server; /* name */
+};
+
 struct record_message {
     struct bytes device_id;
     uint64_t seq;         /* order of acceptance over all devices */
@@ -59,14 +68,16 @@ struct record_message {
 #define RECORD_DEVICE_ACKNOWLEDGED 0x01 /* the device has sent its empty ACK: not to be repeated to it */
 
 /* Append to out, which the caller resets. What cannot be stored (an identity that is empty or holds a NUL; a server
- * name or link above 65,535 bytes) leaves out->failed set, as shortage of memory does. */
+ * name or link above 65,535 bytes, a token above 8) leaves out->failed set, as shortage of memory does. */
 void record_device_key(struct bytes id, struct buf *out);
-void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq, struct buf *out); /* and 'c' */
+void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq,
+                        struct buf *out); /* and 'c', 'o' */
 void record_sequence_key(struct buf *out);
 void record_sequence_encode(struct bytes key, uint64_t reserved, struct buf *out);
 void record_device_encode(struct bytes key, const struct record_device *d, struct buf *out);
 void record_configuration_encode(struct bytes key, const struct record_configuration *c, struct buf *out);
 void record_message_encode(struct bytes key, const struct record_message *m, struct buf *out);
+void record_observation_encode(struct bytes key, const struct record_observation *o, struct buf *out);
 
 /* The slices of the result point into key and value. ERR_STORE_CORRUPT: damaged, of another version or another kind. */
 [[gnu::warn_unused_result]] enum error record_sequence_decode(struct bytes key, struct bytes value, uint64_t *reserved);
@@ -76,5 +87,7 @@ void record_message_encode(struct bytes key, const struct record_message *m, str
                                                                    struct record_configuration *out);
 [[gnu::warn_unused_result]] enum error record_message_decode(struct bytes key, struct bytes value,
                                                              struct record_message *out);
+[[gnu::warn_unused_result]] enum error record_observation_decode(struct bytes key, struct bytes value,
+                                                                 struct record_observation *out);
 
 #endif

@@ -92,6 +92,22 @@ uint32_t coap_option_uint(struct bytes value)
     return n;
 }
 
+bool coap_path_is(const struct coap_view *v, const char *segments)
+{
+    struct bytes rest = bytes_of_str(segments);
+    struct coap_option_cursor c = {0};
+    struct coap_option o;
+    while (coap_option_next(v, &c, &o) && o.number <= COAP_OPTION_URI_PATH) {
+        if (o.number != COAP_OPTION_URI_PATH || o.value.len == 0)
+            continue;
+        if (rest.len <= o.value.len || memcmp(rest.data, o.value.data, o.value.len) != 0 ||
+            rest.data[o.value.len] != '/')
+            return false;
+        rest = bytes_from(rest, o.value.len + 1);
+    }
+    return rest.len == 0;
+}
+
 void coap_header_write(uint8_t out[COAP_HEADER_BYTES], enum coap_type type, size_t token_len, uint8_t code,
                        uint16_t message_id)
 {

@@ -16,7 +16,10 @@ enum coap_method { COAP_GET = 1, COAP_POST, COAP_PUT, COAP_DELETE, COAP_FETCH, C
 #define COAP_TOKEN_MAX            8
 
 enum { /* option numbers the relay looks for */
+       COAP_OPTION_URI_HOST = 3,
        COAP_OPTION_OBSERVE = 6,
+       COAP_OPTION_URI_PORT = 7,
+       COAP_OPTION_LOCATION_PATH = 8,
        COAP_OPTION_OSCORE = 9,
        COAP_OPTION_URI_PATH = 11,
        COAP_OPTION_MAX_AGE = 14,
@@ -71,6 +74,9 @@ bool coap_option_next(const struct coap_view *v, struct coap_option_cursor *c, s
 bool coap_option_find(const struct coap_view *v, uint32_t number, struct coap_option *out);
 /* An option value as an unsigned integer (RFC 7252 clause 3.2); values over 4 bytes give UINT32_MAX. */
 uint32_t coap_option_uint(struct bytes value);
+
+/* Is the Uri-Path these segments, each followed by '/', and no more? Empty segments do not count. */
+bool coap_path_is(const struct coap_view *v, const char *segments);
 
 /* The four header bytes of a message with this token length. */
 void coap_header_write(uint8_t out[COAP_HEADER_BYTES], enum coap_type type, size_t token_len, uint8_t code,

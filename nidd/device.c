@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/observation.h"
+#include "nidd/registration.h"
+
 struct bytes id_canonical(struct bytes id, uint8_t memory[ID_MAX_BYTES])
 {
     bool domain = false;
@@ -111,7 +114,7 @@ void device_put(struct engine *e, struct device *d)
     }
     if (d->learned) {
         r.flags = d->id_is_msisdn ? RECORD_DEVICE_LEARNED | RECORD_DEVICE_MSISDN : RECORD_DEVICE_LEARNED;
-        r.msisdn = d->id_is_msisdn ? (struct bytes){0} : bytes_of_str(d->msisdn);
+        r.msisdn = d->id_is_msisdn ? (struct bytes){0} : device_msisdn(d);
     }
     buf_reset(&e->key);
     buf_reset(&e->value);
@@ -172,12 +175,64 @@ void device_timer(struct engine *e, struct device *d)
     downlink_flow(e, d);
 }
 
+struct device_more *device_more(struct device *d)
+{
+    if (!d->more)
+        d->more = calloc(1, sizeof(*d->more));
+    return d->more;
+}
+
+void device_more_free(struct device *d)
+{
+    if (!d->more)
+        return;
+    learn_forget(d);
+    observations_free(d);
+    registrations_free(d);
+    free(d->more->endpoint);
+    free(d->more->msisdn);
+    free(d->more);
+    d->more = NULL;
+}
+
+struct bytes device_msisdn(const struct device *d)
+{
+    return bytes_of_str(d->more ? d->more->msisdn : NULL);
+}
+
+void device_msisdn_drop(struct engine *e, struct device *d)
+{
+    if (device_msisdn(d).len == 0)
+        return;
+    map_remove(&e->by_msisdn, device_msisdn(d));
+    free(d->more->msisdn);
+    d->more->msisdn = NULL;
+}
+
+enum error device_msisdn_set(struct engine *e, struct device *d, struct bytes msisdn)
+{
+    if (bytes_equal(device_msisdn(d), msisdn))
+        return OK;
+    struct device_more *more = device_more(d);
+    char *copy = bytes_dup_str(msisdn);
+    if (!more || !copy) {
+        free(copy);
+        return ERR_NO_MEMORY;
+    }
+    device_msisdn_drop(e, d);
+    more->msisdn = copy;
+    if (map_put(&e->by_msisdn, d) == OK)
+        return OK;
+    free(copy);
+    more->msisdn = NULL;
+    return ERR_NO_MEMORY;
+}
+
 void device_free(struct engine *e, struct device *d)
 {
     timer_stop(&e->timers, &d->flow_timer);
     list_remove(&d->storing.node);
     free(d->id);
-    free(d->msisdn);
-    learn_forget(d);
-    slab_delete(&e->devices, d->h);
+    device_more_free(d);
+    slab_delete(&e->devices, e->legs[d->leg]);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/observation.h"
+
 bool downlink_is_request(const struct downlink *m)
 {
     return m->item.class_ == QUEUE_REQUEST;
@@ -339,6 +341,8 @@ void downlink_free(struct engine *e, struct downlink *m)
 {
     if (m->stored)
         engine_message_delete(e, RECORD_DOWNLINK, m->device, m->seq);
+    if (downlink_is_request(m) && !m->first_sent_ms && m->device->more)
+        observation_unsent(e, m->device, m->server, message_token(m));
     leave_queue(e, m, DOWNLINK_AWAITING);
     list_remove(&m->awaiting_node);
     list_remove(&m->storing.node);

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/observation.h"
+#include "nidd/route.h"
+
 struct blob *blob_new(const uint8_t header[COAP_HEADER_BYTES], struct bytes rest)
 {
     struct blob *b = malloc(sizeof(*b) + COAP_HEADER_BYTES + rest.len);
@@ -62,7 +65,7 @@ static struct bytes device_key(const void *value)
 
 static struct bytes msisdn_key(const void *value)
 {
-    return bytes_of_str(((const struct device *)value)->msisdn);
+    return device_msisdn(value);
 }
 
 static struct bytes group_key(const void *value)
@@ -79,6 +82,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     e->o = *o;
     e->ports = *ports;
     e->now_ms = now_ms;
+    e->route_age = 1;
     prng_seed(&e->prng, o->seed);
     map_init(&e->by_id, device_key, o->seed);
     map_init(&e->by_msisdn, msisdn_key, o->seed);
@@ -133,8 +137,7 @@ void engine_free(struct engine *e)
     cursor = 0;
     for (struct device *d; (d = slab_next(&e->devices, &cursor, &h));) {
         free(d->id);
-        free(d->msisdn);
-        learn_forget(d);
+        device_more_free(d);
     }
     cursor = 0;
     for (struct configuration *c; (c = slab_next(&e->configurations, &cursor, &h));)
@@ -164,6 +167,8 @@ void engine_free(struct engine *e)
     buf_free(&e->key);
     buf_free(&e->value);
     buf_free(&e->scratch);
+    buf_free(&e->filled);
+    route_table_free(e->routes);
     free(e);
 }
 
@@ -259,6 +264,9 @@ static void stored(struct engine *e, struct storing *s, enum error err)
         if (err)
             list_push_back(&e->unsaved, &s->node);
         break;
+    case STORING_OBSERVATION:
+        observation_stored(e, s, err);
+        break;
     }
 }
 
@@ -303,9 +311,17 @@ static void store_again(struct engine *e)
             deletion_send(e, LIST_ENTRY(s, struct deletion, storing));
         else if (s->what == STORING_GROUP)
             group_put(e, LIST_ENTRY(s, struct group, storing));
+        else if (s->what == STORING_OBSERVATION)
+            observation_put_again(e, s);
         else
             device_put(e, LIST_ENTRY(s, struct device, storing));
     }
+}
+
+void engine_identity_set(struct engine *e, enum engine_identity_policy policy, bool fill_endpoint)
+{
+    e->o.identity_policy = policy;
+    e->o.fill_endpoint = fill_endpoint;
 }
 
 void engine_drain(struct engine *e)

@@ -23,6 +23,11 @@ struct engine;
  * `cancelled` and their NIDD configurations are deleted, unless more of them are gone than left, or in any case. */
 enum engine_delete_removed { ENGINE_DELETE_REMOVED_NO, ENGINE_DELETE_REMOVED_YES, ENGINE_DELETE_REMOVED_ALL };
 
+/* The endpoint name in a device's clear Register or Bootstrap-Request is not its own (nidd/identity.h): that is
+ * nobody's business; ENGINE_AUDIT tells, and it passes; ENGINE_AUDIT tells, and the device gets 4.00, the server
+ * nothing. */
+enum engine_identity_policy { ENGINE_IDENTITY_OFF, ENGINE_IDENTITY_WARN, ENGINE_IDENTITY_ENFORCE };
+
 /* Every time in milliseconds. engine_options_default gives all of them. */
 struct engine_options {
     uint64_t seed;
@@ -43,6 +48,9 @@ struct engine_options {
     uint32_t configuration_window;      /* configuration requests under way at once, per SCEF */
     uint32_t default_packet_size_bytes; /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
     enum engine_delete_removed delete_removed;
+    enum engine_identity_policy identity_policy; /* default: off */
+    bool
+        fill_endpoint; /* a missing name is filled in: the provisioned one, else urn:nai: and the External Identifier */
 };
 void engine_options_default(struct engine_options *o);
 
@@ -62,7 +70,8 @@ enum engine_event_kind {
     ENGINE_SPOOLED,         /* an uplink was stored because its server is down */
     ENGINE_SERVER_STATE,    /* a server was found down or up: `up` */
     ENGINE_LEARNED,         /* an unknown device of a group is known from now on, durably */
-    ENGINE_CONFIGURATION    /* a NIDD configuration changed its state: `reason`; of a device, or of a group */
+    ENGINE_CONFIGURATION,   /* a NIDD configuration changed its state: `reason`; of a device, or of a group */
+    ENGINE_AUDIT            /* a device has given an endpoint name that is not its own: `endpoint`, `reason` */
 };
 
 enum final_state {
@@ -85,6 +94,7 @@ struct engine_event {
     uint32_t scef;          /* index: the SCEF of the device or group; ENGINE_NONE when there is none */
     uint32_t server;        /* index; ENGINE_NONE when none */
     struct bytes message;   /* the CoAP message or DTLS record as the ends wrote it; empty when none */
+    struct bytes endpoint;  /* AUDIT: the name in the message; `device_id` is whom the network says it is from */
     uint8_t type;           /* with a CoAP message: enum coap_type and Message ID as they stand on this leg */
     uint16_t message_id;
     uint64_t seq; /* of the downlink message; 0 when none */
@@ -144,11 +154,11 @@ struct engine_ports {
                                                   uint64_t now_ms, struct engine **out);
 void engine_free(struct engine *e);
 
-/* ---- set-up, before the first input, in this order: servers; SCEFs; groups; what was stored: sequence,
- * configurations, devices, messages; the devices of the configuration file; engine_start. A restored record that cannot
- * be used is refused (ERR_STORE_CORRUPT, ERR_UNKNOWN_DEVICE for a message of no device, ERR_NOT_FOUND for one of no
- * server) and is the caller's to report and set aside. Servers, SCEFs and groups are named by the order of these calls,
- * from 0. */
+/* ---- set-up, before the first input, in this order: servers; SCEFs; groups; routes; what was stored: sequence,
+ * configurations, devices, observations, messages; the devices of the configuration file; engine_start. A restored
+ * record that cannot be used is refused (ERR_STORE_CORRUPT, ERR_UNKNOWN_DEVICE for a message of no device,
+ * ERR_NOT_FOUND for one of no server) and is the caller's to report and set aside. Servers, SCEFs and groups are named
+ * by the order of these calls, from 0. */
 
 /* What a leg to the server moves the messages by. UDP: nothing is ever connected. DTLS: the same message layer, over a
  * session of each device. RELIABLE: a connection of each device (RFC 8323): nothing is repeated, acknowledged or reset
@@ -174,7 +184,7 @@ struct engine_scef_options {
 struct engine_group_options {
     struct bytes external_group_id;
     uint32_t scef;
-    uint32_t server;    /* the route of the devices that are learned */
+    uint32_t server;    /* of the devices that are learned; ENGINE_NONE: the routes decide */
     bool learn;         /* an unknown device that speaks through the group's configuration becomes one of ours */
     uint32_t learn_max; /* so many of them */
     bool foreign;       /* another process makes, changes and deletes the configuration; this one finds and uses it */
@@ -183,24 +193,55 @@ struct engine_group_options {
  * server. */
 [[gnu::warn_unused_result]] enum error engine_group_add(struct engine *e, const struct engine_group_options *o);
 
+/* A route: which server gets a message of a device that has no server of its own. Exchanges and observations come
+ * before it: what a server has asked for goes to that server. All matches that are given must hold; a route without any
+ * matches everything, and without such a one that is server 0. Which comes first: nidd/route.h, which also finds routes
+ * that stand in each other's way. */
+struct engine_route {
+    uint32_t server;
+    bool has_rds_ue_port, has_rds_scef_port; /* of the uplink notification (TS 29.122 clause 5.6.2.1.8) */
+    uint16_t rds_ue_port, rds_scef_port;
+    struct bytes uri_host;    /* option of a request, readable under OSCORE too; empty: any */
+    uint16_t uri_port;        /* the same; 0: any */
+    bool bootstrap;           /* the bootstrap server: clear requests to /bs and /bspack */
+    bool dtls;                /* DTLS records */
+    struct bytes domain;      /* of the External Identifier; empty: any */
+    struct bytes external_id; /* a pattern for it, with '*' and '?' (nidd/route_pattern.h); not with a domain */
+};
+/* Texts are copied. One more route. ERR_NOT_FOUND: no such server. ERR_MEMBER_TYPE: nidd/route.h. */
+[[gnu::warn_unused_result]] enum error engine_route_add(struct engine *e, const struct engine_route *r);
+/* At any time: these and no others from now on. Exchanges, observations, what is queued and what is spooled keep their
+ * servers. On an error nothing has changed. */
+[[gnu::warn_unused_result]] enum error engine_routes_replace(struct engine *e, const struct engine_route *routes,
+                                                             size_t count);
+/* At any time, the same for the devices that a group has learned and will learn. ERR_NOT_FOUND. */
+[[gnu::warn_unused_result]] enum error engine_group_reroute(struct engine *e, uint32_t group, uint32_t server);
+/* At any time, the policy from now on. */
+void engine_identity_set(struct engine *e, enum engine_identity_policy policy, bool fill_endpoint);
+
 /* Sequence numbers go on above what was reserved before: none is ever given out twice. */
 void engine_restore_sequence(struct engine *e, uint64_t reserved);
 /* A configuration that stands in no device's record: a group's, or what is left at a SCEF to be deleted. */
 [[gnu::warn_unused_result]] enum error engine_restore_configuration(struct engine *e,
                                                                     const struct record_configuration *r);
 [[gnu::warn_unused_result]] enum error engine_restore_device(struct engine *e, const struct record_device *r);
+[[gnu::warn_unused_result]] enum error engine_restore_observation(struct engine *e, const struct record_observation *r);
 [[gnu::warn_unused_result]] enum error engine_restore_message(struct engine *e, enum record_kind kind,
                                                               const struct record_message *r);
-/* A device of the configuration file. Restored state is kept; a new one gets the lowest free leg. `server` is its
- * route. In a group it has no NIDD configuration of its own, and its SCEF is the group's, whatever `scef` says.
- * ERR_MEMBER_TYPE: it is listed twice. ERR_NOT_FOUND: no such server, SCEF or group. */
+/* A device of the configuration file. Restored state is kept; a new one gets the lowest free leg. In a group it has no
+ * NIDD configuration of its own, and its SCEF is the group's, whatever `scef` says. ERR_MEMBER_TYPE: it is listed
+ * twice. ERR_NOT_FOUND: no such server, SCEF or group. */
 struct engine_device_options {
     struct t8_identity id;
-    uint32_t server;
+    uint32_t server; /* all its messages go there; ENGINE_NONE: the routes decide */
     uint32_t scef;
-    uint32_t group; /* ENGINE_NONE: none */
+    uint32_t group;        /* ENGINE_NONE: none */
+    struct bytes endpoint; /* the name that it was provisioned with, beside those by its identity; empty: none */
 };
 [[gnu::warn_unused_result]] enum error engine_device_add(struct engine *e, const struct engine_device_options *d);
+/* At any time: a device of the configuration file gets this server and this endpoint name; the rest of the options does
+ * not count. ERR_UNKNOWN_DEVICE, ERR_NOT_FOUND (no such server). */
+[[gnu::warn_unused_result]] enum error engine_device_change(struct engine *e, const struct engine_device_options *d);
 /* All devices are there: restored devices that are in no configuration stay unrouted and unserved; configurations at
  * the SCEF begin to be found or made; queues begin to flow. */
 void engine_start(struct engine *e, uint64_t now_ms);
@@ -239,6 +280,18 @@ void engine_wake(struct engine *e, uint64_t now_ms);
 uint64_t engine_next_wake(const struct engine *e); /* UINT64_MAX = never */
 
 /* ---- inspection (admin, tests) */
+
+/* A registration at a server, as far as it could be read: not under OSCORE or DTLS, and not from before a restart. */
+struct engine_registration_info {
+    uint32_t server;
+    uint32_t lifetime_s; /* 0 = for ever; ENGINE_NONE: an update was seen, the Register was not */
+    uint64_t until_ms;   /* UTC: when its lifetime ends; 0 = never, or not known */
+    const char *binding; /* as the device wrote it; "" when it did not */
+    const char *version; /* of LwM2M; the same */
+    bool queue_mode;
+};
+#define ENGINE_REGISTRATIONS_MAX 4 /* watched per device; the oldest makes room */
+
 struct engine_device_info {
     struct t8_identity id;
     struct bytes configuration_link;
@@ -247,12 +300,16 @@ struct engine_device_info {
     uint64_t configuration_end_ms; /* UTC; 0 = for ever, or not known */
     uint32_t supported_features;   /* what both sides can do */
     uint32_t leg;
-    uint32_t server;
+    uint32_t server; /* where messages go that nothing but the device's identity decides about */
     uint32_t scef;
-    uint32_t group;          /* ENGINE_NONE: none, it has a configuration of its own */
-    bool learned;            /* from its first uplink, not from the configuration file */
-    bool reachable;          /* the last word was an uplink or a successful delivery */
-    uint64_t last_uplink_ms; /* 0 = never */
+    struct bytes endpoint;                                                   /* provisioned; empty: none */
+    struct engine_registration_info registrations[ENGINE_REGISTRATIONS_MAX]; /* youngest first */
+    uint32_t registration_count;
+    uint32_t observation_count; /* remembered; none when there is one server only */
+    uint32_t group;             /* ENGINE_NONE: none, it has a configuration of its own */
+    bool learned;               /* from its first uplink, not from the configuration file */
+    bool reachable;             /* the last word was an uplink or a successful delivery */
+    uint64_t last_uplink_ms;    /* 0 = never */
     uint32_t maximum_packet_size_bytes;
     uint32_t queue_messages, queue_bytes;
     uint32_t spooled_messages;

@@ -63,7 +63,7 @@ enum error engine_group_add(struct engine *e, const struct engine_group_options 
         return ERR_IDENTITY;
     if (map_get(&e->by_group_id, o->external_group_id))
         return ERR_MEMBER_TYPE;
-    if (o->scef >= e->scef_count || o->server >= e->server_count)
+    if (o->scef >= e->scef_count || !route_is_possible(e, o->server))
         return ERR_NOT_FOUND;
     struct group *g = group_new(e, o->external_group_id, o->scef, true);
     if (!g)

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "nidd/observation.h"
+#include "nidd/registration.h"
+
 void engine_totals_get(const struct engine *e, struct engine_totals *out)
 {
     *out = (struct engine_totals){.devices = e->routed_devices,
@@ -14,30 +17,33 @@ void engine_totals_get(const struct engine *e, struct engine_totals *out)
         out->active_configurations += e->scefs[i].active;
 }
 
-static void fill_device(const struct device *d, struct engine_device_info *out)
+static void fill_device(const struct engine *e, const struct device *d, struct engine_device_info *out)
 {
     const struct configuration *c = d->configuration; /* there is one, since the device is routed */
-    *out = (struct engine_device_info){.id = {.external_id = d->id_is_msisdn ? (struct bytes){0} : bytes_of_str(d->id),
-                                              .msisdn = bytes_of_str(d->msisdn)},
-                                       .configuration_link = bytes_of_str(c->link),
-                                       .configuration_state = configuration_state_name(c),
-                                       .configuration_end_ms = c->end_ms,
-                                       .supported_features = c->supported_features,
-                                       .leg = d->leg,
-                                       .server = d->server,
-                                       .scef = c->scef,
-                                       .group = c->is_groups ? c->of.group->index : ENGINE_NONE,
-                                       .learned = d->learned,
-                                       .reachable = d->reachable,
-                                       .last_uplink_ms = d->last_uplink_ms,
-                                       .maximum_packet_size_bytes = c->packet_size_bytes,
-                                       .queue_messages = d->queue.messages,
-                                       .queue_bytes = d->queue.bytes,
-                                       .spooled_messages = d->spooled,
-                                       .uplink_count = d->uplink_count,
-                                       .downlink_count = d->downlink_count};
+    *out = (struct engine_device_info){
+        .id = {.external_id = d->id_is_msisdn ? (struct bytes){0} : bytes_of_str(d->id), .msisdn = device_msisdn(d)},
+        .configuration_link = bytes_of_str(c->link),
+        .configuration_state = configuration_state_name(c),
+        .configuration_end_ms = c->end_ms,
+        .supported_features = c->supported_features,
+        .leg = d->leg,
+        .server = route_of_identity(e, d),
+        .scef = c->scef,
+        .group = c->is_groups ? c->of.group->index : ENGINE_NONE,
+        .endpoint = bytes_of_str(d->more ? d->more->endpoint : NULL),
+        .observation_count = observation_count(d),
+        .learned = d->learned,
+        .reachable = d->reachable,
+        .last_uplink_ms = d->last_uplink_ms,
+        .maximum_packet_size_bytes = c->packet_size_bytes,
+        .queue_messages = d->queue.messages,
+        .queue_bytes = d->queue.bytes,
+        .spooled_messages = d->spooled,
+        .uplink_count = d->uplink_count,
+        .downlink_count = d->downlink_count};
     LIST_EACH (it, &d->awaiting)
         out->queue_messages++;
+    out->registration_count = registration_fill(e, d, out->registrations);
 }
 
 bool engine_device_next(const struct engine *e, uint32_t *cursor, struct engine_device_info *out)
@@ -45,7 +51,7 @@ bool engine_device_next(const struct engine *e, uint32_t *cursor, struct engine_
     while (*cursor < e->leg_count) {
         const struct device *d = device_by_leg(e, (*cursor)++);
         if (d && d->routed) {
-            fill_device(d, out);
+            fill_device(e, d, out);
             return true;
         }
     }
@@ -64,7 +70,7 @@ bool engine_device_find(const struct engine *e, struct bytes id, struct engine_d
     const struct device *d = named(e, id);
     if (!d || !d->routed)
         return false;
-    fill_device(d, out);
+    fill_device(e, d, out);
     return true;
 }
 

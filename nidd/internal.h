@@ -39,7 +39,14 @@ enum timer_kind {
 struct storing {
     struct list node;
     uint64_t ticket;
-    enum { STORING_DOWNLINK, STORING_EXCHANGE, STORING_DELETION, STORING_DEVICE, STORING_GROUP } what;
+    enum {
+        STORING_DOWNLINK,
+        STORING_EXCHANGE,
+        STORING_DELETION,
+        STORING_DEVICE,
+        STORING_GROUP,
+        STORING_OBSERVATION
+    } what;
 };
 
 /* The end of a record, until the store has let go of it. */
@@ -57,17 +64,25 @@ struct scef;
 struct held {
     struct held *next;
     uint64_t uplink_ref;
+    struct t8_rds_port rds_port;
     size_t len;
     uint8_t data[];
 };
 
+/* What most devices do not have: an idle one is to stay small. */
+struct device_more {
+    char *msisdn;      /* it is found by this, too; NULL: it has none */
+    struct held *held; /* while it is being learned; oldest first */
+    char *endpoint;    /* provisioned; NULL: none */
+    struct observation *observations;
+    struct registration *registrations;
+};
+
 struct device {
-    handle h;
-    char *id; /* External Identifier, or the MSISDN where there is none; NUL-terminated */
-    char *msisdn;
+    char *id;                            /* External Identifier, or the MSISDN where there is none; NUL-terminated */
     struct configuration *configuration; /* its own or its group's; NULL: none can be, since the SCEF is not known */
     struct device *next_user;            /* of the same configuration */
-    struct held *held;                   /* oldest first */
+    struct device_more *more;            /* NULL: nothing yet */
     struct queue queue;
     struct list awaiting;   /* downlinks that left the queue and wait for their answer only */
     struct list exchanges;  /* youngest last */
@@ -78,19 +93,21 @@ struct device {
     uint32_t uplink_count;
     uint32_t downlink_count;
     uint32_t leg;
-    uint32_t server;
+    uint32_t server;   /* its own; ENGINE_NONE: the routes decide */
     uint32_t retry_ms; /* the pause after the next failure */
     uint16_t exchange_count;
     uint16_t spooled;
     uint16_t next_leg_mid;
     uint16_t next_device_mid;
     bool id_is_msisdn : 1;
-    bool unsaved : 1;   /* the store has refused its record */
-    bool routed : 1;    /* it is in the configuration file, or learned */
-    bool learned : 1;   /* from its first uplink */
-    bool learning : 1;  /* the same, and its record is not stored yet: nothing of it is relayed before */
-    bool reachable : 1; /* false: nothing is submitted until an uplink or the flow timer */
-    uint64_t seen[2];   /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
+    bool unsaved : 1;       /* the store has refused its record */
+    bool routed : 1;        /* it is in the configuration file, or learned */
+    bool learned : 1;       /* from its first uplink */
+    bool learning : 1;      /* the same, and its record is not stored yet: nothing of it is relayed before */
+    bool reachable : 1;     /* false: nothing is submitted until an uplink or the flow timer */
+    uint8_t route_age;      /* of the table that gave routed_server; 0: of none */
+    uint16_t routed_server; /* by its identity */
+    uint64_t seen[2]; /* by direction, a bit for each Message ID modulo 64 that an exchange may be remembered for */
 };
 
 /* A message to a device.
@@ -231,7 +248,9 @@ struct engine {
     uint64_t last_seq;
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
     uint64_t queued_messages, queued_bytes, spooled_messages;
-    struct buf key, value, scratch;
+    struct buf key, value, scratch, filled;
+    struct route_table *routes; /* NULL: none, all go to server 0 */
+    uint8_t route_age;          /* counts the tables, never 0 */
     bool draining;
     bool started;
 };
@@ -275,6 +294,12 @@ void *id_find(const struct map *m, struct bytes id); /* as it is written, else i
 struct device *device_find(const struct engine *e, struct t8_identity id);
 struct device *device_by_leg(const struct engine *e, uint32_t leg);
 void device_free(struct engine *e, struct device *d);
+struct bytes device_msisdn(const struct device *d); /* empty: it has none */
+void device_msisdn_drop(struct engine *e, struct device *d);
+/* It has this one (not empty) and no other from now on; nobody else may have it. */
+[[gnu::warn_unused_result]] enum error device_msisdn_set(struct engine *e, struct device *d, struct bytes msisdn);
+struct device_more *device_more(struct device *d);   /* made when it is not there; NULL: no memory */
+void device_more_free(struct device *d);             /* no record is touched */
 void device_put(struct engine *e, struct device *d); /* writes its record */
 /* Before a record of one of its messages, which nobody could place without it. */
 static inline void device_put_first(struct engine *e, struct device *d)
@@ -360,6 +385,9 @@ enum error exchange_send(struct engine *e, struct exchange *x);
 /* The final word on the downlink that x answers, if it answers one. */
 void exchange_tell_answered(struct engine *e, struct exchange *x, enum final_state f, const char *reason);
 
+/* ---- set_up.c */
+uint32_t server_by_name(const struct engine *e, struct bytes name); /* ENGINE_NONE: there is none */
+
 /* ---- server.c: what comes from and goes to servers */
 enum error server_send(struct engine *e, struct device *d, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
                        struct bytes rest, const char *why);
@@ -415,12 +443,23 @@ void leg_took(struct engine *e, struct exchange *x);
 /* ---- uplink.c */
 /* What a device says that is known and served. */
 enum engine_verdict uplink_take(struct engine *e, struct device *d, uint64_t uplink_ref, struct bytes data,
-                                enum error *err);
+                                struct t8_rds_port rds_port, enum error *err);
 /* An ACK or RST to the device: at once, before requests. Gives a reference to the message, for the exchange's memory
  * (NULL: no memory), and in *way, when not NULL, its way down. */
 struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid,
                                 handle *way);
 void uplink_reply_empty_unkept(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid,
                                handle *way);
+
+/* ---- route_engine.c */
+struct route_message;
+/* The server of a message that nothing else has decided about. */
+uint32_t route_find(struct engine *e, struct device *d, const struct route_message *m);
+/* An index of a server; or ENGINE_NONE, so that the routes decide, which need one. */
+bool route_is_possible(const struct engine *e, uint32_t server);
+uint32_t route_of_identity(const struct engine *e, const struct device *d); /* without a message */
+
+/* ---- identity.c, the rest in identity.h */
+[[gnu::warn_unused_result]] enum error identity_endpoint_set(struct device *d, struct bytes endpoint);
 
 #endif

@@ -27,25 +27,28 @@ static struct group *group_by_link(const struct engine *e, uint32_t scef, struct
 
 /* ---- what waits for the store */
 
-static bool hold(const struct engine *e, struct device *d, uint64_t uplink_ref, struct bytes data)
+static bool hold(const struct engine *e, struct device *d, uint64_t uplink_ref, const struct nidd_uplink *u)
 {
-    struct held **end = &d->held;
+    struct device_more *more = device_more(d);
     uint32_t count = 0;
+    if (!more)
+        return false;
+    struct held **end = &more->held;
     for (; *end; end = &(*end)->next)
         count++;
-    struct held *h = count < e->o.spool_max_messages || count == 0 ? malloc(sizeof(*h) + data.len) : NULL;
+    struct held *h = count < e->o.spool_max_messages || count == 0 ? malloc(sizeof(*h) + u->data.len) : NULL;
     if (!h)
         return false;
-    *h = (struct held){.uplink_ref = uplink_ref, .len = data.len};
-    memcpy(h->data, data.data, data.len);
+    *h = (struct held){.uplink_ref = uplink_ref, .rds_port = u->rds_port, .len = u->data.len};
+    memcpy(h->data, u->data.data, u->data.len);
     *end = h;
     return true;
 }
 
 void learn_forget(struct device *d)
 {
-    for (struct held *h; (h = d->held);) {
-        d->held = h->next;
+    for (struct held *h; d->more && (h = d->more->held);) {
+        d->more->held = h->next;
         free(h);
     }
 }
@@ -53,15 +56,16 @@ void learn_forget(struct device *d)
 static void take(struct engine *e, struct device *d, const struct held *h)
 {
     enum error err = OK;
-    enum engine_verdict verdict = uplink_take(e, d, h->uplink_ref, bytes_of(h->data, h->len), &err);
+    enum engine_verdict verdict = uplink_take(e, d, h->uplink_ref, bytes_of(h->data, h->len), h->rds_port, &err);
     if (verdict != ENGINE_LATER)
         e->ports.uplink_answer(e->ports.ctx, h->uplink_ref, verdict == ENGINE_TAKEN ? OK : err);
 }
 
 void learn_stored(struct engine *e, struct device *d, enum error err)
 {
-    struct held *h = d->held;
-    d->held = NULL;
+    struct held *h = d->more ? d->more->held : NULL;
+    if (h)
+        d->more->held = NULL;
     if (!err) {
         struct engine_event ev = {
             .kind = ENGINE_LEARNED, .server = d->server, .group_id = bytes_of_str(d->configuration->of.group->id)};
@@ -93,14 +97,8 @@ static enum error make_device(struct engine *e, struct device **d, struct group 
     enum error err = e->ports.device_added(e->ports.ctx, leg);
     if (!err && !*d)
         err = engine_device_new(e, id.external_id.len ? id.external_id : id.msisdn, leg, d);
-    if (!err && id.msisdn.len && !(*d)->msisdn) {
-        (*d)->msisdn = bytes_dup_str(id.msisdn);
-        if (!(*d)->msisdn || map_put(&e->by_msisdn, *d) != OK) {
-            free((*d)->msisdn);
-            (*d)->msisdn = NULL;
-            return ERR_NO_MEMORY; /* next time it is there, and gets the rest */
-        }
-    }
+    if (!err && id.msisdn.len && device_msisdn(*d).len == 0) /* on an error: next time it is there, and gets the rest */
+        err = device_msisdn_set(e, *d, id.msisdn);
     bool changed;
     return err ? err : device_attach(e, *d, g->configuration->scef, g, &changed);
 }
@@ -109,7 +107,7 @@ static enum engine_verdict learn(struct engine *e, struct device *d, struct grou
                                  const struct nidd_uplink *u, enum error *err)
 {
     enum error failed = make_device(e, &d, g, u->id);
-    if (!failed && !hold(e, d, uplink_ref, u->data))
+    if (!failed && !hold(e, d, uplink_ref, u))
         failed = ERR_NO_MEMORY;
     if (failed)
         return refuse(e, NULL, u, failed, "not_learned", err);
@@ -164,7 +162,7 @@ enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t sc
     if (!d || !d->learning || configuration_group(d->configuration) != g)
         return learn_perhaps(e, d, g, uplink_ref, u, err);
     /* While the store refuses its record nothing can be kept of it. */
-    if (!d->unsaved && hold(e, d, uplink_ref, u->data))
+    if (!d->unsaved && hold(e, d, uplink_ref, u))
         return ENGINE_LATER;
     return refuse(e, d, u, ERR_STORE, "not_learned", err);
 }

@@ -4,6 +4,8 @@
  * own again. */
 #include "nidd/configuration.h"
 
+#include "nidd/observation.h"
+
 static bool has_link(const struct device *d)
 {
     return d->configuration && !d->configuration->is_groups && d->configuration->link;
@@ -35,6 +37,7 @@ static bool is_a_mistake(const struct engine *e)
 static void cancel(struct engine *e, struct device *d)
 {
     static const char reason[] = "device removed";
+    observation_forget_all(e, d);
     LIST_EACH_SAFE (it, &d->queue.items)
         downlink_final(e, LIST_ENTRY(it, struct downlink, item.node), FINAL_CANCELLED, reason, T8_CAUSE_NONE);
     LIST_EACH_SAFE (it, &d->awaiting)

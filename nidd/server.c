@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "nidd/observation.h"
+#include "nidd/registration.h"
+
 enum error server_send(struct engine *e, struct device *d, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
                        struct bytes rest, const char *why)
 {
@@ -138,6 +141,7 @@ static enum error answer_device(struct engine *e, struct exchange *x, const stru
     uint8_t header[COAP_HEADER_BYTES];
     struct blob *b;
 
+    registration_answered(e, x, v);
     if (v->message.len > device_packet_size(e, d)) {
         b = cut_answer(e, x, v, type, mid);
     } else {
@@ -188,6 +192,8 @@ static void reset_device(struct engine *e, struct exchange *x)
     blob_unref(x->reply);
     x->reply = uplink_reply_empty(e, x->device, COAP_RST, x->device_mid, &x->reply_downlink);
     x->device_acknowledged = false;
+    if (!request)
+        observation_reset(e, x->device, x->server, bytes_of(x->token, x->token_len));
 }
 
 void server_took(struct engine *e, struct exchange *x, const char *reason)
@@ -295,8 +301,10 @@ static void take_request(struct engine *e, struct device *d, uint32_t server, co
                                  .from = y ? y->h : 0,
                                  .store = true};
         enum error err = downlink_add(e, &n, NULL);
-        if (!err)
+        if (!err) {
+            observation_asked(e, d, server, v);
             return;
+        }
         no = (struct coap_error){
             .code = (uint8_t)error_coap_code(err), .max_age_s = 60, .block1_szx = -1, .diagnostic = error_text(err)};
     }

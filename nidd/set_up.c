@@ -6,6 +6,8 @@
 
 enum error engine_server_add(struct engine *e, const struct engine_server_options *o)
 {
+    if (e->server_count == UINT16_MAX) /* devices remember theirs in 16 bits */
+        return ERR_NO_MEMORY;
     struct server *s = realloc(e->servers, (e->server_count + 1) * sizeof(*s));
     if (!s)
         return ERR_NO_MEMORY;
@@ -85,8 +87,9 @@ enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg, st
     struct device *d = slab_new(&e->devices, &h);
     if (!d)
         return ERR_NO_MEMORY;
-    d->h = h;
+    e->legs[leg] = h;
     d->leg = leg;
+    d->server = ENGINE_NONE;
     d->id = bytes_dup_str(id);
     d->retry_ms = (uint32_t)e->o.retry_min_ms;
     d->reachable = true;
@@ -102,7 +105,6 @@ enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg, st
         device_free(e, d);
         return ERR_NO_MEMORY;
     }
-    e->legs[leg] = h;
     if (leg >= e->leg_count)
         e->leg_count = leg + 1;
     *out = d;
@@ -147,11 +149,8 @@ static enum error restore_learned(struct engine *e, struct device *d, const stru
     struct bytes msisdn = by_msisdn ? r->id : r->msisdn;
     if (!d->configuration || !d->configuration->is_groups)
         return OK;
-    if (msisdn.len && !map_get(&e->by_msisdn, msisdn)) {
-        d->msisdn = bytes_dup_str(msisdn);
-        if (!d->msisdn || map_put(&e->by_msisdn, d) != OK)
-            return ERR_NO_MEMORY;
-    }
+    if (msisdn.len && !map_get(&e->by_msisdn, msisdn) && device_msisdn_set(e, d, msisdn) != OK)
+        return ERR_NO_MEMORY;
     d->id_is_msisdn = by_msisdn;
     d->server = d->configuration->of.group->server;
     d->routed = d->learned = true;
@@ -178,16 +177,21 @@ void engine_restore_sequence(struct engine *e, uint64_t reserved)
     e->last_seq = e->reserved_seq = reserved;
 }
 
+uint32_t server_by_name(const struct engine *e, struct bytes name)
+{
+    for (uint32_t i = 0; i < e->server_count; i++)
+        if (bytes_equal(bytes_of_str(e->servers[i].name), name))
+            return i;
+    return ENGINE_NONE;
+}
+
 enum error engine_restore_message(struct engine *e, enum record_kind kind, const struct record_message *r)
 {
     struct device *d = map_get(&e->by_id, r->device_id);
     if (!d)
         return ERR_UNKNOWN_DEVICE;
-    uint32_t server = e->server_count;
-    for (uint32_t i = 0; i < e->server_count; i++)
-        if (bytes_equal(bytes_of_str(e->servers[i].name), r->server))
-            server = i;
-    if (server == e->server_count)
+    uint32_t server = server_by_name(e, r->server);
+    if (server == ENGINE_NONE)
         return ERR_NOT_FOUND;
     if (r->seq > e->last_seq)
         e->last_seq = r->seq;
@@ -205,27 +209,11 @@ uint32_t engine_lowest_free_leg(struct engine *e)
 /* The configuration file says that it is another device's. */
 static void msisdn_give_up(struct engine *e, struct device *d)
 {
-    map_remove(&e->by_msisdn, bytes_of_str(d->msisdn));
-    free(d->msisdn);
-    d->msisdn = NULL;
+    device_msisdn_drop(e, d);
     if (d->id_is_msisdn) { /* then it has no other name */
         d->routed = d->learned = false;
         e->routed_devices--;
     }
-}
-
-static enum error msisdn_take(struct engine *e, struct device *d, struct bytes msisdn)
-{
-    if (msisdn.len == 0 || (d->msisdn && bytes_equal(bytes_of_str(d->msisdn), msisdn)))
-        return OK;
-    char *copy = bytes_dup_str(msisdn);
-    if (!copy)
-        return ERR_NO_MEMORY;
-    if (d->msisdn)
-        map_remove(&e->by_msisdn, bytes_of_str(d->msisdn));
-    free(d->msisdn);
-    d->msisdn = copy;
-    return map_put(&e->by_msisdn, d);
 }
 
 enum error engine_device_add(struct engine *e, const struct engine_device_options *o)
@@ -234,7 +222,7 @@ enum error engine_device_add(struct engine *e, const struct engine_device_option
     struct bytes id = by_msisdn ? o->id.msisdn : o->id.external_id;
     if (id.len == 0)
         return ERR_IDENTITY;
-    if (o->server >= e->server_count || (o->group != ENGINE_NONE && o->group >= e->group_count) ||
+    if (!route_is_possible(e, o->server) || (o->group != ENGINE_NONE && o->group >= e->group_count) ||
         (o->group == ENGINE_NONE && o->scef >= e->scef_count))
         return ERR_NOT_FOUND;
     struct device *d = map_get(&e->by_id, id);
@@ -246,8 +234,10 @@ enum error engine_device_add(struct engine *e, const struct engine_device_option
     if (other && other != d)
         msisdn_give_up(e, other);
     enum error err = d ? OK : engine_device_new(e, id, engine_lowest_free_leg(e), &d);
+    if (!err && o->id.msisdn.len)
+        err = device_msisdn_set(e, d, o->id.msisdn);
     if (!err)
-        err = msisdn_take(e, d, o->id.msisdn);
+        err = identity_endpoint_set(d, o->endpoint);
     if (!err)
         err = device_attach(e, d, o->scef, o->group == ENGINE_NONE ? NULL : e->groups[o->group], &changed);
     if (err)

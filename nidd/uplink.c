@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+#include "nidd/identity.h"
+#include "nidd/observation.h"
+#include "nidd/registration.h"
+#include "nidd/route.h"
+
 struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_type type, uint16_t device_mid,
                                 handle *way)
 {
@@ -18,16 +23,11 @@ struct blob *uplink_reply_empty(struct engine *e, struct device *d, enum coap_ty
     return b;
 }
 
-/* Which server a message of the device goes to. */
-static uint32_t route_of(const struct device *d, enum payload_kind kind)
-{
-    (void)kind;
-    return d->server;
-}
-
 struct input {
     struct device *device;
     const struct coap_view *view;
+    struct coap_view filled; /* `view`, when a name was filled in */
+    struct t8_rds_port rds_port;
     uint64_t uplink_ref;
     enum error err; /* with ENGINE_REFUSED */
 };
@@ -106,7 +106,11 @@ static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t 
         x->answers_accepted_ms = answers->accepted_ms;
         x->answers = answers->h;
         downlink_answering(e, answers);
+    } else {
+        registration_asked(e, x, v);
     }
+    if (coap_is_response(v))
+        observation_answered(e, d, server, v);
     if (server_is_reliable(e, server))
         return by_connection(e, in, x, answers);
     if (!up)
@@ -197,6 +201,35 @@ static enum engine_verdict reaction(struct engine *e, struct input *in)
     return forward(e, in, m->server, m->server_type == COAP_CON ? COAP_CON : COAP_NON, m);
 }
 
+static uint32_t route(struct engine *e, const struct input *in)
+{
+    return route_find(e, in->device, &(struct route_message){.view = in->view, .rds_port = in->rds_port});
+}
+
+/* Separate response or notification. */
+static enum engine_verdict response(struct engine *e, struct input *in)
+{
+    const struct coap_view *v = in->view;
+    struct downlink *m = downlink_answered_by(in->device, v);
+    if (m)
+        return forward(e, in, m->server, v->type, m);
+    uint32_t observer = observation_server(in->device, v->token);
+    return forward(e, in, observer == ENGINE_NONE ? route(e, in) : observer, v->type, NULL);
+}
+
+static enum engine_verdict request(struct engine *e, struct input *in)
+{
+    if (!identity_passes(e, in->device, in->view)) {
+        in->err = identity_refuse(e, in->device, in->view);
+        return in->err ? ENGINE_REFUSED : ENGINE_TAKEN;
+    }
+    in->err = identity_fill(e, in->device, in->view, &in->filled);
+    if (in->err)
+        return ENGINE_REFUSED;
+    in->view = &in->filled;
+    return forward(e, in, route(e, in), in->view->type, NULL);
+}
+
 static enum engine_verdict coap_message(struct engine *e, struct input *in)
 {
     const struct coap_view *v = in->view;
@@ -221,16 +254,11 @@ static enum engine_verdict coap_message(struct engine *e, struct input *in)
         }
         return ENGINE_TAKEN;
     }
-    if (coap_is_response(v)) {
-        struct downlink *m = downlink_answered_by(d, v);
-        if (m)
-            return forward(e, in, m->server, v->type, m);
-    }
-    return forward(e, in, route_of(d, PAYLOAD_COAP), v->type, NULL);
+    return coap_is_response(v) ? response(e, in) : request(e, in);
 }
 
 enum engine_verdict uplink_take(struct engine *e, struct device *d, uint64_t uplink_ref, struct bytes data,
-                                enum error *err)
+                                struct t8_rds_port rds_port, enum error *err)
 {
     struct coap_view v;
     d->uplink_count++;
@@ -240,7 +268,7 @@ enum engine_verdict uplink_take(struct engine *e, struct device *d, uint64_t upl
     switch (payload_kind_of(data)) {
     case PAYLOAD_COAP:
         if (coap_view_parse(data, &v) == OK) {
-            struct input in = {.device = d, .view = &v, .uplink_ref = uplink_ref};
+            struct input in = {.device = d, .view = &v, .rds_port = rds_port, .uplink_ref = uplink_ref};
             event_message(e, ENGINE_UPLINK, d, NO_SERVER, data, "");
             verdict = coap_message(e, &in);
             *err = in.err;
@@ -249,7 +277,7 @@ enum engine_verdict uplink_take(struct engine *e, struct device *d, uint64_t upl
         }
         break;
     case PAYLOAD_DTLS:
-        opaque_from_device(e, d, route_of(d, PAYLOAD_DTLS), data);
+        opaque_from_device(e, d, route_find(e, d, &(struct route_message){.rds_port = rds_port}), data);
         break;
     case PAYLOAD_OTHER:
         event_drop(e, d, NO_SERVER, data, "not_coap");
@@ -283,5 +311,5 @@ enum engine_verdict engine_uplink(struct engine *e, uint64_t now_ms, uint32_t sc
         configuration_ask_after(e, c); /* ours may be forgotten there, and without a downlink nobody would tell */
         return ENGINE_REFUSED;
     }
-    return uplink_take(e, d, uplink_ref, u->data, err);
+    return uplink_take(e, d, uplink_ref, u->data, u->rds_port, err);
 }

@@ -185,6 +185,7 @@ static const struct admin_route {
     {"GET", "/metrics", metrics},
     {"GET", "/v1/scefs", admin_scefs},
     {"GET", "/v1/groups", admin_groups},
+    {"GET", "/v1/routes", admin_routes},
     {"GET", "/v1/devices", admin_devices},
     {"GET", "/v1/devices/{}", admin_device},
     {"GET", "/v1/devices/{}/queue", admin_queue},

@@ -36,6 +36,26 @@ static void next_cursor(struct buf *b, bool more, uint64_t cursor)
     json_out_str(b, "next", more ? text : NULL);
 }
 
+static void registrations_json(struct adapter *a, struct buf *b, const struct engine_device_info *d)
+{
+    json_out_open(b, "registrations", '[');
+    for (uint32_t i = 0; i < d->registration_count; i++) {
+        const struct engine_registration_info *g = &d->registrations[i];
+        json_out_open(b, NULL, '{');
+        json_out_str(b, "server", engine_server_name(a->engine, g->server));
+        if (g->lifetime_s == ENGINE_NONE)
+            json_out_null(b, "lifetime_s");
+        else
+            json_out_number(b, "lifetime_s", g->lifetime_s);
+        json_out_time(b, "until", g->until_ms);
+        json_out_str(b, "binding", g->binding[0] ? g->binding : NULL);
+        json_out_str(b, "lwm2m", g->version[0] ? g->version : NULL);
+        json_out_bool(b, "queue_mode", g->queue_mode);
+        json_out_close(b, '}');
+    }
+    json_out_close(b, ']');
+}
+
 static void device_json(struct adapter *a, struct buf *b, const struct engine_device_info *d)
 {
     json_out_open(b, NULL, '{');
@@ -51,6 +71,10 @@ static void device_json(struct adapter *a, struct buf *b, const struct engine_de
         json_out_text(b, "group", g.external_group_id);
     else
         json_out_null(b, "group");
+    if (d->endpoint.len)
+        json_out_text(b, "endpoint", d->endpoint);
+    else
+        json_out_null(b, "endpoint");
     json_out_bool(b, "learned", d->learned);
     json_out_number(b, "leg", d->leg);
     json_out_str(b, "configuration", d->configuration_state);
@@ -65,6 +89,8 @@ static void device_json(struct adapter *a, struct buf *b, const struct engine_de
     json_out_number(b, "spooled_messages", d->spooled_messages);
     json_out_number(b, "uplink_count", d->uplink_count);
     json_out_number(b, "downlink_count", d->downlink_count);
+    json_out_number(b, "observations", d->observation_count);
+    registrations_json(a, b, d);
     json_out_close(b, '}');
 }
 

@@ -28,4 +28,7 @@ void admin_queue_message(struct admin_request *r);
 void admin_scefs(struct admin_request *r);
 void admin_groups(struct admin_request *r);
 
+/* admin_routes.c */
+void admin_routes(struct admin_request *r);
+
 #endif

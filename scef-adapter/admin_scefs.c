@@ -54,7 +54,7 @@ static void group_json(struct adapter *a, const struct engine_group_info *g, str
     json_out_open(b, NULL, '{');
     json_out_text(b, "external_group_id", g->external_group_id);
     json_out_str(b, "scef", a->config->scefs[g->scef].name);
-    json_out_str(b, "server", engine_server_name(a->engine, g->server));
+    json_out_str(b, "server", g->server == ENGINE_NONE ? NULL : engine_server_name(a->engine, g->server));
     json_out_str(b, "configuration", g->configuration_state);
     json_out_text(b, "configuration_link", g->configuration_link);
     json_out_time(b, "configuration_end", g->configuration_end_ms);

@@ -214,6 +214,8 @@ static enum error check_all(const struct config_check *k)
     if (!err)
         err = check_servers(k);
     if (!err)
+        err = config_routes_check(k);
+    if (!err)
         err = config_security_check(k);
     if (!err)
         config_groups_check(k);
@@ -294,5 +296,6 @@ void config_free(struct config *c)
         free(c->scefs[i].allowed_host_list);
     free(c->slice_urls);
     free(c->server_endpoints);
+    free(c->engine_routes);
     (void)cyaml_free(&cyaml_quiet, config_schema(false), c, 0);
 }

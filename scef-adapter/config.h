@@ -16,6 +16,7 @@
 #define CONFIG_MAX_SERVERS    256
 #define CONFIG_MAX_SCEFS      32
 #define CONFIG_MAX_GROUPS     256
+#define CONFIG_MAX_ROUTES     256
 #define CONFIG_MAX_SLICES     256
 #define CONFIG_MAX_FAULTS     20 /* told at once */
 
@@ -71,8 +72,19 @@ struct config_group {
     bool learn;
     uint32_t learn_max;
 
-    uint32_t scef, server; /* indices */
-    bool foreign;          /* another slice owns its configuration */
+    uint32_t scef;
+    uint32_t server; /* ENGINE_NONE: the routes decide */
+    bool foreign;    /* another slice owns its configuration */
+};
+
+/* As written in `routes`; NULL or 0: it asks for nothing of the kind. */
+struct config_route {
+    char *server;
+    uint16_t rds_ue_port, rds_scef_port; /* 0 is a port: config.engine_routes tells whether it was written */
+    char *uri_host;
+    uint16_t uri_port;
+    bool bootstrap;
+    char *domain, *external_id;
 };
 
 /* As written in `devices`. */
@@ -82,14 +94,17 @@ struct config_device_entry {
     char *scef;
     char *server;
     char *group;
+    char *endpoint;
 };
 
 #define CONFIG_NO_GROUP UINT32_MAX
 /* A device of `devices` or of devices_file, checked. */
 struct config_device {
-    const char *external_id;      /* NULL: known by its MSISDN only */
-    const char *msisdn;           /* NULL: none */
-    uint32_t scef, server, group; /* indices */
+    const char *external_id; /* NULL: known by its MSISDN only */
+    const char *msisdn;      /* NULL: none */
+    const char *endpoint;    /* NULL: none but those that follow from its identity */
+    uint32_t scef, group;    /* indices */
+    uint32_t server;         /* ENGINE_NONE: the routes decide */
     uint32_t line;
     uint32_t entry; /* in `devices` */
 };
@@ -116,6 +131,8 @@ struct config {
     } server_leg;
     struct config_server *servers;
     uint32_t server_count;
+    struct config_route *routes;
+    uint32_t route_count;
     struct config_device_entry *device_entries;
     uint32_t device_entry_count;
     char *devices_file;
@@ -134,6 +151,7 @@ struct config {
     struct config_prefix prefix;
     uint16_t port_first, port_last;
     struct config_endpoint *server_endpoints; /* server_count of them */
+    struct engine_route *engine_routes;       /* route_count of them; their texts are those of `routes` */
     struct config_device *devices;
     size_t device_count, device_capacity;
     struct config_text *device_text; /* memory of the identities */
@@ -148,6 +166,12 @@ struct config {
 void config_free(struct config *c);
 /* The devices are needed once, at the start, and may be many: frees what only they need. */
 void config_devices_release(struct config *c);
+
+bool config_server_find(const struct config *c, const char *name, uint32_t *out);
+/* Tells of everything in which the two differ and that counts at the start only: "store.path", "servers[1].uri", or a
+ * list of another length, "servers". Devices aside: whoever knows the running ones compares these. */
+void config_compare(const struct config *running, const struct config *fresh, void *ctx,
+                    void (*differs)(void *ctx, const char *key));
 
 /* A commented example that holds every key with its default; itself a valid configuration. */
 void config_help(struct buf *out);

@@ -20,7 +20,7 @@ struct config_text {
 
 static const char *text_add(struct config *c, const char *s)
 {
-    size_t n = strlen(s) + 1; /* a device's identity: at most 254 */
+    size_t n = strlen(s) + 1; /* a device's identity or endpoint name: at most 256 */
     if (!c->device_text || c->device_text->used + n > TEXT_BLOCK_BYTES) {
         struct config_text *t = malloc(sizeof(*t));
         if (!t)
@@ -73,7 +73,7 @@ static void source_fault(struct source *s, const char *key, const char *expected
 
 /* As they were read; NULL where there was none. */
 struct names {
-    const char *external_id, *msisdn, *scef, *server, *group;
+    const char *external_id, *msisdn, *scef, *server, *group, *endpoint;
 };
 
 /* false, and told, when a name is unknown or two contradict each other. */
@@ -89,7 +89,7 @@ static bool references_find(struct source *s, const struct names *n, struct conf
     }
     const struct config_group *g = n->group ? &c->groups[d->group] : NULL;
     d->scef = g ? g->scef : 0;
-    d->server = g ? g->server : 0;
+    d->server = g ? g->server : ENGINE_NONE;
     if (n->server && !config_server_find(c, n->server, &d->server)) {
         snprintf(wrong, sizeof(wrong), "'%.63s' is no server's name", n->server);
         source_fault(s, "server", "the name of a server in servers", wrong);
@@ -135,7 +135,8 @@ static enum error device_add(struct source *s, const struct names *n)
     }
     d.external_id = n->external_id ? text_add(c, n->external_id) : NULL;
     d.msisdn = n->msisdn ? text_add(c, n->msisdn) : NULL;
-    if ((n->external_id && !d.external_id) || (n->msisdn && !d.msisdn))
+    d.endpoint = n->endpoint ? text_add(c, n->endpoint) : NULL;
+    if ((n->external_id && !d.external_id) || (n->msisdn && !d.msisdn) || (n->endpoint && !d.endpoint))
         return ERR_NO_MEMORY;
     c->devices[c->device_count++] = d;
     return OK;
@@ -160,7 +161,7 @@ static enum error entries_collect(struct source *s)
         s->entry = i;
         s->line = lines[i];
         snprintf(s->path, sizeof(s->path), "devices[%u].", i);
-        err = device_add(s, &(struct names){e->external_id, e->msisdn, e->scef, e->server, e->group});
+        err = device_add(s, &(struct names){e->external_id, e->msisdn, e->scef, e->server, e->group, e->endpoint});
     }
     free(lines);
     return err == ERR_CONFIG ? OK : err;
@@ -183,6 +184,7 @@ static enum error object_read(struct source *s, json_t *object)
         {"scef", config_check_name, "the name of a SCEF in scef", NULL},
         {"server", config_check_name, "the name of a server in servers", NULL},
         {"group", config_check_external_id, "the external_group_id of a group in groups", NULL},
+        {"endpoint", config_check_endpoint, "an LwM2M endpoint name of at most 252 bytes", NULL},
     };
     const size_t count = sizeof(members) / sizeof(members[0]);
     const char *key;
@@ -208,12 +210,12 @@ static enum error object_read(struct source *s, json_t *object)
         char name[64];
         snprintf(name, sizeof(name), "%.60s", key);
         if (wrong[0])
-            source_fault(s, name, m ? m->expected : "external_id, msisdn, scef, server or group", wrong);
+            source_fault(s, name, m ? m->expected : "external_id, msisdn, scef, server, group or endpoint", wrong);
     }
     if (s->report.count != before)
         return OK;
-    return device_add(
-        s, &(struct names){members[0].value, members[1].value, members[2].value, members[3].value, members[4].value});
+    return device_add(s, &(struct names){members[0].value, members[1].value, members[2].value, members[3].value,
+                                         members[4].value, members[5].value});
 }
 
 static enum error line_read(struct source *s, const char *line, size_t len)

@@ -26,6 +26,8 @@ static const cyaml_strval_t notification_ways[] = {{"callback", CONFIG_NOTIFICAT
 static const cyaml_strval_t flags[] = {{"true", true}, {"false", false}};
 static const cyaml_strval_t delete_removed_words[] = {
     {"true", ENGINE_DELETE_REMOVED_YES}, {"false", ENGINE_DELETE_REMOVED_NO}, {"all", ENGINE_DELETE_REMOVED_ALL}};
+static const cyaml_strval_t endpoint_checks[] = {
+    {"enforce", ENGINE_IDENTITY_ENFORCE}, {"warn", ENGINE_IDENTITY_WARN}, {"off", ENGINE_IDENTITY_OFF}};
 static const cyaml_strval_t log_levels[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
@@ -52,7 +54,16 @@ const struct config_section config_sections[] = {
      .count_offset = offsetof(struct config, server_count),
      .entry_size = sizeof(struct config_server),
      .max_entries = CONFIG_MAX_SERVERS,
-     .help = "LwM2M servers. The first one serves every device that names none."},
+     .help = "LwM2M servers. The first one gets what no route and no device sends elsewhere."},
+    {.name = "routes",
+     .list = true,
+     .list_offset = offsetof(struct config, routes),
+     .count_offset = offsetof(struct config, route_count),
+     .entry_size = sizeof(struct config_route),
+     .max_entries = CONFIG_MAX_ROUTES,
+     .live = true,
+     .help = "Which server gets what a device without a server of its own says. The most "
+             "specific one that fits counts, whatever their order."},
     {.name = "devices",
      .list = true,
      .list_offset = offsetof(struct config, device_entries),
@@ -186,31 +197,51 @@ const struct config_key config_keys[] = {
      TEXT(config_check_port_range, "FIRST-LAST like 20000-29999"), .fallback = "20000-29999",
      .help = "mode ports: the source ports; as many devices are possible"},
 
-    /* servers, devices, groups, slices */
+    /* servers, routes, devices, groups, slices */
     {"servers", "name", IN(config_server, name),
      TEXT(config_check_name, "letters, digits, '-', '_' and '.'; at most 63"), .mandatory = true, .example = "main",
      .help = "by which devices, metrics and the store know it"},
     {"servers", "uri", IN(config_server, uri), TEXT(config_check_server_uri, "coap://HOST or coap://HOST:PORT"),
      .mandatory = true, .example = "coap://127.0.0.1:5683", .help = "a name is looked up once, at the start"},
+    {"routes", "server", IN(config_route, server), TEXT(config_check_name, "the name of a server in servers"),
+     .mandatory = true, .live = true, .example = "main", .help = "who gets it"},
+    {"routes", "rds_ue_port", IN(config_route, rds_ue_port), NUMBER(0, 65535), .live = true,
+     .help = "portUE of the uplink notification (TS 29.122 clause 5.6.2.1.8)"},
+    {"routes", "rds_scef_port", IN(config_route, rds_scef_port), NUMBER(0, 65535), .live = true,
+     .help = "portSCEF of the uplink notification"},
+    {"routes", "uri_host", IN(config_route, uri_host), TEXT(config_check_uri_host, "a host like lwm2m.example.org"),
+     .live = true, .help = "option Uri-Host of a request (RFC 7252 clause 5.10.1)"},
+    {"routes", "uri_port", IN(config_route, uri_port), NUMBER(1, 65535), .live = true, .help = "option Uri-Port of it"},
+    {"routes", "bootstrap", IN(config_route, bootstrap), WORD(flags), .live = true, .fallback = "false",
+     .help = "true: requests to the LwM2M bootstrap server, POST /bs and GET /bspack, in clear"},
+    {"routes", "domain", IN(config_route, domain), TEXT(config_check_domain, "a domain like example.org"), .live = true,
+     .help = "domain of the External Identifier"},
+    {"routes", "external_id", IN(config_route, external_id),
+     TEXT(config_check_external_id_pattern, "a pattern like meter-*@example.org"), .live = true,
+     .help = "the External Identifier; * is any text, ? any character; not with domain"},
     {"devices", "external_id", IN(config_device_entry, external_id),
      TEXT(config_check_external_id, "an External Identifier like dev1@example.org"), .example = "dev1@example.org",
      .help = "External Identifier (TS 23.003 clause 19.7.2)"},
     {"devices", "msisdn", IN(config_device_entry, msisdn), TEXT(config_check_msisdn, "5 to 15 digits, in quotes"),
      .help = "instead of external_id, or with it: then notifications may name either"},
     {"devices", "server", IN(config_device_entry, server), TEXT(config_check_name, "the name of a server in servers"),
-     .help = "without it its group's server, else the first"},
+     .live = true,
+     .help = "all its messages go there; without it to its group's server, else by the routes, else to the first"},
     {"devices", "scef", IN(config_device_entry, scef), TEXT(config_check_name, "the name of a SCEF in scef"),
      .help = "without it its group's SCEF, else the first"},
     {"devices", "group", IN(config_device_entry, group),
      TEXT(config_check_external_id, "the external_group_id of a group in groups"),
      .help = "the group whose NIDD configuration it uses; without it it gets one of its own"},
+    {"devices", "endpoint", IN(config_device_entry, endpoint),
+     TEXT(config_check_endpoint, "an LwM2M endpoint name of at most 252 bytes"), .live = true,
+     .help = "its LwM2M endpoint name, when that is not external_id (msisdn) or urn:nai: and external_id"},
     {"groups", "external_group_id", IN(config_group, external_group_id),
      TEXT(config_check_external_id, "an External Group Identifier like meters@example.org"), .mandatory = true,
      .example = "meters@example.org", .help = "External Group Identifier (TS 23.003 clause 19.7.3)"},
     {"groups", "scef", IN(config_group, scef_name), TEXT(config_check_name, "the name of a SCEF in scef"),
      .help = "without it the first SCEF"},
     {"groups", "server", IN(config_group, server_name), TEXT(config_check_name, "the name of a server in servers"),
-     .help = "the server of its devices; without it the first"},
+     .live = true, .help = "the server of its devices; without it the routes decide, else the first"},
     {"groups", "learn", IN(config_group, learn), WORD(flags), .fallback = "false",
      .help = "true: a device of the group that is not listed is taken in with its first message, and kept"},
     {"groups", "learn_max", IN(config_group, learn_max), NUMBER(1, CONFIG_MAX_DEVICES), .fallback = "1000",
@@ -224,7 +255,8 @@ const struct config_key config_keys[] = {
      TEXT(config_check_http_urls, "URLs like http://127.0.0.1:8081/t8, separated by blanks"),
      .help = "callback.url of every process, in the order of the slices"},
     {"", "devices_file", AT(devices_file), TEXT(NULL, "a file of JSON lines, relative to this file"),
-     .help = "further devices, one per line: {\"external_id\": \"dev2@example.org\", \"server\": \"main\"}"},
+     .help = "further devices, one per line: {\"external_id\": \"dev2@example.org\", \"server\": \"main\"}",
+     .live = true},
 
     /* relay */
     {"relay", "downlink_lifetime_s", AT(engine.downlink_lifetime_ms), SECONDS(1, YEAR),
@@ -250,9 +282,15 @@ const struct config_key config_keys[] = {
      .help = "such messages per device"},
     {"relay", "default_packet_size_bytes", AT(engine.default_packet_size_bytes), NUMBER(0, 65535),
      .help = "largest message to a device while the SCEF has not told maximumPacketSize; 0 = any"},
+    {"relay", "endpoint_check", AT(engine.identity_policy), WORD(endpoint_checks), .live = true,
+     .help =
+         "a device gives an endpoint name that is not its own in a clear Register or Bootstrap-Request: enforce = it "
+         "gets 4.00 and the server nothing; warn = it passes, and is told in the log; off = nobody looks"},
+    {"relay", "endpoint_fill_in", AT(engine.fill_endpoint), WORD(flags), .live = true,
+     .help = "true: one without a name gets the device's: its endpoint, else urn:nai: and its external_id"},
 
     /* log */
-    {"log", "level", AT(log_level), WORD(log_levels), .fallback = "info"},
+    {"log", "level", AT(log_level), WORD(log_levels), .live = true, .fallback = "info"},
 };
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
 static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX, "CONFIG_KEYS_MAX");

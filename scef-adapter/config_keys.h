@@ -14,6 +14,7 @@ struct config_section {
     const char *help;
     bool list, or_mapping;
     bool mandatory;
+    bool live; /* a list: it may become longer or shorter by SIGHUP */
     /* Lists only: where they go in struct config. */
     uint32_t list_offset, count_offset, entry_size, max_entries;
 };
@@ -33,6 +34,7 @@ struct config_key {
     const char *fallback;                   /* the default as written; NULL: the engine's, or none */
     const char *example;                    /* in the help, where there is no default */
     bool secret;                            /* its value is never shown */
+    bool live;                              /* a change counts from SIGHUP on, not from the next start */
     const char *(*check)(const char *text); /* what is wrong, NULL = nothing */
     const char *expected;
     const char *help;
@@ -45,7 +47,7 @@ const char *config_section_in(const struct config_section *inner, const struct c
 
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
-#define CONFIG_KEYS_MAX     96
+#define CONFIG_KEYS_MAX     112
 #define CONFIG_SECTIONS_MAX 16
 
 /* "relay.nstart", "servers[2].uri", "scef[1].oauth.scope", "devices_file". `mapping`: a list with or_mapping was
@@ -106,6 +108,10 @@ const char *config_check_port_range(const char *text);
 const char *config_check_name(const char *text);
 const char *config_check_path_segment(const char *text);
 const char *config_check_external_id(const char *text);
+const char *config_check_external_id_pattern(const char *text);
+const char *config_check_domain(const char *text);
+const char *config_check_uri_host(const char *text);
+const char *config_check_endpoint(const char *text);
 const char *config_check_msisdn(const char *text);
 
 /* The hosts or URLs of a list, in one piece of memory to be freed; NULL: no memory. */
@@ -139,9 +145,11 @@ char *config_path_resolve(const char *config_path, const char *name);
 [[gnu::warn_unused_result]] enum error config_scefs_check(const struct config_check *k);
 void config_groups_check(const struct config_check *k);
 [[gnu::warn_unused_result]] enum error config_slices_check(const struct config_check *k);
-bool config_server_find(const struct config *c, const char *name, uint32_t *out);
 bool config_scef_find(const struct config *c, const char *name, uint32_t *out);
 bool config_group_find(const struct config *c, const char *external_group_id, uint32_t *out);
+
+/* ---- routes (config_routes.c), after the servers */
+[[gnu::warn_unused_result]] enum error config_routes_check(const struct config_check *k);
 
 /* ---- devices (config_devices.c) */
 [[gnu::warn_unused_result]] enum error config_devices_collect(struct config *c, const struct config_places *places,

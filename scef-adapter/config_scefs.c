@@ -107,6 +107,7 @@ void config_groups_check(const struct config_check *k)
     for (uint32_t i = 0; i < c->group_count; i++) {
         struct config_group *g = &c->groups[i];
         uint32_t first;
+        g->server = ENGINE_NONE;
         if (g->scef_name && !config_scef_find(c, g->scef_name, &g->scef))
             config_check_fault(k, "groups", i, "scef", "the name of a SCEF in scef", "'%s' is no SCEF's name",
                                g->scef_name);

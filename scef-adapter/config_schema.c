@@ -237,9 +237,12 @@ static void help_key(const struct config_key *k, const struct config *defaults, 
         snprintf(value, sizeof(value), "%" PRIu64, stored_number(k, defaults) / (k->scale ? k->scale : 1));
         shown = value;
     }
+    for (uint32_t i = 0; !shown && k->type == CONFIG_WORD && i < k->word_count; i++)
+        if ((uint64_t)k->words[i].val == stored_number(k, defaults))
+            shown = k->words[i].str;
     config_key_expected(k, expected);
-    buf_addf(out, "%s# %s%s(%s%s)\n", indent, k->help ? k->help : "", k->help ? " " : "",
-             k->mandatory ? "mandatory: " : "", expected);
+    buf_addf(out, "%s# %s%s(%s%s)%s\n", indent, k->help ? k->help : "", k->help ? " " : "",
+             k->mandatory ? "mandatory: " : "", expected, k->live ? " SIGHUP" : "");
     if (shown)
         buf_addf(out, "%s%s: %s\n", indent, k->key, shown);
     else
@@ -255,7 +258,8 @@ static void help_list_entry(const struct config_section *s, struct buf *out)
             continue;
         char expected[200];
         config_key_expected(key, expected);
-        buf_addf(out, "  # %s: %s (%s%s)\n", key->key, key->help, key->mandatory ? "mandatory: " : "", expected);
+        buf_addf(out, "  # %s: %s (%s%s)%s\n", key->key, key->help, key->mandatory ? "mandatory: " : "", expected,
+                 key->live ? " SIGHUP" : "");
     }
     for (size_t k = 0; k < config_key_count; k++) {
         const struct config_key *key = &config_keys[k];
@@ -287,9 +291,11 @@ void config_help(struct buf *out)
 {
     struct config defaults = {.server_count = 0};
     engine_options_default(&defaults.engine);
-    buf_add_str(out,
-                "# Configuration of scef-adapter, with every key. A key or section that is left out has the value\n"
-                "# shown here; only mandatory ones must be given.\n");
+    buf_add_str(
+        out,
+        "# Configuration of scef-adapter, with every key. A key or section that is left out has the value\n"
+        "# shown here; only mandatory ones must be given. What is marked SIGHUP counts from that signal on, the rest\n"
+        "# from the next start.\n");
     for (size_t i = 0; i < config_section_count; i++) {
         const struct config_section *s = &config_sections[i];
         if (strchr(s->name, '.'))

@@ -274,6 +274,46 @@ const char *config_check_external_id(const char *text)
     return NULL;
 }
 
+/* Printable ASCII without blanks, quotes and backslashes, as far as External Identifiers go. */
+static const char *printable_check(const char *text, size_t max)
+{
+    size_t n = strlen(text);
+    if (n > max)
+        return "is too long";
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f || text[i] == '"' || text[i] == '\\')
+            return "holds a blank, a quote or a character that is not ASCII";
+    return NULL;
+}
+
+const char *config_check_external_id_pattern(const char *text)
+{
+    return printable_check(text, 253);
+}
+
+const char *config_check_domain(const char *text)
+{
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++)
+        if (!name_char(text[i]))
+            return "holds a character that a domain cannot hold";
+    return n > 251 ? "is too long" : NULL; /* with an at sign and a local part an External Identifier of 253 */
+}
+
+const char *config_check_uri_host(const char *text)
+{
+    return printable_check(text, 255); /* RFC 7252 clause 5.10 */
+}
+
+const char *config_check_endpoint(const char *text)
+{
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            return "holds a control character";
+    return n > 255 - 3 ? "is too long" : NULL; /* of a Uri-Query, less "ep=" (RFC 7252 clause 5.10) */
+}
+
 const char *config_check_msisdn(const char *text)
 {
     size_t n = strlen(text);

@@ -19,8 +19,10 @@ static const char usage[] =
     "  --version        print the version\n"
     "  --help           print this\n"
     "\n"
-    "SIGTERM ends it; what was accepted is in the store. Exit status: 0, 1 it could not start, 2 wrong configuration\n"
-    "or arguments.\n";
+    "SIGTERM ends it; what was accepted is in the store. SIGHUP has it read the configuration again: routes, devices'\n"
+    "servers and endpoint names, the check of endpoint names and the log's level take effect at once, what needs a\n"
+    "restart is told in the log, and with a mistake in it everything stays as it was. Exit status: 0, 1 it could not\n"
+    "start, 2 wrong configuration or arguments.\n";
 
 struct arguments {
     const char *config, *trace;
@@ -91,6 +93,7 @@ static int config_read(const char *path, struct config **out)
 
 struct program {
     struct loop loop;
+    const char *config_path;
     struct adapter *adapter;
     bool stopping;
 };
@@ -114,17 +117,26 @@ static void on_signal(void *ctx)
     adapter_stop(p->adapter);
 }
 
-static int run(struct config *c, const char *trace)
+static void on_hangup(void *ctx)
 {
-    struct program p = {.adapter = NULL};
+    struct program *p = ctx;
+    if (p->adapter)
+        adapter_reload(p->adapter, p->config_path);
+}
+
+static int run(struct config *c, const struct arguments *arguments)
+{
+    struct program p = {.config_path = arguments->config};
     struct loop_signals signals = {.fn = NULL};
     struct buf why = {0};
     if (loop_init(&p.loop) != OK) {
         fputs("scef-adapter: the event loop cannot be made\n", stderr);
         return EXIT_FAILURE;
     }
-    const struct adapter_options o = {.config = c, .trace_path = trace, .stopped = on_stopped, .ctx = &p};
+    const struct adapter_options o = {.config = c, .trace_path = arguments->trace, .stopped = on_stopped, .ctx = &p};
     enum error err = loop_signals_start(&p.loop, &signals, on_signal, &p);
+    if (!err)
+        err = loop_signals_hangup(&p.loop, &signals, on_hangup);
     if (!err)
         err = adapter_new(&p.loop, &o, &p.adapter, &why);
     if (err) {
@@ -158,7 +170,7 @@ int main(int argc, char **argv)
     if (arguments.check)
         printf("%s: ok\n", arguments.config);
     else
-        status = run(c, arguments.trace);
+        status = run(c, &arguments);
     config_free(c);
     return status;
 }

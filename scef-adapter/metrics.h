@@ -55,6 +55,9 @@
     X(CONFIGURATION_TRIGGERS, "configuration_triggers_total", "counter", "scef,result",                                \
       "NIDD configuration triggers (TS 29.522) by what became of them")                                                \
     X(LEARNED, "learned_total", "counter", "", "devices of groups taken in with their first message")                  \
+    X(ENDPOINT_AUDITS, "endpoint_audits_total", "counter", "result",                                                   \
+      "registrations under a name that is not the device's, by what became of them")                                   \
+    X(RELOADS, "reloads_total", "counter", "result", "readings of the configuration after SIGHUP")                     \
     X(SLICE_REDIRECTS, "slice_redirects_total", "counter", "", "callbacks sent on to the process of another slice")    \
     X(READY, "ready", "gauge", "", "1 once /readyz says so")                                                           \
     X(START_TIME, "start_time_seconds", "gauge", "", "when the process started, seconds of UTC")                       \

@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
     {"scef", "ls", "", 0, 0, ctl_scef_ls, "the SCEFs, and how they are"},
     {"group", "ls", "", 0, 0, ctl_group_ls, "the groups of devices, and their NIDD configurations"},
+    {"route", "ls", "", 0, 0, ctl_route_ls, "the routes in force: which server gets what"},
     {"device", "ls", "", 0, 0, ctl_device_ls, "all devices"},
     {"device", "show", "ID", 1, 1, ctl_device_show, "one device, by External Identifier or MSISDN"},
     {"queue", "ls", "[ID]", 0, 1, ctl_queue_ls, "messages that wait for a device, or for any"},

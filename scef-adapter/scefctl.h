@@ -30,6 +30,7 @@ char *ctl_device_path(struct ctl *c, const char *id, const char *rest);
 /* ---- scefctl_show.c */
 int ctl_scef_ls(struct ctl *c, char **args);
 int ctl_group_ls(struct ctl *c, char **args);
+int ctl_route_ls(struct ctl *c, char **args);
 int ctl_device_ls(struct ctl *c, char **args);
 int ctl_device_show(struct ctl *c, char **args);
 int ctl_queue_ls(struct ctl *c, char **args);

@@ -106,6 +106,27 @@ static int table_end(struct table *t, int rc)
     return rc;
 }
 
+/* What lies in an object in numbers: a line each, "MEMBER=VALUE ...". */
+static void list_show(const char *key, const json_t *list)
+{
+    size_t i;
+    json_t *entry, *v;
+    if (json_array_size(list) == 0)
+        printf("%-26s -\n", key);
+    json_array_foreach(list, i, entry)
+    {
+        const char *member;
+        printf("%-26s", key);
+        json_object_foreach(entry, member, v)
+        {
+            char cell[CELL_BYTES];
+            cell_fill(cell, v);
+            printf(" %s=%s", member, cell);
+        }
+        putchar('\n');
+    }
+}
+
 /* One object, a member per line. */
 static int object_show(struct ctl *c, const char *path)
 {
@@ -120,6 +141,10 @@ static int object_show(struct ctl *c, const char *path)
     } else {
         json_object_foreach(object, key, v)
         {
+            if (json_is_array(v)) {
+                list_show(key, v);
+                continue;
+            }
             char cell[CELL_BYTES];
             cell_fill(cell, v);
             /* What a cell is too short for is shown whole: links and messages. */
@@ -156,6 +181,17 @@ int ctl_group_ls(struct ctl *c, char **args)
     struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
     (void)args;
     return table_end(&t, ctl_each(c, "/v1/groups", "groups", table_row, &t));
+}
+
+int ctl_route_ls(struct ctl *c, char **args)
+{
+    static const struct column columns[] = {
+        {"SERVER", "server"},     {"RDS UE PORT", "rds_ue_port"}, {"RDS SCEF PORT", "rds_scef_port"},
+        {"URI HOST", "uri_host"}, {"URI PORT", "uri_port"},       {"BOOTSTRAP", "bootstrap"},
+        {"DOMAIN", "domain"},     {"EXTERNAL ID", "external_id"}};
+    struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
+    (void)args;
+    return table_end(&t, ctl_each(c, "/v1/routes", "routes", table_row, &t));
 }
 
 int ctl_device_ls(struct ctl *c, char **args)

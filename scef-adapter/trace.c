@@ -97,6 +97,8 @@ const char *trace_event_name(enum engine_event_kind kind)
         return "learned";
     case ENGINE_CONFIGURATION:
         return "configuration";
+    case ENGINE_AUDIT:
+        return "audit";
     }
     return "unknown";
 }
@@ -136,6 +138,8 @@ void trace_format(struct buf *out, uint64_t now_ms, const struct engine_event *e
         json_out_number(out, "seq", e->seq);
     if (e->kind == ENGINE_FINAL)
         json_out_str(out, "state", final_state_name(e->final));
+    if (e->kind == ENGINE_AUDIT)
+        json_out_text(out, "endpoint", e->endpoint);
     if (e->reason && e->reason[0])
         json_out_str(out, "reason", e->reason);
     if (e->kind == ENGINE_SUBMIT_RESULT || (e->kind == ENGINE_CONFIGURATION && e->http_status))

@@ -156,6 +156,8 @@ static enum error engine_open(struct adapter *a, struct buf *why)
             a->engine, &(struct engine_server_options){.name = a->config->servers[i].name});
     if (!err)
         err = engine_scefs_add(a);
+    if (!err)
+        err = engine_routes_replace(a->engine, a->config->engine_routes, a->config->route_count);
     return told(why, err, "engine", NULL);
 }
 
@@ -183,7 +185,8 @@ static enum error devices_add(struct adapter *a, struct buf *why)
             .id = {.external_id = bytes_of_str(d->external_id), .msisdn = bytes_of_str(d->msisdn)},
             .server = d->server,
             .scef = d->scef,
-            .group = d->group};
+            .group = d->group,
+            .endpoint = bytes_of_str(d->endpoint)};
         enum error err = engine_device_add(a->engine, &o);
         if (err) {
             buf_addf(why, "device %s (line %u): %s", d->external_id ? d->external_id : d->msisdn, d->line,
@@ -315,7 +318,7 @@ enum error adapter_new(struct loop *l, const struct adapter_options *o, struct a
         return told(why, ERR_NO_MEMORY, "start", NULL);
     a->loop = l;
     a->o = *o;
-    a->config = o->config;
+    a->config = a->routes_from = o->config;
     a->started_ms = adapter_now(a);
     slab_init(&a->answers, sizeof(struct held_answer));
     enum error err = adapter_start(a, why);
@@ -372,5 +375,7 @@ void adapter_free(struct adapter *a)
     metrics_free(&a->metrics);
     slab_free(&a->answers);
     free(a->failed);
+    if (a->routes_from != a->config)
+        config_free(a->routes_from);
     later_free(a->loop, &a->later, a);
 }

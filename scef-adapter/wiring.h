@@ -24,6 +24,8 @@ struct adapter_options {
                                                    struct adapter **out, struct buf *why);
 /* Takes no more callbacks and no new messages of servers, ends what is under way, at most for a second, then tells. */
 void adapter_stop(struct adapter *a);
+/* The configuration file has changed: what can take effect at once does (wiring_reload.c). */
+void adapter_reload(struct adapter *a, const char *config_path);
 /* Closes everything; what was accepted is in the store. NULL is fine. */
 void adapter_free(struct adapter *a);
 

@@ -44,6 +44,9 @@ static void count(struct adapter *a, const struct engine_event *e, const char *s
     case ENGINE_SERVER_STATE:
     case ENGINE_CONFIGURATION:
         break;
+    case ENGINE_AUDIT:
+        metric_add(m, METRIC_ENDPOINT_AUDITS, e->reason, 1);
+        break;
     }
 }
 
@@ -55,6 +58,7 @@ static enum log_level level_of(const struct engine_event *e)
     case ENGINE_CONFIGURATION:
         return e->http_status == 0 || e->http_status >= 400 ? LOG_WARN : LOG_INFO;
     case ENGINE_DROPPED:
+    case ENGINE_AUDIT:
         return LOG_WARN;
     case ENGINE_LEARNED:
         return LOG_INFO;
@@ -111,6 +115,8 @@ static void write_log(struct adapter *a, const struct engine_event *e, const cha
     }
     if (e->kind == ENGINE_SERVER_STATE)
         fields[n++] = (struct log_field)LOG_S("state", e->up ? "up" : "down");
+    if (e->kind == ENGINE_AUDIT)
+        fields[n++] = (struct log_field)LOG_B("endpoint", e->endpoint);
     if (e->reason && e->reason[0])
         fields[n++] = (struct log_field)LOG_S("reason", e->reason);
     if (answered)

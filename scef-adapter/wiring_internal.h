@@ -57,13 +57,14 @@ struct event_log {
         uint64_t second;
         uint32_t written;
         uint64_t suppressed;
-    } kinds[ENGINE_CONFIGURATION + 1];
+    } kinds[ENGINE_AUDIT + 1];
 };
 
 struct adapter {
     struct loop *loop;
     struct adapter_options o;
     struct config *config;
+    struct config *routes_from; /* whose routes are in force: the same, or the latest of a reload, which is ours */
     struct engine *engine;
     struct store *store;
     struct adapter_scef *scefs; /* config->scef_count of them */

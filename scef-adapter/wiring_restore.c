@@ -33,6 +33,8 @@ static const char *kind_name(enum record_kind kind)
         return "uplink";
     case RECORD_CONFIGURATION:
         return "configuration";
+    case RECORD_OBSERVATION:
+        return "observation";
     case RECORD_SEQUENCE:
         break;
     }
@@ -98,6 +100,11 @@ static enum error record_take(void *ctx, struct bytes key, struct bytes value)
         err = record_device_decode(key, value, &d);
         if (!err)
             err = engine_restore_device(r->a->engine, &d);
+    } else if (r->kind == RECORD_OBSERVATION) {
+        struct record_observation o;
+        err = record_observation_decode(key, value, &o);
+        if (!err)
+            err = engine_restore_observation(r->a->engine, &o);
     } else {
         struct record_message m;
         err = record_message_decode(key, value, &m);
@@ -134,8 +141,8 @@ static void asides_move(struct restore *r)
 
 enum error adapter_restore(struct adapter *a)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_DOWNLINK,
-                                             RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE,    RECORD_CONFIGURATION, RECORD_DEVICE,
+                                             RECORD_OBSERVATION, RECORD_DOWNLINK,      RECORD_UPLINK};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct restore r = {.a = a, .kind = kinds[i]};
         uint8_t prefix = (uint8_t)kinds[i];

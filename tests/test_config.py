@@ -40,7 +40,7 @@ MISTAKES = {
     "unknown section": (
         BASE + "logs: {}\n",
         "c.yaml:7: logs: is no key that is known; expected one of: scef, callback, admin, store, server_leg, servers,"
-        " devices, groups, slices, relay, log, devices_file",
+        " routes, devices, groups, slices, relay, log, devices_file",
     ),
     "wrong type": (
         BASE + "relay:\n  nstart: one\n",
@@ -88,6 +88,26 @@ MISTAKES = {
     "unknown server": (
         BASE + "devices:\n  - external_id: a@b\n    server: second\n",
         "c.yaml:9: devices[0].server: 'second' is no server's name; expected the name of a server in servers",
+    ),
+    "route to an unknown server": (
+        BASE + "routes:\n  - server: second\n    bootstrap: true\n",
+        "c.yaml:8: routes[0].server: 'second' is no server's name; expected the name of a server in servers",
+    ),
+    "route that is never reached": (
+        BASE + "routes:\n  - server: main\n    domain: example.org\n  - server: main\n    domain: EXAMPLE.org\n",
+        "c.yaml:10: routes[1]: is never reached: all that it matches goes by routes[0] (c.yaml:8); expected another"
+        " match, or no such route",
+    ),
+    "routes in each other's way": (
+        BASE
+        + "  - {name: two, uri: 'coap://127.0.0.2'}\nroutes:\n"
+        + "  - {server: main, uri_port: 7}\n  - {server: two, uri_host: h}\n",
+        "c.yaml:10: routes[1]: matches what routes[0] (c.yaml:9) matches too, and neither is narrower; expected one of"
+        " the two to be narrower, or the same server",
+    ),
+    "endpoint check": (
+        BASE + "relay: {endpoint_check: always}\n",
+        "c.yaml:7: relay.endpoint_check: 'always' is not known; expected one of: enforce, warn, off",
     ),
     "devices_file not found": (
         BASE + "devices_file: nowhere.jsonl\n",
@@ -165,7 +185,7 @@ DEVICE_LINES = {
     ' {"external_id": "dev1@example.org"}',
     "[]": 'external_id: not a JSON object: another type; expected a line like {"external_id": "dev1@example.org"}',
     '{"external_id": "a@b", "colour": "red"}': "colour: is no key that is known; expected external_id, msisdn, scef,"
-    " server or group",
+    " server, group or endpoint",
     '{"msisdn": 49170123456}': "msisdn: is no string; expected 5 to 15 digits, in quotes",
     '{"server": "main"}': "external_id: is missing; expected external_id, msisdn, or both",
     '{"external_id": "a@b", "server": "x"}': "server: 'x' is no server's name; expected the name of a server in servers",

@@ -259,6 +259,32 @@ static void signals_alone_keep_nothing_running(void **state)
     assert_int_equal(f.called, 0);
 }
 
+static void end_by_hangup(void *ctx)
+{
+    struct fixture *f = ctx;
+    f->called += 10;
+    uv_stop(&f->loop.uv);
+}
+
+static void hangup_is_told_apart(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    assert_int_equal(loop_init(&f.loop), OK);
+    assert_int_equal(loop_alarm_init(&f.loop, &f.alarm, count, &f), OK);
+    assert_int_equal(loop_signals_start(&f.loop, &f.signals, close_from_the_callback, &f), OK);
+    assert_int_equal(loop_signals_hangup(&f.loop, &f.signals, end_by_hangup), OK);
+    for (int i = 1; i <= 2; i++) {
+        loop_alarm_set(&f.alarm, 60000);
+        raise(SIGHUP);
+        uv_run(&f.loop.uv, UV_RUN_DEFAULT);
+        assert_int_equal(f.called, 10 * i);
+    }
+    loop_alarm_close(&f.alarm);
+    loop_signals_stop(&f.signals);
+    loop_free(&f.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +295,7 @@ int main(void)
         cmocka_unit_test(alarms),
         cmocka_unit_test(signals_reach_the_loop),
         cmocka_unit_test(signals_alone_keep_nothing_running),
+        cmocka_unit_test(hangup_is_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

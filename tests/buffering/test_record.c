@@ -35,6 +35,19 @@ static enum error decode_configuration(struct bytes key, struct bytes value)
     return record_configuration_decode(key, value, &c);
 }
 
+static enum error decode_observation(struct bytes key, struct bytes value)
+{
+    struct record_observation o;
+    return record_observation_decode(key, value, &o);
+}
+
+static const struct record_observation observation = {
+    .device_id = {(const uint8_t *)"dev1@example.org", 16},
+    .seq = 0x0102030405060708,
+    .token = {(const uint8_t *)"\0\1\0", 3},
+    .server = {(const uint8_t *)"main", 4},
+};
+
 static const struct record_configuration configuration = {
     .id = {(const uint8_t *)"g1@example.org", 14},
     .seq = 0x0102030405060708,
@@ -186,6 +199,31 @@ static void test_configuration_round_trip(void **state)
     }
 }
 
+/* A token may be empty, or hold a NUL, as the first byte too. */
+static void test_observation_round_trip(void **state)
+{
+    (void)state;
+    static const uint8_t token[RECORD_TOKEN_MAX + 1] = {0, 1, 0, 0, 2, 3, 4, 0};
+    for (size_t len = 0; len <= sizeof(token); len++) {
+        struct buf key = {0};
+        struct buf value = {0};
+        struct record_observation o = observation, out;
+        o.token = bytes_of(token, len);
+        record_message_key(RECORD_OBSERVATION, o.device_id, o.seq, &key);
+        record_observation_encode(buf_bytes(&key), &o, &value);
+        assert_int_equal(value.failed, len > RECORD_TOKEN_MAX);
+        if (len <= RECORD_TOKEN_MAX) {
+            assert_int_equal(record_observation_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+            assert_bytes_equal(out.device_id, o.device_id);
+            assert_true(out.seq == o.seq);
+            assert_bytes_equal(out.token, o.token);
+            assert_bytes_equal(out.server, o.server);
+        }
+        buf_free(&key);
+        buf_free(&value);
+    }
+}
+
 static void test_sequence_round_trip(void **state)
 {
     (void)state;
@@ -297,6 +335,13 @@ static void test_damage_is_refused(void **state)
     assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_message);
     assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
     assert_int_equal(decode_sequence(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_reset(&key);
+    buf_reset(&value);
+    record_message_key(RECORD_OBSERVATION, observation.device_id, observation.seq, &key);
+    record_observation_encode(buf_bytes(&key), &observation, &value);
+    assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_observation);
+    assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
     buf_reset(&key);
     buf_reset(&value);
     record_sequence_key(&key);
@@ -427,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_device_round_trip),
         cmocka_unit_test(test_device_of_version_1),
         cmocka_unit_test(test_configuration_round_trip),
+        cmocka_unit_test(test_observation_round_trip),
         cmocka_unit_test(test_sequence_round_trip),
         cmocka_unit_test(test_message_round_trip),
         cmocka_unit_test(test_random_messages_round_trip),

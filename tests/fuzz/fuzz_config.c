@@ -6,6 +6,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void differs(void *ctx, const char *key)
+{
+    (void)ctx;
+    (void)key;
+    assert(!"a configuration differs from itself");
+}
+
+/* One of them, or left to the routes. */
+static bool is_server(const struct config *c, uint32_t server)
+{
+    return server < c->server_count || server == ENGINE_NONE;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf faults = {0};
@@ -16,9 +29,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < c->scef_count; i++)
             assert(c->scefs[i].name && c->scefs[i].api_root && c->scefs[i].api_name && c->scefs[i].dialect);
         for (size_t i = 0; i < c->group_count; i++)
-            assert(c->groups[i].scef < c->scef_count && c->groups[i].server < c->server_count);
+            assert(c->groups[i].scef < c->scef_count && is_server(c, c->groups[i].server));
+        for (size_t i = 0; i < c->route_count; i++)
+            assert(c->engine_routes[i].server < c->server_count);
         for (size_t i = 0; i < c->device_count; i++)
-            assert(c->devices[i].server < c->server_count && c->devices[i].scef < c->scef_count &&
+            assert(is_server(c, c->devices[i].server) && c->devices[i].scef < c->scef_count &&
                    (c->devices[i].group < c->group_count || c->devices[i].group == CONFIG_NO_GROUP) &&
                    (c->devices[i].external_id || c->devices[i].msisdn));
     } else if (err == ERR_CONFIG) {
@@ -32,6 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             at += len + 1;
         }
     }
+    if (c)
+        config_compare(c, c, NULL, differs);
     config_free(c);
     buf_free(&faults);
     return 0;

@@ -1,6 +1,7 @@
 /* The engine under a stream of random inputs: uplinks, datagrams, answers of the SCEF with any outcome, commits that
  * fail, time, restarts from what was committed. Checks: no message in two final states, none before it was accepted,
- * none lost or forgotten; records can be read; counters agree; bounds hold; each uplink that waits is answered once. */
+ * none lost or forgotten; records can be read; counters agree; bounds hold; each uplink that waits is answered once; no
+ * server gets an endpoint name that is not the device's; what is stored of observations is what is known of them. */
 #include "tests/fuzz/fuzz_engine_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -29,6 +30,29 @@ static size_t compose(unsigned device, bool to_device, uint8_t out[600])
                                           "\xb1"
                                           "3\xff"
                                           "1"};
+    static const char *const lwm2m[] = {"",
+                                        "\x60\x51"
+                                        "3", /* Observe 0 */
+                                        "\x61\x01\x51"
+                                        "3",
+                                        "\x31h\x82rd\x49"
+                                        "ep=dev1@x",
+                                        "\xb2rd\x49"
+                                        "ep=dev0@x\x05lt=60",
+                                        "\xb2rd\x4d\x04"
+                                        "ep=urn:nai:dev2@X",
+                                        "\xb2"
+                                        "bs\x47"
+                                        "ep=node\x07"
+                                        "ep=4917",
+                                        "\xb2rd\x01"
+                                        "5",
+                                        "\xb2rd\x20\xff<1/0>",
+                                        "\x82rd\x01"
+                                        "5",
+                                        "\x71\x07\x42"
+                                        "bs",
+                                        "\x91\x01\x22rd"};
     unsigned how = u8();
     const uint8_t(*pool)[16] = (const void *)(to_device ? w.up[device] : w.down[device]);
     const uint8_t *seen = pool[how >> 2 & 3];
@@ -56,7 +80,7 @@ static size_t compose(unsigned device, bool to_device, uint8_t out[600])
     memcpy(out + len, how & 2 ? (const char *)seen + COAP_HEADER_BYTES : "tok", how & 2 ? token_len : token_len & 3);
     out[0] |= (uint8_t)token_len;
     len += token_len;
-    const char *o = options[shape >> 2 & 7];
+    const char *o = how >> 4 < 12 && how >> 4 ? lwm2m[how >> 4] : options[shape >> 2 & 7];
     memcpy(out + len, o, strlen(o));
     len += strlen(o);
     if (type & 4) {
@@ -80,6 +104,8 @@ static void input_uplink(unsigned device)
     struct nidd_uplink u = {.id = world_identity(device), .data = bytes_of(data, len)};
     enum error err = OK;
     uint32_t scef = world_scef(device) ^ (len % 16 == 15); /* now and then another one */
+    if (len % 3 == 1)
+        u.rds_port = (struct t8_rds_port){.present = true, .ue = len & 1};
     if (device == 4 && engine_group_info_get(w.e, 0, &g))
         u.nidd_configuration = g.configuration_link;
     uint32_t ref = ++w.later_ref;
@@ -213,6 +239,25 @@ static void input_status(unsigned device, unsigned what)
     world_checks();
 }
 
+/* As many observations are stored as are known, of the devices that are shown. */
+static void check_observations(void)
+{
+    for (unsigned i = 0; i < DEVICES; i++) {
+        struct engine_device_info d;
+        struct bytes id = world_id(i);
+        uint32_t stored = 0;
+        bool shown = engine_device_find(w.e, id, &d);
+        if (!shown && w.o.delete_removed != ENGINE_DELETE_REMOVED_ALL)
+            continue;
+        for (size_t n = 0; n < w.committed_count; n++) {
+            const struct buf *key = &w.committed[n].key;
+            stored += key->data[0] == RECORD_OBSERVATION && key->len > id.len + 1 &&
+                      memcmp(key->data + 1, id.data, id.len) == 0 && key->data[id.len + 1] == 0;
+        }
+        fail_unless(stored == (shown ? d.observation_count : 0));
+    }
+}
+
 /* Everybody is well behaved from now on: all that was accepted ends, and nothing is left behind. */
 static void quiesce(void)
 {
@@ -244,8 +289,10 @@ static void quiesce(void)
         fail_unless(!w.fates[i].accepted || w.fates[i].final);
     for (size_t i = 0; i < sizeof(w.later); i++)
         fail_unless(w.later[i] == 0);
+    check_observations();
     for (size_t i = 0; i < w.committed_count; i++)
-        fail_unless(w.committed[i].key.data[0] == RECORD_DEVICE || w.committed[i].key.data[0] == RECORD_SEQUENCE ||
+        fail_unless(w.committed[i].key.data[0] == RECORD_DEVICE || w.committed[i].key.data[0] == RECORD_OBSERVATION ||
+                    w.committed[i].key.data[0] == RECORD_SEQUENCE ||
                     w.committed[i].key.data[0] == RECORD_CONFIGURATION);
 }
 
@@ -265,6 +312,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.o.configuration_window = 2;
     w.o.default_packet_size_bytes = flags & 8 ? 100 : 0;
     w.o.delete_removed = flags & 16 ? ENGINE_DELETE_REMOVED_ALL : ENGINE_DELETE_REMOVED_NO;
+    w.o.identity_policy = flags & 64 ? ENGINE_IDENTITY_ENFORCE : ENGINE_IDENTITY_OFF;
+    w.o.fill_endpoint = flags & 64;
+    w.routed = flags & 128;
     w.file = flags & 32 ? FILE_DEV2_MEMBER : FILE_GROUP_GONE;
     w.transports[0] = flags & 64 ? ENGINE_TRANSPORT_RELIABLE : ENGINE_TRANSPORT_UDP;
     w.transports[1] = flags & 128  ? ENGINE_TRANSPORT_RELIABLE
@@ -319,8 +369,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 w.file ^= 1u << (op >> 4 & 7); /* 7: the same file */
                 w.file &= 127;
                 world_restart();
-            } else if ((op & 0x70) == 0)
+            } else if ((op & 0x70) == 0) {
                 engine_drain(w.e);
+            } else if (op & 64) {
+                world_reroute(u8() % DEVICES);
+            } else {
+                world_route(u8());
+            }
             break;
         }
     }

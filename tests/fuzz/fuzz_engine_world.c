@@ -66,9 +66,11 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_device d;
     struct record_message m;
     struct record_configuration c;
+    struct record_observation o;
     uint64_t reserved;
     (void)ctx;
-    fail_unless(record_sequence_decode(key, value, &reserved) == OK || record_device_decode(key, value, &d) == OK ||
+    fail_unless(record_observation_decode(key, value, &o) == OK ||
+                record_sequence_decode(key, value, &reserved) == OK || record_device_decode(key, value, &d) == OK ||
                 record_message_decode(key, value, &m) == OK || record_configuration_decode(key, value, &c) == OK);
     return operation(key, value, false);
 }
@@ -164,6 +166,67 @@ static void remember(uint8_t to[16], const uint8_t header[COAP_HEADER_BYTES], st
         memcpy(to + COAP_HEADER_BYTES, rest.data, rest.len < 12 ? rest.len : 12);
 }
 
+static uint8_t small(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+}
+
+/* Read here by code of its own: "devN@x" with or without the prefix, the domain in any case; "4917"; dev2's other one.
+ */
+static bool name_is_of(unsigned device, struct bytes name)
+{
+    struct bytes id = world_id(device);
+    if (device == 2 && bytes_equal(name, BYTES_LIT("node")))
+        return true;
+    if (device != 3 && name.len > 8 && memcmp(name.data, "urn:nai:", 8) == 0)
+        name = bytes_from(name, 8);
+    return name.len == id.len && memcmp(name.data, id.data, id.len - 1) == 0 &&
+           small(name.data[id.len - 1]) == small(id.data[id.len - 1]);
+}
+
+static unsigned device_of_leg(uint32_t leg)
+{
+    struct engine_device_info d;
+    for (unsigned i = 0; i < DEVICES; i++)
+        if (engine_device_find(w.e, world_id(i), &d) && d.leg == leg)
+            return i;
+    return DEVICES;
+}
+
+/* No message is routed on an endpoint name that disagrees with the network's identity. */
+static void check_name(uint32_t leg, const uint8_t header[COAP_HEADER_BYTES], struct bytes rest)
+{
+    uint8_t data[1500];
+    struct coap_view v;
+    struct coap_option o;
+    struct coap_option_cursor c = {0};
+    bool path = false;
+    unsigned segments = 0, names = 0;
+    unsigned device = device_of_leg(leg);
+    fail_unless(rest.len <= sizeof(data) - COAP_HEADER_BYTES);
+    memcpy(data, header, COAP_HEADER_BYTES);
+    if (rest.len)
+        memcpy(data + COAP_HEADER_BYTES, rest.data, rest.len);
+    fail_unless(coap_view_parse(bytes_of(data, rest.len + COAP_HEADER_BYTES), &v) == OK);
+    if (v.code != COAP_POST || device == DEVICES)
+        return;
+    while (coap_option_next(&v, &c, &o)) {
+        if (o.number == COAP_OPTION_OSCORE)
+            return;
+        if (o.number == COAP_OPTION_URI_PATH && o.value.len) {
+            segments++;
+            path = bytes_equal(o.value, BYTES_LIT("rd")) || bytes_equal(o.value, BYTES_LIT("bs"));
+        }
+        if (o.number != COAP_OPTION_URI_QUERY || segments != 1 || !path || o.value.len < 3 ||
+            memcmp(o.value.data, "ep=", 3) != 0)
+            continue;
+        names++;
+        fail_unless(name_is_of(device, bytes_from(o.value, 3)));
+    }
+    /* A missing one is filled in; for a device without External Identifier there is none. */
+    fail_unless(names || segments != 1 || !path || c.broken || device == 3);
+}
+
 static enum error port_send(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
                             struct bytes rest)
 {
@@ -179,6 +242,8 @@ static enum error port_send(void *ctx, uint32_t leg, uint32_t server, const uint
                     (header[1] && (header[0] >> 4 & 3) <= COAP_NON));
     }
     check_learned(leg);
+    if (w.o.identity_policy == ENGINE_IDENTITY_ENFORCE)
+        check_name(leg, header, rest);
     if (w.transports[server] != ENGINE_TRANSPORT_UDP && w.leg_down[leg][server])
         return ERR_UNREACHABLE;
     if (!w.send_err)
@@ -305,6 +370,10 @@ static void check_device(unsigned i, struct engine_totals *sum)
         fail_unless(i == 1 || i == 4);
         return;
     }
+    fail_unless(d.server < SERVERS && d.observation_count <= 64 && d.registration_count <= ENGINE_REGISTRATIONS_MAX);
+    for (uint32_t n = 0; n < d.registration_count; n++)
+        fail_unless(d.registrations[n].server < SERVERS &&
+                    (d.registrations[n].until_ms == 0 || d.registrations[n].until_ms > w.now_ms));
     fail_unless(d.leg < DEVICES && (d.learned ? i == 4 : i != 4 || w.file & FILE_DEV4_LISTED));
     fail_unless(d.scef == world_scef(i) && (d.group == 0) == (is_member(i) || d.learned));
     for (uint64_t seq = 0; engine_message_next(w.e, world_id(i), &seq, &m);) {
@@ -366,8 +435,11 @@ static void restore_record(enum record_kind kind, struct bytes key, struct bytes
     struct record_configuration c;
     struct record_device d;
     struct record_message m;
+    struct record_observation o;
     uint64_t reserved;
-    if (kind == RECORD_SEQUENCE && record_sequence_decode(key, value, &reserved) == OK)
+    if (kind == RECORD_OBSERVATION && record_observation_decode(key, value, &o) == OK)
+        fail_unless(engine_restore_observation(w.e, &o) == OK);
+    else if (kind == RECORD_SEQUENCE && record_sequence_decode(key, value, &reserved) == OK)
         engine_restore_sequence(w.e, reserved);
     else if (kind == RECORD_CONFIGURATION && record_configuration_decode(key, value, &c) == OK)
         fail_unless(engine_restore_configuration(w.e, &c) == OK);
@@ -381,12 +453,52 @@ static void restore_record(enum record_kind kind, struct bytes key, struct bytes
 
 static void restore(void)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_DOWNLINK,
-                                             RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE,    RECORD_CONFIGURATION, RECORD_DEVICE,
+                                             RECORD_OBSERVATION, RECORD_DOWNLINK,      RECORD_UPLINK};
     for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
         for (size_t i = 0; i < w.committed_count; i++)
             if (w.committed[i].key.data[0] == (uint8_t)kinds[k])
                 restore_record(kinds[k], buf_bytes(&w.committed[i].key), buf_bytes(&w.committed[i].value));
+}
+
+static const struct engine_route routes[] = {{.server = 0},
+                                             {.server = 1, .domain = BYTES_LIT("X")},
+                                             {.server = 0, .external_id = BYTES_LIT("dev?@x")},
+                                             {.server = 1, .external_id = BYTES_LIT("*1@*")},
+                                             {.server = 1, .uri_host = BYTES_LIT("h")},
+                                             {.server = 0, .uri_port = 7, .domain = BYTES_LIT("x")},
+                                             {.server = 1, .bootstrap = true},
+                                             {.server = 1, .has_rds_ue_port = true, .rds_ue_port = 1}};
+
+void world_route(unsigned choice)
+{
+    struct engine_route some[8];
+    struct route_table *t;
+    struct route_finding found[8];
+    size_t n = 0;
+    for (unsigned i = 0; i < 8; i++)
+        if (choice >> i & 1)
+            some[n++] = routes[i];
+    fail_unless(route_table_new(some, n, &t) == OK);
+    size_t count = route_table_check(t, found, 8);
+    for (size_t i = 0; i < count; i++)
+        fail_unless(found[i].flaw == ROUTE_AMBIGUOUS && found[i].first < n && found[i].second < n);
+    route_table_free(t);
+    fail_unless(engine_routes_replace(w.e, some, n) == OK);
+}
+
+void world_reroute(unsigned device)
+{
+    struct engine_device_info d;
+    struct engine_device_options o = {.id = world_identity(device), .server = ENGINE_NONE};
+    if (!w.routed)
+        return;
+    if (device == 2)
+        o.endpoint = BYTES_LIT("node");
+    if (engine_device_find(w.e, world_id(device), &d) && !d.learned && d.server == 0)
+        o.server = 1;
+    enum error err = engine_device_change(w.e, &o);
+    fail_unless(err == OK || device == 1 || device == 4);
 }
 
 void world_start(void)
@@ -421,12 +533,16 @@ void world_start(void)
                                                                          .foreign = w.file & FILE_GROUP_FOREIGN,
                                                                          .learn = true,
                                                                          .learn_max = 1}) == OK);
+    if (w.routed)
+        for (unsigned i = 0; i < 8; i++)
+            fail_unless(engine_route_add(w.e, &routes[i]) == OK);
     restore();
     for (unsigned i = 0; i < DEVICES; i++) {
         if ((i == 4 && !(w.file & FILE_DEV4_LISTED)) || (i == 1 && w.file & FILE_DEV1_GONE))
             continue;
         const struct engine_device_options d = {.id = world_identity(i),
-                                                .server = i % SERVERS,
+                                                .server = w.routed ? ENGINE_NONE : i % SERVERS,
+                                                .endpoint = i == 2 ? BYTES_LIT("node") : (struct bytes){0},
                                                 .scef = world_scef(i),
                                                 .group = is_member(i) ? 0 : ENGINE_NONE};
         fail_unless(engine_device_add(w.e, &d) == OK);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nidd/engine.h"
+#include "nidd/route.h"
 
 #define T0          1800000000000ULL
 #define DEVICES     5 /* dev0@x, dev1@x, dev2@x (may be of the group), 4917, dev4@x (in no file, may be learned) */
@@ -65,6 +65,7 @@ struct world {
     enum error send_err;
     enum engine_transport transports[SERVERS];
     bool leg_down[DEVICES][SERVERS]; /* where the transport has legs */
+    bool routed;                     /* devices have no servers of their own */
 };
 extern struct world w;
 
@@ -85,6 +86,8 @@ void world_restart(void);             /* both, and looks whether something was l
 void world_free(void);
 void world_checks(void); /* each input's last act: wakes the engine */
 void world_leg(unsigned device, unsigned server, bool up);
+void world_route(unsigned choice);     /* other routes: a bit for each of a few */
+void world_reroute(unsigned device);   /* it gets a server of its own, or has none any more */
 void world_pass(uint64_t ms);          /* time, in steps of engine_next_wake */
 void commit(size_t n, enum error err); /* the first n pending operations become durable, or vanish */
 

@@ -32,6 +32,7 @@ static void decode(struct bytes key, struct bytes value)
     struct record_device d;
     struct record_message m;
     struct record_configuration c;
+    struct record_observation o;
     struct buf key_out = {0};
     struct buf value_out = {0};
     const bool is_device = record_device_decode(key, value, &d) == OK;
@@ -39,7 +40,16 @@ static void decode(struct bytes key, struct bytes value)
     uint64_t reserved;
     const bool is_sequence = record_sequence_decode(key, value, &reserved) == OK;
     const bool is_configuration = record_configuration_decode(key, value, &c) == OK;
-    fail_unless(is_device + is_message + is_sequence + is_configuration <= 1);
+    const bool is_observation = record_observation_decode(key, value, &o) == OK;
+    fail_unless(is_device + is_message + is_sequence + is_configuration + is_observation <= 1);
+    if (is_observation) {
+        touch(o.device_id);
+        touch(o.token);
+        touch(o.server);
+        record_message_key(RECORD_OBSERVATION, o.device_id, o.seq, &key_out);
+        record_observation_encode(buf_bytes(&key_out), &o, &value_out);
+        check_same(&key_out, &value_out, key, value);
+    }
     if (is_sequence) {
         record_sequence_key(&key_out);
         record_sequence_encode(buf_bytes(&key_out), reserved, &value_out);

@@ -146,10 +146,14 @@ static void start_engine(struct rig *r)
             OK);
     }
     assert_int_equal(engine_scef_add(r->e, &(struct engine_scef_options){.name = "scef0"}), OK);
+    if (r->setup.routes)
+        r->setup.routes(r->e);
     rig_store_restore(r);
     for (unsigned i = 0; i < r->setup.devices; i++) {
         char text[32];
-        const struct engine_device_options d = {.id = rig_identity(r, i, text), .group = ENGINE_NONE};
+        struct engine_device_options d = {.id = rig_identity(r, i, text), .group = ENGINE_NONE};
+        if (r->setup.device)
+            r->setup.device(i, &d);
         assert_int_equal(engine_device_add(r->e, &d), OK);
     }
     engine_start(r->e, r->now_ms);

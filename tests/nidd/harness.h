@@ -30,7 +30,9 @@ struct rig_setup {
     unsigned devices; /* 0 = 1; device n is devN@example.com on leg n, its route is server 0 */
     unsigned servers; /* 0 = 1; server n is called serverN */
     void (*tune)(struct engine_options *o);
-    bool hold_commits;        /* the test commits */
+    void (*routes)(struct engine *e);                                       /* adds them; at a restart again */
+    void (*device)(unsigned device, struct engine_device_options *options); /* changes them */
+    bool hold_commits;                                                      /* the test commits */
     bool hold_configurations; /* the test answers configuration requests; else they are made and active at once */
     bool by_msisdn;           /* devices have no External Identifier: device n is 4917000000N */
     enum engine_transport transports[RIG_SERVERS];
@@ -65,6 +67,7 @@ enum engine_verdict device_sends_bytes(struct rig *r, unsigned device, struct by
 /* Any notification, with a reference of the harness's. */
 enum engine_verdict rig_uplink(struct rig *r, const struct nidd_uplink *u, enum error *err);
 void expect_uplink_answered(struct rig *r, uint64_t uplink_ref, enum error err);
+struct t8_identity rig_identity(const struct rig *r, unsigned device, char text[32]);
 unsigned nas_messages(const struct rig *r, unsigned device); /* since the start */
 
 /* --- SCEF: expect_submitted gives the number of the submission, to be answered by it. Text NULL: any message, here and
@@ -108,6 +111,9 @@ void configuration_answer(struct rig *r, struct rig_configuration_request *q, st
 /* 201 or 200 with the link /as/configurations/NAME and a packet size (0: not told). */
 void configuration_granted(struct rig *r, struct rig_configuration_request *q, const char *name, uint32_t packet_bits);
 enum error configuration_status(struct rig *r, unsigned device, const char *name, enum t8_nidd_status status);
+/* An uplink through these ports of reliable data service. */
+void device_sends_by_ports(struct rig *r, unsigned device, uint16_t ue, uint16_t scef, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 /* A NEF asks for the configuration; false: it is told that the device is not its. */
 bool configuration_trigger(struct rig *r, unsigned device, uint32_t scef);
 const char *configuration_state(struct rig *r, unsigned device);
@@ -149,7 +155,8 @@ void stored_message(struct rig *r, enum record_kind kind, unsigned n, struct rec
 
 /* --- events */
 unsigned event_count(const struct rig *r, enum engine_event_kind kind, const char *reason); /* NULL: any; since start */
-uint64_t last_accepted(const struct rig *r);                                                /* sequence number */
+unsigned audit_count(const struct rig *r, unsigned device, const char *endpoint, const char *reason);
+uint64_t last_accepted(const struct rig *r); /* sequence number */
 /* This message is in this final state, and was told so exactly once. */
 void expect_final_at(struct rig *r, uint64_t seq, enum final_state f, const char *reason, const char *file, int line);
 #define expect_final(r, seq, f, reason) expect_final_at(r, seq, f, reason, __FILE__, __LINE__)

@@ -35,6 +35,8 @@ struct rig_record {
 struct rig_event {
     enum engine_event_kind kind;
     char reason[64];
+    char device_id[32]; /* AUDIT */
+    char endpoint[64];
 };
 
 /* A downlink message by its sequence number. */
@@ -87,7 +89,6 @@ struct rig {
 
 void rig_begin_input(struct rig *r);
 void rig_end_input(struct rig *r); /* commits, wakes, answers configurations, checks */
-struct t8_identity rig_identity(const struct rig *r, unsigned device, char text[32]);
 unsigned rig_device_of(const struct rig *r, struct t8_identity id);
 struct rig_message *rig_message_by_seq(struct rig *r, uint64_t seq); /* NULL: unknown */
 void rig_store_forget_pending(struct rig *r);

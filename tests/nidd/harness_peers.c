@@ -39,6 +39,22 @@ enum engine_verdict device_sends_bytes(struct rig *r, unsigned device, struct by
     return uplink(r, device, data, err);
 }
 
+void device_sends_by_ports(struct rig *r, unsigned device, uint16_t ue, uint16_t scef, const char *fmt, ...)
+{
+    va_list args;
+    enum error err;
+    char text[32];
+    va_start(args, fmt);
+    struct message m = message_vof(fmt, args);
+    va_end(args);
+    const struct nidd_uplink u = {.nidd_configuration = device_info(r, device).configuration_link,
+                                  .id = rig_identity(r, device, text),
+                                  .data = message_bytes(&m),
+                                  .rds_port = {.present = true, .ue = ue, .scef = scef}};
+    r->nas[device]++;
+    assert_int_equal(rig_uplink(r, &u, &err), ENGINE_TAKEN);
+}
+
 void device_sends(struct rig *r, unsigned device, const char *fmt, ...)
 {
     va_list args;

@@ -20,12 +20,15 @@ uint64_t rig_store_put(void *ctx, struct bytes key, struct bytes value)
 {
     struct record_device d;
     struct record_message m;
+    struct record_observation o;
     uint64_t reserved;
     assert_true(key.len > 0);
     if (key.data[0] == RECORD_SEQUENCE)
         assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
     else if (key.data[0] == RECORD_DEVICE)
         assert_int_equal(record_device_decode(key, value, &d), OK);
+    else if (key.data[0] == RECORD_OBSERVATION)
+        assert_int_equal(record_observation_decode(key, value, &o), OK);
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     struct rig_record *op = new_operation(ctx, key);
@@ -144,12 +147,16 @@ void rig_store_restore(struct rig *r)
         struct bytes value = buf_bytes(&r->committed.data[i].value);
         struct record_device d;
         struct record_message m;
+        struct record_observation o;
         if (key.data[0] == RECORD_SEQUENCE) {
             assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
             engine_restore_sequence(r->e, reserved);
         } else if (key.data[0] == RECORD_DEVICE) {
             assert_int_equal(record_device_decode(key, value, &d), OK);
             assert_int_equal(engine_restore_device(r->e, &d), OK);
+        } else if (key.data[0] == RECORD_OBSERVATION) {
+            assert_int_equal(record_observation_decode(key, value, &o), OK);
+            assert_int_equal(engine_restore_observation(r->e, &o), OK);
         } else {
             assert_int_equal(record_message_decode(key, value, &m), OK);
             assert_int_equal(engine_restore_message(r->e, (enum record_kind)key.data[0], &m), OK);
@@ -240,6 +247,8 @@ void rig_event(void *ctx, const struct engine_event *e)
     struct rig_event *seen = RIG_PUSH(r->events);
     seen->kind = e->kind;
     snprintf(seen->reason, sizeof(seen->reason), "%s", e->reason);
+    snprintf(seen->device_id, sizeof(seen->device_id), "%.*s", (int)e->device_id.len, (const char *)e->device_id.data);
+    snprintf(seen->endpoint, sizeof(seen->endpoint), "%.*s", (int)e->endpoint.len, (const char *)e->endpoint.data);
     if (e->kind == ENGINE_ACCEPTED) {
         struct rig_message *m = message_entry(r, e->seq);
         assert_false(m->accepted);
@@ -261,6 +270,19 @@ unsigned event_count(const struct rig *r, enum engine_event_kind kind, const cha
     unsigned n = 0;
     for (size_t i = 0; i < r->events.count; i++)
         n += r->events.data[i].kind == kind && (!reason || strcmp(r->events.data[i].reason, reason) == 0);
+    return n;
+}
+
+unsigned audit_count(const struct rig *r, unsigned device, const char *endpoint, const char *reason)
+{
+    char text[32];
+    unsigned n = 0;
+    (void)rig_identity(r, device, text);
+    for (size_t i = 0; i < r->events.count; i++) {
+        const struct rig_event *e = &r->events.data[i];
+        n += e->kind == ENGINE_AUDIT && !strcmp(e->device_id, text) && !strcmp(e->endpoint, endpoint) &&
+             !strcmp(e->reason, reason);
+    }
     return n;
 }
 

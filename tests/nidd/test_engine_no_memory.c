@@ -156,6 +156,7 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_device d;
     struct record_message m;
     struct record_configuration c;
+    struct record_observation o;
     uint64_t reserved;
     (void)ctx;
     in_engine = false;
@@ -166,6 +167,8 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
         assert_int_equal(record_device_decode(key, value, &d), OK);
     else if (key.data[0] == RECORD_CONFIGURATION)
         assert_int_equal(record_configuration_decode(key, value, &c), OK);
+    else if (key.data[0] == RECORD_OBSERVATION)
+        assert_int_equal(record_observation_decode(key, value, &o), OK);
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     in_engine = true;
@@ -175,7 +178,7 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
 static uint64_t port_delete(void *ctx, struct bytes key)
 {
     (void)ctx;
-    assert_true(key.len > 10 && strchr("muc", key.data[0]));
+    assert_true(key.len > 7 && strchr("muco", key.data[0]));
     return ++w.ticket;
 }
 
@@ -397,8 +400,12 @@ static bool set_up(void)
          .scef = BYTES_LIT("scef0"),
          .link = BYTES_LIT("/as/configurations/h9")},
         {.id = BYTES_LIT("dev0@x"), .seq = 3, .scef = BYTES_LIT("scef0"), .link = BYTES_LIT("/as/configurations/l9")}};
+    static const struct engine_route routes[] = {{.server = 1, .domain = BYTES_LIT("x")},
+                                                 {.server = 0, .uri_host = BYTES_LIT("h")}};
     struct engine_options o;
     engine_options_default(&o);
+    o.identity_policy = ENGINE_IDENTITY_ENFORCE;
+    o.fill_endpoint = true;
     o.delete_removed = ENGINE_DELETE_REMOVED_ALL;
     o.queue.max_messages = 8;
     o.spool_max_messages = 4;
@@ -412,7 +419,8 @@ static bool set_up(void)
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef0"}) == OK &&
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef1",
                                                                  .notification_destination = "http://as/t8"}) == OK &&
-              engine_group_add(w.e, &group) == OK;
+              engine_group_add(w.e, &group) == OK && engine_routes_replace(w.e, routes, 1) == OK &&
+              engine_route_add(w.e, &routes[1]) == OK;
     if (ok) {
         engine_restore_sequence(w.e, 10);
         for (unsigned i = 0; i < sizeof(configurations) / sizeof(*configurations); i++)
@@ -423,6 +431,10 @@ static bool set_up(void)
                  w.e, &(struct record_device){.id = BYTES_LIT("dev0@x"),
                                               .leg = 0,
                                               .configuration_link = BYTES_LIT("/as/configurations/c9")}) == OK;
+        const struct record_observation watched = {
+            .device_id = BYTES_LIT("dev0@x"), .token = BYTES_LIT("w"), .server = BYTES_LIT("server1")};
+        enum error seen = engine_restore_observation(w.e, &watched);
+        ok &= seen == OK || seen == ERR_NO_MEMORY;
         bool restored = engine_restore_message(w.e, RECORD_DOWNLINK, &r) == OK;
         w.accepted[5] = restored; /* else it is set aside */
         r.seq = 6;
@@ -441,11 +453,14 @@ static bool set_up(void)
         enum error err = engine_restore_message(w.e, RECORD_UPLINK, &r);
         ok &= err == OK || err == ERR_NO_MEMORY;
         ok &= engine_device_add(
-                  w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")}, .group = 0}) == OK;
+                  w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")},
+                                                       .group = 0,
+                                                       .endpoint = BYTES_LIT("node")}) == OK;
         ok &= engine_device_add(w.e, &(struct engine_device_options){
                                          .id = {.external_id = BYTES_LIT("dev1@x"), .msisdn = BYTES_LIT("4916")},
                                          .group = ENGINE_NONE}) == OK;
         ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.msisdn = BYTES_LIT("4917")},
+                                                                     .server = ENGINE_NONE,
                                                                      .group = ENGINE_NONE}) == OK;
     }
     if (ok)
@@ -469,6 +484,14 @@ static void a_busy_minute(unsigned round)
         datagram(d, 0, &m);
         settle(round % 3 == 2 ? ERR_STORE : OK);
         datagram(d, 0, &m);
+        m = message_of("CON 0.02 #%u lwm2m 3=h 11=rd 15=lt=60%s", 1000 + round, round % 2 ? "" : " 15=ep=other");
+        uplink(d, &m);
+        m = message_of("ACK 2.01 #%u lwm2m 8=rd 8=%u", w.last_up_mid[d], round);
+        datagram(d, 0, &m);
+        m = message_of("NON 0.01 #%u o%u 6= 11=3", 1100 + round, round);
+        datagram(d, 1, &m);
+        m = message_of("NON 2.05 #%u o%u%s |x", 1200 + round, round, round % 2 ? "" : " 6=0x01");
+        uplink(d, &m);
         m = message_of("CON 0.01 #%u rd%u 11=3", 500 + round, round);
         datagram(d, round % 2, &m);
         m = message_of("NON 0.01 #%u rn%u 11=3", 600 + round, round);

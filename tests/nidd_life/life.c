@@ -37,8 +37,9 @@ static void keep_identity(struct request *r, struct t8_identity id)
 static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],
                                    struct bytes rest)
 {
-    (void)ctx, (void)server, (void)header, (void)rest;
+    (void)ctx, (void)header, (void)rest;
     assert_true(t.sent < SENT);
+    t.sent_to[t.sent] = server;
     t.sent_legs[t.sent++] = leg;
     return OK;
 }
@@ -304,6 +305,7 @@ void life_begin(void)
     memset(t.uplink_answered, 0, sizeof(t.uplink_answered));
     assert_int_equal(engine_new(&t.o, &ports, t.now_ms, &t.e), OK);
     assert_int_equal(engine_server_add(t.e, &(struct engine_server_options){.name = "main"}), OK);
+    assert_int_equal(engine_server_add(t.e, &(struct engine_server_options){.name = "second"}), OK);
     for (unsigned i = 0; i < t.scef_count; i++)
         assert_int_equal(engine_scef_add(t.e, &t.scefs[i]), OK);
     for (unsigned i = 0; i < t.group_count; i++)

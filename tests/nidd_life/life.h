@@ -60,6 +60,7 @@ struct life {
     uint64_t ticket;
     bool hold_commits;
     uint32_t sent_legs[SENT]; /* of datagrams to servers */
+    uint32_t sent_to[SENT];   /* the same: servers; those of the file are of the first one */
     unsigned sent;
     uint32_t opened[SENT]; /* legs of learned devices */
     unsigned opened_count;

@@ -41,7 +41,7 @@ static void listed_wrongly(void **state)
     g.scef = 1;
     assert_int_equal(engine_group_add(t.e, &g), ERR_NOT_FOUND);
     g.scef = 0;
-    g.server = 1;
+    g.server = 2;
     assert_int_equal(engine_group_add(t.e, &g), ERR_NOT_FOUND);
     g.external_group_id = bytes_of(NULL, 0);
     assert_int_equal(engine_group_add(t.e, &g), ERR_IDENTITY);

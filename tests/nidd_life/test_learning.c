@@ -82,6 +82,37 @@ static void learned(void **state)
     assert_string_equal(r->link, GROUP_LINK);
 }
 
+/* What was held while it was learned goes by the ports it came through. */
+static void its_first_words_have_routes(void **state)
+{
+    (void)state;
+    static const struct engine_route route = {.server = 1, .has_rds_ue_port = true, .rds_ue_port = 5};
+    enum error err = OK;
+    begin_learning(10);
+    assert_int_equal(engine_group_reroute(t.e, 0, ENGINE_NONE), OK);
+    assert_int_equal(engine_group_reroute(t.e, 1, 0), ERR_NOT_FOUND);
+    assert_int_equal(engine_group_reroute(t.e, 0, 2), ERR_NOT_FOUND);
+    assert_int_equal(engine_route_add(t.e, &route), OK);
+    t.hold_commits = true;
+    for (uint16_t port = 4; port <= 5; port++) {
+        const struct nidd_uplink u = {.nidd_configuration = bytes_of_str(GROUP_LINK),
+                                      .id = a,
+                                      .data = request_bytes((uint8_t)port),
+                                      .rds_port = {.present = true, .ue = port}};
+        assert_int_equal(engine_uplink(t.e, t.now_ms, 0, ++t.uplink_ref, &u, &err), ENGINE_LATER);
+    }
+    commit(OK);
+    settle();
+    assert_int_equal(t.sent, 2);
+    assert_int_equal(t.sent_to[0], 0);
+    assert_int_equal(t.sent_to[1], 1);
+    assert_int_equal(engine_group_reroute(t.e, 0, 1), OK); /* those that are learned already, too */
+    t.hold_commits = false;
+    assert_int_equal(says(a, 9, &err), ENGINE_TAKEN);
+    assert_int_equal(t.sent_to[2], 1);
+    assert_int_equal(info("a@x").server, 1);
+}
+
 static void there_again_after_a_restart(void **state)
 {
     (void)state;
@@ -335,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIFE_TEST(learned),
+        LIFE_TEST(its_first_words_have_routes),
         LIFE_TEST(there_again_after_a_restart),
         LIFE_TEST(killed_before_it_is_stored),
         LIFE_TEST(store_refuses),

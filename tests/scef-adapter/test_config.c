@@ -15,6 +15,9 @@
 #define TWO                                                                                                            \
     "scef: [{name: east, api_root: 'http://e', scs_as_id: a},\n"                                                       \
     "  {name: west, api_root: 'https://w', scs_as_id: a, dialect: mts}]\n" SERVERS
+/* Three lines. */
+#define THREE_SERVERS                                                                                                  \
+    SCEF "servers: [{name: a, uri: 'coap://a'}, {name: b, uri: 'coap://b'},\n  {name: c, uri: 'coap://c'}]\n"
 #define GROUP "groups: [{external_group_id: g@x, scef: west}]\n"
 
 static enum error parse(const char *text, struct config **c, char faults[4096])
@@ -138,6 +141,37 @@ static const struct {
     {BASE "server_leg: {mode: ports, port_range: 7-9}\ngroups: [{external_group_id: g@x, learn: true}]\n",
      "c.yaml:3: server_leg.port_range: has room for 3 devices, there are 0 and those to be learned",
      "as many addresses"},
+    /* routes; they begin on line 4 */
+    {THREE_SERVERS "routes: [{uri_host: h}]\n", "c.yaml:4: routes[0].server: is missing", "the name of a server"},
+    {THREE_SERVERS "routes: [{server: a},\n  {server: d, uri_host: h}]\n",
+     "c.yaml:5: routes[1].server: 'd' is no server's name", "the name of a server in servers"},
+    {THREE_SERVERS "routes:\n  - server: b\n    domain: x\n    external_id: '*@y'\n",
+     "c.yaml:7: routes[0].external_id: stands beside domain 'x'", "domain or external_id"},
+    {THREE_SERVERS "routes:\n  - {server: a, domain: x.org}\n  - server: b\n    domain: X.org\n",
+     "c.yaml:6: routes[1]: is never reached: all that it matches goes by routes[0] (c.yaml:5)", "another match"},
+    {THREE_SERVERS "routes:\n  - {server: b}\n  - {server: c}\n", "c.yaml:6: routes[1]: is never reached",
+     "no such route"},
+    {THREE_SERVERS "routes:\n  - {server: b, rds_ue_port: 0}\n  - {server: c, rds_ue_port: 0}\n",
+     "c.yaml:6: routes[1]: is never reached", "no such route"},
+    {THREE_SERVERS "routes:\n  - {server: a, external_id: 'm*@x'}\n  - {server: b, external_id: '*1@x'}\n",
+     "c.yaml:6: routes[1]: matches what routes[0] (c.yaml:5) matches too", "narrower"},
+    {THREE_SERVERS "routes:\n  - {server: a, rds_ue_port: 1}\n  - {server: b, rds_scef_port: 1}\n",
+     "c.yaml:6: routes[1]: matches what routes[0] (c.yaml:5) matches too", "narrower"},
+    {THREE_SERVERS "routes: [{server: a, rds_ue_port: 65536}]\n", "c.yaml:4: routes[0].rds_ue_port: 65536 is too large",
+     "from 0 to 65535"},
+    {THREE_SERVERS "routes: [{server: a, uri_port: 0}]\n", "c.yaml:4: routes[0].uri_port: 0 is too small",
+     "from 1 to 65535"},
+    {THREE_SERVERS "routes: [{server: a, bootstrap: 1}]\n", "c.yaml:4: routes[0].bootstrap: '1' is not known",
+     "true, false"},
+    {THREE_SERVERS "routes: [{server: a, domain: 'x@y'}]\n", "c.yaml:4: routes[0].domain: 'x@y' holds", "a domain"},
+    {THREE_SERVERS "routes: [{server: a, uri_host: 'x y'}]\n", "c.yaml:4: routes[0].uri_host: 'x y' holds", "a host"},
+    {THREE_SERVERS "routes: [{server: a, dtls: true}]\n", "c.yaml:4: routes[0].dtls: is no key", "server, rds_ue_port"},
+    {THREE_SERVERS "routes: {server: a}\n", "c.yaml:4: routes: is a mapping", "a list"},
+    {BASE "relay: {endpoint_check: strict}\n", "c.yaml:3: relay.endpoint_check: 'strict' is not known",
+     "enforce, warn, off"},
+    {BASE "relay: {endpoint_fill_in: yes}\n", "c.yaml:3: relay.endpoint_fill_in: 'yes' is not known", "true, false"},
+    {BASE "devices: [{external_id: a@b, endpoint: \"a\\tb\"}]\n", "c.yaml:3: devices[0].endpoint: 'a?b' holds",
+     "an LwM2M endpoint name"},
     /* slices */
     {BASE "slices: {index: 2, count: 2}\n", "c.yaml:3: slices.index: there is no slice 2 of 2", "below slices.count"},
     {BASE "slices: {index: 1}\n", "c.yaml:3: slices.index: there is no slice 1 of 1", "below slices.count"},
@@ -264,6 +298,89 @@ static void test_faults_are_bounded(void **state)
     buf_free(&faults);
 }
 
+static void test_routes(void **state)
+{
+    (void)state;
+    struct config *c;
+    char faults[4096];
+    assert_int_equal(parse(THREE_SERVERS "routes:\n"
+                                         "  - {server: b, rds_ue_port: 0}\n"
+                                         "  - {server: c, uri_host: LwM2M.example.org, uri_port: 5685}\n"
+                                         "  - {server: b, bootstrap: true}\n"
+                                         "  - {server: c, domain: example.org}\n"
+                                         "  - {server: a}\n"
+                                         "groups: [{external_group_id: g@x}, {external_group_id: h@x, server: c}]\n"
+                                         "devices:\n"
+                                         "  - {external_id: d@x, endpoint: 'urn:imei:123'}\n"
+                                         "  - {external_id: e@x, server: a}\n"
+                                         "  - {external_id: f@x, group: g@x}\n"
+                                         "  - {external_id: i@x, group: h@x}\n"
+                                         "relay: {endpoint_check: enforce, endpoint_fill_in: true}\n",
+                           &c, faults),
+                     OK);
+    assert_string_equal(faults, "");
+    assert_int_equal(c->route_count, 5);
+    const struct engine_route *r = c->engine_routes;
+    assert_true(r[0].server == 1 && r[0].has_rds_ue_port && !r[0].has_rds_scef_port && r[0].rds_ue_port == 0);
+    assert_true(r[1].server == 2 && r[1].uri_port == 5685 && !r[1].has_rds_ue_port && !r[1].bootstrap);
+    assert_true(bytes_equal(r[1].uri_host, BYTES_LIT("LwM2M.example.org")));
+    assert_true(r[2].bootstrap);
+    assert_true(bytes_equal(r[3].domain, BYTES_LIT("example.org")));
+    assert_true(r[4].server == 0 && !r[4].domain.len && !r[4].external_id.len);
+    assert_string_equal(c->devices[0].endpoint, "urn:imei:123");
+    assert_null(c->devices[1].endpoint);
+    const uint32_t servers[] = {ENGINE_NONE, 0, ENGINE_NONE, 2};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(c->devices[i].server, servers[i]);
+    assert_int_equal(c->engine.identity_policy, ENGINE_IDENTITY_ENFORCE);
+    assert_true(c->engine.fill_endpoint);
+    config_free(c);
+}
+
+static void key_note(void *ctx, const char *key)
+{
+    buf_addf(ctx, "%s ", key);
+}
+
+/* Which keys need a restart: all that differ, less those that a running process takes. */
+static void test_compare(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *keys;
+    } rows[] = {
+        {THREE_SERVERS, ""},
+        {THREE_SERVERS "routes: [{server: b}]\n"
+                       "groups: []\nlog: {level: debug}\nrelay: {endpoint_check: warn, endpoint_fill_in: true}\n"
+                       "devices: [{external_id: a@b}]\n",
+         ""},
+        {THREE_SERVERS "relay: {nstart: 2}\nstore: {path: /x}\n", "store.path relay.nstart "},
+        {THREE_SERVERS "groups: [{external_group_id: g@x}]\n", "groups "},
+        {SCEF "servers: [{name: a, uri: 'coap://a'}, {name: b, uri: 'coap://new'}]\n", "servers servers[1].uri "},
+        {TWO, "scef scef[0].api_root scef[0].scs_as_id scef[0].name servers servers[0].name servers[0].uri "},
+        {"scef: {api_root: 'http://127.0.0.1:8080', scs_as_id: as1,\n  oauth: {token_url: 'https://t', client_id: c,"
+         " secret_file: /dev/null}}\nservers: [{name: a, uri: 'coap://a'}, {name: b, uri: 'coap://b'},\n  {name: c, "
+         "uri:"
+         " 'coap://c'}]\n",
+         "scef.oauth.token_url scef.oauth.client_id scef.oauth.secret_file "},
+    };
+    struct config *running;
+    char faults[4096];
+    assert_int_equal(parse(THREE_SERVERS, &running, faults), OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config *fresh;
+        struct buf keys = {0};
+        if (parse(rows[i].text, &fresh, faults) != OK)
+            fail_msg("%s", faults);
+        config_compare(running, fresh, &keys, key_note);
+        buf_add_u8(&keys, 0);
+        assert_string_equal((const char *)keys.data, rows[i].keys);
+        buf_free(&keys);
+        config_free(fresh);
+    }
+    config_free(running);
+}
+
 /* A value that was read cannot forge a second line, or a line of another file. */
 static void test_one_line(void **state)
 {
@@ -328,7 +445,7 @@ static void test_values(void **state)
     assert_int_equal(c->device_count, 2);
     assert_string_equal(c->devices[0].external_id, "dev1@example.org");
     assert_null(c->devices[0].msisdn);
-    assert_int_equal(c->devices[0].server, 0);
+    assert_int_equal(c->devices[0].server, ENGINE_NONE);
     assert_null(c->devices[1].external_id);
     assert_string_equal(c->devices[1].msisdn, "491701234567");
     assert_int_equal(c->devices[1].server, 1);
@@ -509,11 +626,18 @@ static void test_help_is_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),           cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_faults_are_bounded), cmocka_unit_test(test_one_line),
-        cmocka_unit_test(test_defaults),           cmocka_unit_test(test_values),
-        cmocka_unit_test(test_security),           cmocka_unit_test(test_several_scefs),
-        cmocka_unit_test(test_dialects),           cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_faults_are_bounded),
+        cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_one_line),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_security),
+        cmocka_unit_test(test_several_scefs),
+        cmocka_unit_test(test_dialects),
+        cmocka_unit_test(test_slices),
         cmocka_unit_test(test_help_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,14 @@ static void test_lines(void **state)
                                  .device_id = BYTES_LIT("dev1@example.org"),
                                  .group_id = BYTES_LIT("g@x")},
           NULL, "{\"ts_ms\":1795159594120,\"event\":\"learned\",\"ext_id\":\"dev1@example.org\",\"group\":\"g@x\"}\n");
+    check(&(struct engine_event){.kind = ENGINE_AUDIT,
+                                 .device_id = BYTES_LIT("dev1@example.org"),
+                                 .endpoint = BYTES_LIT("dev2@example.org"),
+                                 .reason = "endpoint_refused"},
+          NULL,
+          "{\"ts_ms\":1795159594120,\"event\":\"audit\",\"ext_id\":\"dev1@example.org\",\"endpoint\":\"dev2@example."
+          "org\","
+          "\"reason\":\"endpoint_refused\"}\n");
     check(&(struct engine_event){.kind = ENGINE_DROPPED, .message = BYTES_LIT("zz"), .reason = "no CoAP"}, NULL,
           "{\"ts_ms\":1795159594120,\"event\":\"dropped\",\"len\":2,\"reason\":\"no CoAP\"}\n");
 }

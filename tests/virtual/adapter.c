@@ -148,6 +148,7 @@ static void port_event(void *ctx, const struct engine_event *e)
         [ENGINE_SERVER_STATE] = "server_state",
         [ENGINE_LEARNED] = "learned",
         [ENGINE_CONFIGURATION] = "configuration",
+        [ENGINE_AUDIT] = "audit",
     };
     struct world *w = world_of(ctx);
     if (e->kind == ENGINE_DUPLICATE || e->kind == ENGINE_DROPPED)
