@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "nidd/coap_view.h"
 #include "scef-adapter/config.h"
+#include "scef-adapter/leg_stream.h"
 #include "scef-adapter/leg_udp.h"
 
 struct legs;
@@ -32,5 +33,6 @@ void legs_free(struct legs *l);
 void legs_flush(struct legs *l);
 
 const struct leg_udp_counters *legs_udp_counters(const struct legs *l);
+const struct leg_stream_counters *legs_stream_counters(const struct legs *l);
 
 #endif
