@@ -181,7 +181,7 @@ static bool connected(struct leg_stream *s, struct stream_connection *c, char wh
     }
     if (!sv->tls)
         return csm_send(s, c, why);
-    c->ssl = leg_tls_open(sv->tls, c->key.leg, NULL);
+    c->ssl = leg_tls_open(sv->tls, c->key.leg);
     if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1) {
         snprintf(why, STREAM_WHY_BYTES, "%s", error_text(ERR_NO_MEMORY));
         return false;

@@ -36,7 +36,10 @@ class Chain:
         air = free_ports(count)
         numbers = range(1, count + 1)
         self.stack.start_scef(
-            [{"external_id": external_id(n), "air": f"127.0.0.1:{air + n - 1}", "client": "air"} for n in numbers]
+            [
+                {"external_id": external_id(n), "air": f"127.0.0.1:{air + n - 1}", "client": "air", "psm": False}
+                for n in numbers
+            ]
         )
         servers = [{"name": "main", "uri": uri, **{key: str(value) for key, value in server.items()}}]
         self.stack.start_adapter([external_id(n) for n in numbers], servers=servers)
@@ -220,7 +223,7 @@ def test_servers_of_other_names_and_authorities_are_refused(chain, tmp_path):
                 chain.said(f"the server's certificate is refused: {text}")
         server.tls = stream_wire.server_context(*ours.issue("127.0.0.1"), client_ca=ours.path)
         connection = server.welcome()
-        assert connection.socket.version() == "TLSv1.3"
+        assert (connection.socket.version(), connection.socket.selected_alpn_protocol()) == ("TLSv1.3", "coap")
         assert connection.socket.getpeercert()["subject"] == ((("commonName", "device-side"),),)
         register(device, connection)
         read(device, connection, payload=b"z" * 900)
@@ -291,8 +294,6 @@ def test_aiocoap_as_the_server(chain, tmp_path, scheme):
     registrations = Registrations()
     ours = stream_wire.Authority(tmp_path, "ours")
     context = stream_wire.server_context(*ours.issue(host)) if scheme == "coaps+tcp" else None
-    if context:
-        context.set_alpn_protocols(["coap"])
     started, stop = threading.Event(), None
     loop = asyncio.new_event_loop()
 
