@@ -152,8 +152,7 @@ static enum error engine_open(struct adapter *a, struct buf *why)
     adapter_ports(a, &ports);
     enum error err = engine_new(&o, &ports, adapter_now(a), &a->engine);
     for (uint32_t i = 0; !err && i < a->config->server_count; i++)
-        err = engine_server_add(
-            a->engine, &(struct engine_server_options){.name = a->config->servers[i].name});
+        err = engine_server_add(a->engine, &(struct engine_server_options){.name = a->config->servers[i].name});
     if (!err)
         err = engine_scefs_add(a);
     if (!err)
