@@ -5,9 +5,9 @@
  *   request with Observe 0 --> asked --response with Observe, or a notification--> confirmed
  *
  * It ends with the device's response or notification that has no Observe option (an error has none, nor has the answer
- * to Observe 1), with the server's RST that the device hears of, with the device, and when its request ends without ever
- * having been sent. Both ends tell observers apart by token: when two servers choose the same one for one device, the
- * later request counts. */
+ * to Observe 1), with the server's RST that the device hears of, with the device, and when its request ends without
+ * ever having been sent. Both ends tell observers apart by token: when two servers choose the same one for one device,
+ * the later request counts. */
 #ifndef NIDD_OBSERVATION_H
 #define NIDD_OBSERVATION_H
 
