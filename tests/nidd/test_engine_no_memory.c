@@ -462,10 +462,9 @@ static bool set_up(void)
         r.message = message_bytes(&u);
         enum error err = engine_restore_message(w.e, RECORD_UPLINK, &r);
         ok &= err == OK || err == ERR_NO_MEMORY;
-        ok &= engine_device_add(
-                  w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")},
-                                                       .group = 0,
-                                                       .endpoint = BYTES_LIT("node")}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")},
+                                                                     .group = 0,
+                                                                     .endpoint = BYTES_LIT("node")}) == OK;
         ok &= engine_device_add(w.e, &(struct engine_device_options){
                                          .id = {.external_id = BYTES_LIT("dev1@x"), .msisdn = BYTES_LIT("4916")},
                                          .server = 1,
