@@ -9,6 +9,8 @@
 
 #include "tests/base/test.h"
 
+#define RANDOM_AT 27 /* of a ClientHello: behind the heads of record and message and the version */
+
 /* ---- the server ---- */
 
 static struct bytes end_read(void *ctx)
@@ -102,15 +104,15 @@ bool peer_next(struct dtls_peer *p, struct peer_datagram *out)
 
 static bool is_client_hello(struct bytes d)
 {
-    return d.len > 13 && d.data[0] == 22 && d.data[3] == 0 && d.data[4] == 0 && d.data[13] == 1;
+    return d.len > RANDOM_AT + 32 && d.data[0] == 22 && d.data[3] == 0 && d.data[4] == 0 && d.data[13] == 1;
 }
 
 void peer_take(struct dtls_peer *p, const struct peer_datagram *m)
 {
     struct peer_end *e = &p->ends[m->leg];
     struct bytes d = buf_bytes(&m->data);
-    /* RFC 6347 clause 4.2.8: a new ClientHello from where there is a session. */
-    if (is_client_hello(d) && e->ssl && SSL_is_init_finished(e->ssl))
+    /* RFC 6347 clause 4.2.8: a new ClientHello, not a repeated one, from where there is a session. */
+    if (is_client_hello(d) && e->ssl && memcmp(d.data + RANDOM_AT, e->random, sizeof(e->random)) != 0)
         end_drop(e);
     if (!e->ssl && !is_client_hello(d))
         return;
@@ -120,6 +122,7 @@ void peer_take(struct dtls_peer *p, const struct peer_datagram *m)
         e->ssl = leg_dtls_ssl_new(p->context, &nobody, p->method, &END, e);
         assert_non_null(e->ssl);
         SSL_set_accept_state(e->ssl);
+        memcpy(e->random, d.data + RANDOM_AT, sizeof(e->random));
     }
     p->in = d;
     for (char text[64]; e->ssl;) {
@@ -134,6 +137,13 @@ void peer_take(struct dtls_peer *p, const struct peer_datagram *m)
         }
     }
     p->in = (struct bytes){0};
+}
+
+void peer_repeat(struct dtls_peer *p)
+{
+    for (unsigned i = 0; i < PEER_LEGS; i++)
+        if (p->ends[i].ssl && !SSL_is_init_finished(p->ends[i].ssl))
+            (void)DTLSv1_handle_timeout(p->ends[i].ssl);
 }
 
 void peer_say(struct dtls_peer *p, uint32_t leg, const char *text)

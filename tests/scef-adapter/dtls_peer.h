@@ -21,8 +21,9 @@ struct dtls_peer {
         struct dtls_peer *peer;
         uint32_t leg;
         SSL *ssl;
-        char said[64]; /* the last message of the leg */
-        bool closed;   /* by a close_notify of the leg */
+        uint8_t random[32]; /* of the ClientHello that began it */
+        char said[64];      /* the last message of the leg */
+        bool closed;        /* by a close_notify of the leg */
     } ends[PEER_LEGS];
     struct bytes in;
     struct peer_datagram queue[PEER_DATAGRAMS];
@@ -40,6 +41,7 @@ void peer_queue(struct dtls_peer *p, uint32_t leg, bool to_server, struct bytes 
 /* The next datagram on its way; false: none. The caller frees it by buf_free. */
 bool peer_next(struct dtls_peer *p, struct peer_datagram *out);
 void peer_take(struct dtls_peer *p, const struct peer_datagram *m); /* as the server */
+void peer_repeat(struct dtls_peer *p);                              /* what is due of its handshakes */
 void peer_say(struct dtls_peer *p, uint32_t leg, const char *text);
 void peer_close(struct dtls_peer *p, uint32_t leg);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/prng.h"
 #include "tests/scef-adapter/dtls_peer.h"
 
 #define CON_TEXT "@con" /* as a CoAP header: version 1, CON */
@@ -18,8 +19,9 @@ struct fixture {
     struct dtls_peer peer;
     struct leg_dtls_key key;
     bool no_key;
-    unsigned lose_every; /* each n-th datagram is lost; 0: none */
-    unsigned moved, sent;
+    unsigned lose_percent, lost;
+    struct prng prng;
+    unsigned sent;
     bool up[PEER_LEGS];
     unsigned ups, downs;
     char heard[64];
@@ -66,6 +68,7 @@ static bool key(void *ctx, uint32_t leg, uint32_t server, struct leg_dtls_key *o
 static void set_up(struct fixture *f)
 {
     memset(f, 0, sizeof(*f));
+    prng_seed(&f->prng, 1);
     assert_int_equal(loop_init(&f->loop), OK);
     f->server = (struct leg_dtls_server){.name = "lwm2m", .host = "lwm2m.example.org"};
     f->o = (struct leg_dtls_options)LEG_DTLS_OPTIONS;
@@ -112,8 +115,10 @@ static void tear_down(struct fixture *f)
 static void datagrams_move(struct fixture *f)
 {
     for (struct peer_datagram m; peer_next(&f->peer, &m); buf_free(&m.data)) {
-        if (f->lose_every && ++f->moved % f->lose_every == 0)
+        if (prng_below(&f->prng, 100) < f->lose_percent) {
+            f->lost++;
             continue;
+        }
         if (m.to_server)
             peer_take(&f->peer, &m);
         else
@@ -124,6 +129,7 @@ static void datagrams_move(struct fixture *f)
 static void step(struct fixture *f)
 {
     datagrams_move(f);
+    peer_repeat(&f->peer);
     uv_run(&f->loop.uv, UV_RUN_NOWAIT);
     usleep(500);
 }
@@ -281,21 +287,22 @@ static void test_bad_files(void **unused)
 static void test_loss(void **unused)
 {
     (void)unused;
-    for (unsigned every = 2; every <= 5; every++) {
-        struct fixture f;
-        psk_set_up(&f);
-        f.lose_every = every;
-        for (uint32_t leg = 0; leg < 8; leg++)
-            assert_int_equal(say(&f, leg, NON_TEXT), ERR_UNREACHABLE);
-        for (int i = 0; i < 60000 && f.ups < 8; i++)
-            step(&f);
-        assert_int_equal(f.ups, 8);
-        f.lose_every = 0;
-        datagrams_move(&f);
-        for (uint32_t leg = 0; leg < 8; leg++)
-            check_exchange(&f, leg);
-        tear_down(&f);
-    }
+    struct fixture f;
+    set_up(&f);
+    f.o.handshake_ms = 6000;
+    peer_start(&f.peer, NULL, NULL);
+    legs_open(&f);
+    f.lose_percent = 20;
+    for (uint32_t leg = 0; leg < 16; leg++)
+        assert_int_equal(say(&f, leg, NON_TEXT), ERR_UNREACHABLE);
+    for (int i = 0; i < 100000 && f.ups < 16; i++)
+        step(&f);
+    assert_true(f.lost > 0);
+    assert_int_equal(f.ups, 16);
+    f.lose_percent = 0;
+    for (uint32_t leg = 0; leg < 16; leg++)
+        check_exchange(&f, leg);
+    tear_down(&f);
 }
 
 static void garbage(struct fixture *f, uint32_t leg)
