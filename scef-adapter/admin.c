@@ -136,7 +136,8 @@ static void metrics_refresh(struct adapter *a)
 {
     struct metrics *m = &a->metrics;
     struct engine_totals t;
-    const struct leg_udp_counters *legs = leg_udp_counters_get(a->legs);
+    const struct leg_udp_counters *legs = legs_udp_counters(a->legs);
+    const struct leg_stream_counters *streams = legs_stream_counters(a->legs);
     engine_totals_get(a->engine, &t);
     metric_set(m, METRIC_DEVICES, NULL, t.devices);
     metric_set(m, METRIC_QUEUED_MESSAGES, NULL, t.queued_messages);
@@ -154,6 +155,11 @@ static void metrics_refresh(struct adapter *a)
     metric_set(m, METRIC_LEG_DROPPED, "truncated", legs->truncated);
     metric_set(m, METRIC_LEG_ERRORS, "send", legs->send_failed);
     metric_set(m, METRIC_LEG_ERRORS, "icmp", legs->icmp_errors);
+    metric_set(m, METRIC_LEG_CONNECTIONS, NULL, streams->connections);
+    metric_set(m, METRIC_LEG_CONNECTS, "opened", streams->opened);
+    metric_set(m, METRIC_LEG_CONNECTS, "failed", streams->failed);
+    metric_set(m, METRIC_LEG_CONNECTS, "lost", streams->lost);
+    metric_set(m, METRIC_LEG_DROPPED, "too_large", streams->too_large);
     metric_set(m, METRIC_START_TIME, NULL, a->started_ms / 1000);
     metric_set(m, METRIC_RESIDENT_BYTES, NULL, resident_bytes());
     metric_set(m, METRIC_BUILD_INFO, SCEF_VERSION, 1);

@@ -157,12 +157,13 @@ static enum error check_servers(const struct config_check *k)
         return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < c->server_count; i++) {
         struct config_endpoint *e = &c->server_endpoints[i];
-        (void)config_server_uri_parse(c->servers[i].uri, e);
+        (void)config_server_uri_parse(c->servers[i].uri, &c->servers[i].scheme, e);
         for (uint32_t j = 0; j < i; j++) {
             if (strcmp(c->servers[j].name, c->servers[i].name) == 0)
                 config_check_fault(k, "servers", i, "name", "each name once", "'%s' is there already (servers[%u])",
                                    c->servers[i].name, j);
-            if (strcmp(c->server_endpoints[j].host, e->host) == 0 && c->server_endpoints[j].port == e->port)
+            if (strcmp(c->server_endpoints[j].host, e->host) == 0 && c->server_endpoints[j].port == e->port &&
+                config_scheme_stream(c->servers[j].scheme) == config_scheme_stream(c->servers[i].scheme))
                 config_check_fault(k, "servers", i, "uri", "each server once: they are told apart by their addresses",
                                    "'%s' is there already (servers[%u])", c->servers[i].uri, j);
         }

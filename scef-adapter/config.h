@@ -25,6 +25,16 @@ enum config_oauth_credentials { CONFIG_OAUTH_BASIC, CONFIG_OAUTH_BODY };
 enum config_notifications { CONFIG_NOTIFICATIONS_CALLBACK, CONFIG_NOTIFICATIONS_WEBSOCKET };
 enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
 
+enum config_scheme { CONFIG_SCHEME_UDP, CONFIG_SCHEME_DTLS, CONFIG_SCHEME_TCP, CONFIG_SCHEME_TLS };
+static inline bool config_scheme_secure(enum config_scheme s)
+{
+    return s == CONFIG_SCHEME_DTLS || s == CONFIG_SCHEME_TLS;
+}
+static inline bool config_scheme_stream(enum config_scheme s)
+{
+    return s == CONFIG_SCHEME_TCP || s == CONFIG_SCHEME_TLS;
+}
+
 /* "127.0.0.1:8081", "[::1]:8081"; of a server also a name instead of the address. */
 struct config_endpoint {
     char host[254]; /* without brackets */
@@ -41,6 +51,11 @@ struct config_prefix {
 struct config_server {
     char *name;
     char *uri;
+    char *ca_file, *certificate_file, *key_file; /* resolved, as psk_file */
+    char *psk_identity, *psk_file;               /* NULL: none */
+    uint32_t connections_max;                    /* by TCP and TLS, one for each device */
+
+    enum config_scheme scheme;
 };
 
 struct config_scef {

@@ -102,6 +102,7 @@ const char *config_check_hosts(const char *text);
 const char *config_check_dialect(const char *text);
 const char *config_check_scef_name(const char *text);
 const char *config_check_server_uri(const char *text);
+const char *config_check_psk_identity(const char *text);
 const char *config_check_prefix(const char *text);
 const char *config_check_address(const char *text);
 const char *config_check_port_range(const char *text);
@@ -117,7 +118,7 @@ const char *config_check_msisdn(const char *text);
 /* The hosts or URLs of a list, in one piece of memory to be freed; NULL: no memory. */
 char **config_words_split(const char *text, size_t *count);
 bool config_endpoint_parse(const char *text, struct config_endpoint *out);
-bool config_server_uri_parse(const char *text, struct config_endpoint *out);
+bool config_server_uri_parse(const char *text, enum config_scheme *scheme, struct config_endpoint *out);
 bool config_prefix_parse(const char *text, struct config_prefix *out);
 bool config_port_range_parse(const char *text, uint16_t *first, uint16_t *last);
 

@@ -91,6 +91,49 @@ static enum error scef_check(const struct config_check *k, uint32_t i)
     return err ? err : oauth_check(k, i);
 }
 
+static enum error server_psk_check(const struct config_check *k, uint32_t i)
+{
+    struct config_server *s = &k->c->servers[i];
+    enum error err = resolve(k, &s->psk_file);
+    if (err)
+        return err;
+    if (!s->psk_identity != !s->psk_file)
+        config_check_fault(k, "servers", i, s->psk_file ? "psk_file" : "psk_identity",
+                           "psk_identity and psk_file, or neither", "is there alone");
+    if (!s->psk_file || k->alone)
+        return OK;
+    struct buf key = {0};
+    err = secret_file_read(s->psk_file, &key);
+    if (err == ERR_CONFIG) {
+        config_check_fault(k, "servers", i, "psk_file", "a readable file whose first line is the key in hex",
+                           "%.120s: %s", s->psk_file, errno ? strerror(errno) : "is empty");
+        err = OK;
+    } else if (!err) {
+        const char *hex = (const char *)key.data;
+        const size_t digits = strlen(hex);
+        if (digits % 2 || digits > 128 || strspn(hex, "0123456789abcdefABCDEF") != digits)
+            config_check_fault(k, "servers", i, "psk_file", "2 to 128 hexadecimal digits, two for each byte",
+                               "%.120s: holds no such key", s->psk_file);
+    }
+    secret_free(&key);
+    return err;
+}
+
+static enum error server_check(const struct config_check *k, uint32_t i)
+{
+    struct config_server *s = &k->c->servers[i];
+    const struct end end = {"servers", i, "ca_file", &s->ca_file, &s->certificate_file, &s->key_file};
+    const bool secure = config_scheme_secure(s->scheme);
+    if (!secure && (s->ca_file || s->certificate_file || s->psk_file || s->psk_identity))
+        config_check_fault(k, "servers", i, "uri", "coaps:// or coaps+tcp://, or no certificate and no key",
+                           "has no use for certificates and keys");
+    if (secure && !s->ca_file && !s->psk_file)
+        config_check_fault(k, "servers", i, "uri", "ca_file, or psk_identity and psk_file, beside it",
+                           "needs something that tells the server from an impostor");
+    enum error err = end_check(k, &end);
+    return err ? err : server_psk_check(k, i);
+}
+
 enum error config_security_check(const struct config_check *k)
 {
     struct config *c = k->c;
@@ -103,5 +146,7 @@ enum error config_security_check(const struct config_check *k)
     enum error err = OK;
     for (uint32_t i = 0; i < c->scef_count && !err; i++)
         err = scef_check(k, i);
+    for (uint32_t i = 0; i < c->server_count && !err; i++)
+        err = server_check(k, i);
     return err ? err : end_check(k, &callback);
 }

@@ -154,23 +154,46 @@ char **config_words_split(const char *text, size_t *count)
     return words;
 }
 
-bool config_server_uri_parse(const char *text, struct config_endpoint *out)
+/* RFC 7252 clause 6, RFC 8323 clause 8; the length of the scheme with "://", 0: none of them. */
+static size_t server_scheme(const char *text, enum config_scheme *out, uint16_t *default_port)
 {
-    if (strncmp(text, "coap://", 7) != 0)
+    static const struct {
+        const char *text;
+        enum config_scheme scheme;
+        uint16_t port;
+    } schemes[] = {{"coap://", CONFIG_SCHEME_UDP, 5683},
+                   {"coaps://", CONFIG_SCHEME_DTLS, 5684},
+                   {"coap+tcp://", CONFIG_SCHEME_TCP, 5683},
+                   {"coaps+tcp://", CONFIG_SCHEME_TLS, 5684}};
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+        const size_t len = strlen(schemes[i].text);
+        if (strncmp(text, schemes[i].text, len) == 0) {
+            *out = schemes[i].scheme;
+            *default_port = schemes[i].port;
+            return len;
+        }
+    }
+    return 0;
+}
+
+bool config_server_uri_parse(const char *text, enum config_scheme *scheme, struct config_endpoint *out)
+{
+    size_t scheme_len = server_scheme(text, scheme, &out->port);
+    if (!scheme_len)
         return false;
-    text += 7;
+    text += scheme_len;
     size_t len = strcspn(text, "/");
     bool has_port;
-    out->port = 5683; /* RFC 7252 clause 6.1 */
     return (text[len] == '\0' || text[len + 1] == '\0') && authority_parse(text, len, out, &has_port) && out->port != 0;
 }
 
 const char *config_check_server_uri(const char *text)
 {
     struct config_endpoint e;
-    if (strncmp(text, "coap://", 7) != 0)
-        return "does not begin with coap://";
-    return config_server_uri_parse(text, &e) ? NULL : "is not a scheme, a host and a port, and nothing else";
+    enum config_scheme scheme;
+    if (!server_scheme(text, &scheme, &e.port))
+        return "does not begin with coap://, coaps://, coap+tcp:// or coaps+tcp://";
+    return config_server_uri_parse(text, &scheme, &e) ? NULL : "is not a scheme, a host and a port, and nothing else";
 }
 
 bool config_prefix_parse(const char *text, struct config_prefix *out)
@@ -312,6 +335,12 @@ const char *config_check_endpoint(const char *text)
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
             return "holds a control character";
     return n > 255 - 3 ? "is too long" : NULL; /* of a Uri-Query, less "ep=" (RFC 7252 clause 5.10) */
+}
+
+const char *config_check_psk_identity(const char *text)
+{
+    size_t n = strlen(text);
+    return n == 0 ? "is empty" : n > 128 ? "is longer than 128 bytes" : NULL;
 }
 
 const char *config_check_msisdn(const char *text)

@@ -84,7 +84,7 @@ static unsigned on_psk(SSL *ssl, const char *hint, char *identity, unsigned iden
                        unsigned key_size)
 {
     const struct session *s = leg_dtls_ssl_ctx(ssl);
-    struct leg_dtls_key k = {.key_len = 0};
+    struct leg_tls_psk k = {.key_len = 0};
     unsigned len = 0;
     (void)hint;
     if (s->d->ports.key(s->d->ports.ctx, s->key[0], s->key[1], &k) && k.key_len <= key_size &&

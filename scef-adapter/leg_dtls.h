@@ -14,17 +14,9 @@
 #include "base/loop.h"
 #include "nidd/coap_view.h"
 #include "scef-adapter/leg_dtls_context.h"
+#include "scef-adapter/leg_tls.h"
 
 struct leg_dtls;
-
-#define LEG_DTLS_IDENTITY_MAX 128 /* RFC 4279 clause 5.3 */
-#define LEG_DTLS_KEY_MAX      64
-
-struct leg_dtls_key {
-    char identity[LEG_DTLS_IDENTITY_MAX + 1];
-    uint8_t key[LEG_DTLS_KEY_MAX];
-    size_t key_len;
-};
 
 struct leg_dtls_ports {
     void *ctx;
@@ -35,7 +27,7 @@ struct leg_dtls_ports {
     /* Never called from within leg_dtls_send. */
     void (*state)(void *ctx, uint32_t leg, uint32_t server, bool up);
     /* The device's pre-shared key; false: it has none. The caller wipes *out. */
-    bool (*key)(void *ctx, uint32_t leg, uint32_t server, struct leg_dtls_key *out);
+    bool (*key)(void *ctx, uint32_t leg, uint32_t server, struct leg_tls_psk *out);
 };
 
 struct leg_dtls_options {

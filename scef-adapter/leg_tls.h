@@ -1,8 +1,9 @@
-/* TLS and DTLS of the server legs, as a client: whom to trust, who we are, sessions to resume. One for each server; each
- * connection or association of a device gets an SSL of its own from it.
+/* TLS and DTLS of the server legs, as a client: whom to trust, who we are, sessions to resume. One for each server;
+ * each connection or association of a device gets an SSL of its own from it.
  *
- * A server is who it says when its certificate comes from ca_file and names the host of its URI, by name or address (RFC
- * 6125, RFC 9110 clause 4.3.4); or when both know the pre-shared key. Nothing switches that off. TLS 1.2 is the least. */
+ * A server is who it says when its certificate comes from ca_file and names the host of its URI, by name or address
+ * (RFC 6125, RFC 9110 clause 4.3.4); or when both know the pre-shared key. Nothing switches that off. TLS 1.2 is the
+ * least. */
 #ifndef SCEF_ADAPTER_LEG_TLS_H
 #define SCEF_ADAPTER_LEG_TLS_H
 
@@ -24,13 +25,13 @@ struct leg_tls_psk {
 };
 
 struct leg_tls_options {
-    bool datagram;                    /* DTLS instead of TLS */
-    const char *host;                 /* of the server's URI: a name, or a numeric address without brackets */
-    const char *ca_file;              /* NULL: no certificate is trusted, a key must do */
-    const char *certificate_file;     /* NULL: none; with key_file */
+    bool datagram;                /* DTLS instead of TLS */
+    const char *host;             /* of the server's URI: a name, or a numeric address without brackets */
+    const char *ca_file;          /* NULL: no certificate is trusted, a key must do */
+    const char *certificate_file; /* NULL: none; with key_file */
     const char *key_file;
-    const struct leg_tls_psk *psk;    /* of all devices; NULL: none. Copied. */
-    uint32_t sessions_max;            /* that are kept to be resumed, each a few kB; 0 = none */
+    const struct leg_tls_psk *psk; /* of all devices; NULL: none. Copied. */
+    uint32_t sessions_max;         /* that are kept to be resumed, each a few kB; 0 = none */
 };
 
 /* Reads the files. ERR_CONFIG: one of them cannot be used, `why` says which and how, in one line. */

@@ -22,7 +22,7 @@ struct leg_udp_options {
     uint16_t port;
     const char *address; /* mode ports */
     uint16_t port_first, port_last;
-    const struct config_endpoint *servers; /* names are looked up, which blocks */
+    const struct config_endpoint *servers; /* names are looked up, which blocks; without a host: none, by UDP */
     uint32_t server_count;
 };
 

@@ -1,11 +1,13 @@
 /* The server legs of all transports behind one set of functions: each server has the leg that the scheme of its URI
- * names (coap: leg_udp, coap+tcp and coaps+tcp: leg_stream). */
+ * names (coap: leg_udp, coaps: leg_dtls, coap+tcp and coaps+tcp: leg_stream). */
 #ifndef SCEF_ADAPTER_LEGS_H
 #define SCEF_ADAPTER_LEGS_H
 
 #include "base/loop.h"
 #include "nidd/coap_view.h"
 #include "scef-adapter/config.h"
+#include "scef-adapter/leg_dtls.h"
+#include "scef-adapter/leg_stream.h"
 #include "scef-adapter/leg_udp.h"
 
 struct legs;
@@ -32,5 +34,6 @@ void legs_free(struct legs *l);
 void legs_flush(struct legs *l);
 
 const struct leg_udp_counters *legs_udp_counters(const struct legs *l);
+const struct leg_stream_counters *legs_stream_counters(const struct legs *l);
 
 #endif

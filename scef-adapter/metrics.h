@@ -29,6 +29,8 @@
     X(LEG_OUT, "leg_datagrams_out_total", "counter", "", "datagrams to servers")                                       \
     X(LEG_DROPPED, "leg_dropped_total", "counter", "reason", "datagrams dropped on the server legs")                   \
     X(LEG_ERRORS, "leg_errors_total", "counter", "kind", "failures of the server legs")                                \
+    X(LEG_CONNECTIONS, "leg_connections", "gauge", "", "connections to servers by TCP and TLS that are up")            \
+    X(LEG_CONNECTS, "leg_connections_total", "counter", "result", "connections that came up, failed to, or broke")     \
     X(STORE_BATCHES, "store_batches_total", "counter", "result", "batches of the store by result")                     \
     X(STORE_OPERATIONS, "store_operations_total", "counter", "kind", "puts and deletes given to the store")            \
     X(STORE_DAMAGED, "store_damaged_records_total", "counter", "kind",                                                 \

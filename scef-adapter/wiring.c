@@ -78,7 +78,7 @@ static void turn_end(void *ctx)
         adapter_failed_deliver(a);
     engine_wake(a->engine, adapter_now(a));
     store_settle(a);
-    leg_udp_flush(a->legs);
+    legs_flush(a->legs);
     if (a->trace)
         metric_add(&a->metrics, METRIC_TRACE_LOST, NULL, trace_flush(a->trace));
     if (a->stop_at_ms && !a->stopped)
@@ -142,6 +142,13 @@ static enum error engine_scefs_add(struct adapter *a)
     return err;
 }
 
+static enum engine_transport transport_of(enum config_scheme s)
+{
+    return config_scheme_stream(s)   ? ENGINE_TRANSPORT_RELIABLE
+           : config_scheme_secure(s) ? ENGINE_TRANSPORT_DTLS
+                                     : ENGINE_TRANSPORT_UDP;
+}
+
 static enum error engine_open(struct adapter *a, struct buf *why)
 {
     struct engine_options o = a->config->engine;
@@ -151,9 +158,10 @@ static enum error engine_open(struct adapter *a, struct buf *why)
     o.delete_removed = a->config->scefs[0].delete_removed; /* of all, as was checked */
     adapter_ports(a, &ports);
     enum error err = engine_new(&o, &ports, adapter_now(a), &a->engine);
-    for (uint32_t i = 0; !err && i < a->config->server_count; i++)
-        err = engine_server_add(
-            a->engine, &(struct engine_server_options){.name = a->config->servers[i].name});
+    for (uint32_t i = 0; !err && i < a->config->server_count; i++) {
+        const struct config_server *s = &a->config->servers[i];
+        err = engine_server_add(a->engine, &(struct engine_server_options){s->name, transport_of(s->scheme)});
+    }
     if (!err)
         err = engine_scefs_add(a);
     if (!err)
@@ -161,19 +169,11 @@ static enum error engine_open(struct adapter *a, struct buf *why)
     return told(why, err, "engine", NULL);
 }
 
-static enum error legs_open(struct adapter *a, struct buf *why)
+static enum error server_legs_open(struct adapter *a, struct buf *why)
 {
-    const struct config *c = a->config;
-    struct leg_udp_options o = {.mode = c->server_leg.mode,
-                                .prefix = c->prefix,
-                                .port = c->server_leg.port,
-                                .address = c->server_leg.address,
-                                .port_first = c->port_first,
-                                .port_last = c->port_last,
-                                .servers = c->server_endpoints,
-                                .server_count = c->server_count};
     char detail[200];
-    return told(why, leg_udp_new(a->loop, &o, adapter_leg_sink(a), &a->legs, detail), "server_leg", detail);
+    enum error err = legs_new(a->loop, a->config, adapter_legs_sink(a), &a->legs, detail);
+    return told(why, err, "server_leg", detail);
 }
 
 static enum error devices_add(struct adapter *a, struct buf *why)
@@ -205,7 +205,7 @@ static enum error device_legs_open(struct adapter *a, struct buf *why)
 {
     uint32_t cursor = 0;
     for (struct engine_device_info d; engine_device_next(a->engine, &cursor, &d);) {
-        enum error err = leg_udp_open(a->legs, d.leg);
+        enum error err = legs_open(a->legs, d.leg);
         if (err) {
             struct bytes id = d.id.external_id.len ? d.id.external_id : d.id.msisdn;
             buf_addf(why, "server_leg: no address for device %.*s, which has number %u: %s", (int)id.len,
@@ -259,6 +259,10 @@ static void file_exposed_tell(const char *file)
 static void exposed_secrets_tell(const struct config *c)
 {
     file_exposed_tell(c->callback.key_file);
+    for (uint32_t i = 0; i < c->server_count; i++) {
+        file_exposed_tell(c->servers[i].key_file);
+        file_exposed_tell(c->servers[i].psk_file);
+    }
     for (uint32_t i = 0; i < c->scef_count; i++) {
         const struct config_scef *s = &c->scefs[i];
         const char *const urls[] = {s->api_root, s->oauth.token_url};
@@ -290,7 +294,7 @@ static enum error adapter_start(struct adapter *a, struct buf *why)
     if (!err)
         err = told(why, adapter_restore(a), "store", NULL);
     if (!err)
-        err = legs_open(a, why);
+        err = server_legs_open(a, why);
     if (!err)
         err = devices_add(a, why);
     if (!err)
@@ -359,14 +363,14 @@ void adapter_free(struct adapter *a)
     if (!a)
         return;
     if (a->legs && a->engine)
-        leg_udp_flush(a->legs);
+        legs_flush(a->legs);
     a->closing = true;
     adapter_scefs_end(a);
     store_close(a->store); /* commits the open batch, which tells the engine */
     adapter_answers_end(a);
     http_server_free(a->callback_server);
     http_server_free(a->admin_server);
-    leg_udp_free(a->legs);
+    legs_free(a->legs);
     loop_turn_end_stop(&a->turn_end);
     loop_alarm_close(&a->alarm);
     engine_free(a->engine);

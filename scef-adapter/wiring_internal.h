@@ -7,7 +7,7 @@
 #include "nidd/engine.h"
 #include "scef-adapter/callback_path.h"
 #include "scef-adapter/later_free.h"
-#include "scef-adapter/leg_udp.h"
+#include "scef-adapter/legs.h"
 #include "scef-adapter/metrics.h"
 #include "scef-adapter/trace.h"
 #include "scef-adapter/wiring.h"
@@ -68,7 +68,7 @@ struct adapter {
     struct engine *engine;
     struct store *store;
     struct adapter_scef *scefs; /* config->scef_count of them */
-    struct leg_udp *legs;
+    struct legs *legs;
     struct http_server *callback_server;
     struct http_server *admin_server;
     struct callback_target callback;         /* of the notification that is being handled */
@@ -112,7 +112,7 @@ static inline uint64_t adapter_now(struct adapter *a)
 /* wiring_ports.c */
 void adapter_ports(struct adapter *a, struct engine_ports *out);
 struct store_sink adapter_store_sink(struct adapter *a);
-struct leg_udp_sink adapter_leg_sink(struct adapter *a);
+struct legs_sink adapter_legs_sink(struct adapter *a);
 
 /* wiring_scef.c */
 [[gnu::warn_unused_result]] enum error adapter_scefs_open(struct adapter *a);

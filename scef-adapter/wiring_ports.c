@@ -9,14 +9,14 @@ static enum error port_server_send(void *ctx, uint32_t leg, uint32_t server, con
                                    struct bytes rest)
 {
     struct adapter *a = ctx;
-    return a->closing ? ERR_DRAINING : leg_udp_send(a->legs, leg, server, header, rest, a->in_uplink);
+    return a->closing ? ERR_DRAINING : legs_send(a->legs, leg, server, header, rest, a->in_uplink);
 }
 
 /* The address of a device that is being learned. */
 static enum error port_device_added(void *ctx, uint32_t leg)
 {
     struct adapter *a = ctx;
-    return a->closing ? ERR_DRAINING : leg_udp_open(a->legs, leg);
+    return a->closing ? ERR_DRAINING : legs_open(a->legs, leg);
 }
 
 static void datagram(void *ctx, uint32_t leg, uint32_t server, struct bytes message)
@@ -30,9 +30,15 @@ static void datagram(void *ctx, uint32_t leg, uint32_t server, struct bytes mess
     engine_server_datagram(a->engine, adapter_now(a), leg, server, message);
 }
 
-struct leg_udp_sink adapter_leg_sink(struct adapter *a)
+static void leg_state(void *ctx, uint32_t leg, uint32_t server, bool up)
 {
-    return (struct leg_udp_sink){a, datagram};
+    struct adapter *a = ctx;
+    engine_leg_state(a->engine, adapter_now(a), leg, server, up);
+}
+
+struct legs_sink adapter_legs_sink(struct adapter *a)
+{
+    return (struct legs_sink){a, datagram, leg_state};
 }
 
 /* ---- store ---- */

@@ -17,7 +17,7 @@ struct fixture {
     struct leg_dtls_server server;
     struct leg_dtls_options o;
     struct dtls_peer peer;
-    struct leg_dtls_key key;
+    struct leg_tls_psk key;
     bool no_key;
     unsigned lose_percent, lost;
     struct prng prng;
@@ -56,7 +56,7 @@ static void state(void *ctx, uint32_t leg, uint32_t server, bool up)
     f->downs += !up;
 }
 
-static bool key(void *ctx, uint32_t leg, uint32_t server, struct leg_dtls_key *out)
+static bool key(void *ctx, uint32_t leg, uint32_t server, struct leg_tls_psk *out)
 {
     struct fixture *f = ctx;
     (void)leg;
@@ -76,7 +76,7 @@ static void set_up(struct fixture *f)
     f->o.server_count = 1;
     f->o.retry_first_ms = 1;
     f->o.retry_max_ms = 20;
-    f->key = (struct leg_dtls_key){.identity = "device-identity", .key = "0123456789abcdef", .key_len = 16};
+    f->key = (struct leg_tls_psk){.identity = "device-identity", .key = "0123456789abcdef", .key_len = 16};
     snprintf(f->directory, sizeof(f->directory), "/tmp/leg_dtls_XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     snprintf(f->ca_file, sizeof(f->ca_file), "%s/ca", f->directory);

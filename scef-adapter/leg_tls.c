@@ -1,0 +1,257 @@
+#include "scef-adapter/leg_tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "t8/secret_file.h"
+
+struct kept_session {
+    uint32_t leg;
+    SSL_SESSION *session; /* NULL: none */
+};
+
+struct leg_tls {
+    SSL_CTX *ctx;
+    char *host;
+    bool numeric;
+    bool has_psk;
+    struct leg_tls_psk psk;
+    struct kept_session *sessions; /* leg modulo sessions_max: a newcomer displaces who was there */
+    uint32_t sessions_max;
+};
+
+/* What an SSL needs to know of its owner. */
+struct owner {
+    struct leg_tls *tls;
+    uint32_t leg;
+    const struct leg_tls_psk *psk;
+};
+
+static void owner_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    free(ptr);
+}
+
+/* The place of the owner in every SSL. There is one thread. */
+static int owner_index(void)
+{
+    static int index = -1;
+    if (index < 0)
+        index = SSL_get_ex_new_index(0, NULL, NULL, NULL, owner_free);
+    return index;
+}
+
+/* ---- sessions ---- */
+
+static struct kept_session *place_of(struct leg_tls *t, uint32_t leg)
+{
+    return t->sessions_max ? &t->sessions[leg % t->sessions_max] : NULL;
+}
+
+static void session_drop(struct kept_session *k)
+{
+    SSL_SESSION_free(k->session);
+    k->session = NULL;
+}
+
+/* 1: the reference is ours. */
+static int session_new(SSL *ssl, SSL_SESSION *session)
+{
+    const struct owner *o = SSL_get_ex_data(ssl, owner_index());
+    struct kept_session *k = o ? place_of(o->tls, o->leg) : NULL;
+    if (!k)
+        return 0;
+    session_drop(k);
+    *k = (struct kept_session){o->leg, session};
+    return 1;
+}
+
+void leg_tls_forget(struct leg_tls *t, uint32_t leg)
+{
+    struct kept_session *k = place_of(t, leg);
+    if (k && k->leg == leg)
+        session_drop(k);
+}
+
+/* ---- pre-shared keys ---- */
+
+static unsigned psk_ask(SSL *ssl, const char *hint, char *identity, unsigned identity_max, unsigned char *key,
+                        unsigned key_max)
+{
+    const struct owner *o = SSL_get_ex_data(ssl, owner_index());
+    (void)hint;
+    if (!o || !o->psk || strlen(o->psk->identity) >= identity_max || o->psk->key_len > key_max)
+        return 0;
+    memcpy(identity, o->psk->identity, strlen(o->psk->identity) + 1);
+    memcpy(key, o->psk->key, o->psk->key_len);
+    return (unsigned)o->psk->key_len;
+}
+
+static int hex_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+static bool key_from_hex(const char *hex, struct leg_tls_psk *out)
+{
+    const size_t digits = strlen(hex);
+    if (digits == 0 || digits % 2 || digits / 2 > sizeof(out->key))
+        return false;
+    for (size_t i = 0; i < digits; i += 2) {
+        const int high = hex_digit((uint8_t)hex[i]), low = hex_digit((uint8_t)hex[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out->key[i / 2] = (uint8_t)(high << 4 | low);
+    }
+    out->key_len = digits / 2;
+    return true;
+}
+
+enum error leg_tls_psk_read(const char *identity, const char *key_path, struct leg_tls_psk *out,
+                            char why[LEG_TLS_WHY_BYTES])
+{
+    struct buf secret = {0};
+    *out = (struct leg_tls_psk){.key_len = 0};
+    if (strlen(identity) > LEG_TLS_IDENTITY_MAX) {
+        snprintf(why, LEG_TLS_WHY_BYTES, "the identity is longer than %d bytes", LEG_TLS_IDENTITY_MAX);
+        return ERR_CONFIG;
+    }
+    snprintf(out->identity, sizeof(out->identity), "%s", identity);
+    errno = 0;
+    enum error err = secret_file_read(key_path, &secret);
+    if (err)
+        snprintf(why, LEG_TLS_WHY_BYTES, "%.120s: %s", key_path, errno ? strerror(errno) : "is empty");
+    else if (!key_from_hex((const char *)secret.data, out)) {
+        snprintf(why, LEG_TLS_WHY_BYTES, "%.120s: is not a key of 2 to %d hexadecimal digits", key_path,
+                 2 * LEG_TLS_KEY_MAX_BYTES);
+        err = ERR_CONFIG;
+    }
+    secret_free(&secret);
+    return err;
+}
+
+/* ---- faults ---- */
+
+void leg_tls_fault(const SSL *ssl, int result, char why[LEG_TLS_WHY_BYTES])
+{
+    const int saved = errno;
+    const long verdict = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+    unsigned long code = ERR_peek_last_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    if (verdict != X509_V_OK)
+        snprintf(why, LEG_TLS_WHY_BYTES, "the server's certificate is refused: %s",
+                 X509_verify_cert_error_string(verdict));
+    else if (result == SSL_ERROR_ZERO_RETURN || (reason && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING))
+        snprintf(why, LEG_TLS_WHY_BYTES, "closed by the server");
+    else if (reason)
+        snprintf(why, LEG_TLS_WHY_BYTES, "TLS: %s", reason);
+    else
+        snprintf(why, LEG_TLS_WHY_BYTES, "%s", saved ? strerror(saved) : "closed by the server");
+    ERR_clear_error();
+}
+
+/* ---- life ---- */
+
+static enum error file_fault(const char *file, char why[LEG_TLS_WHY_BYTES])
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    snprintf(why, LEG_TLS_WHY_BYTES, "%.120s: %s", file, reason ? reason : "cannot be used");
+    ERR_clear_error();
+    return ERR_CONFIG;
+}
+
+static enum error context_set_up(struct leg_tls *t, const struct leg_tls_options *o, char why[LEG_TLS_WHY_BYTES])
+{
+    SSL_CTX *c = t->ctx;
+    SSL_CTX_set_min_proto_version(c, o->datagram ? DTLS1_2_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(c, session_new);
+    SSL_CTX_set_psk_client_callback(c, psk_ask);
+    if (o->ca_file && SSL_CTX_load_verify_file(c, o->ca_file) != 1)
+        return file_fault(o->ca_file, why);
+    if (o->certificate_file && SSL_CTX_use_certificate_chain_file(c, o->certificate_file) != 1)
+        return file_fault(o->certificate_file, why);
+    if (o->key_file &&
+        (SSL_CTX_use_PrivateKey_file(c, o->key_file, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(c) != 1))
+        return file_fault(o->key_file, why);
+    return OK;
+}
+
+enum error leg_tls_new(const struct leg_tls_options *o, struct leg_tls **out, char why[LEG_TLS_WHY_BYTES])
+{
+    struct in6_addr any;
+    *out = NULL;
+    snprintf(why, LEG_TLS_WHY_BYTES, "%s", error_text(ERR_NO_MEMORY));
+    struct leg_tls *t = calloc(1, sizeof(*t));
+    if (!t)
+        return ERR_NO_MEMORY;
+    t->ctx = SSL_CTX_new(o->datagram ? DTLS_client_method() : TLS_client_method());
+    t->host = strdup(o->host);
+    t->sessions = calloc(o->sessions_max ? o->sessions_max : 1, sizeof(*t->sessions));
+    t->sessions_max = o->sessions_max;
+    t->numeric = inet_pton(AF_INET, o->host, &any) == 1 || inet_pton(AF_INET6, o->host, &any) == 1;
+    t->has_psk = o->psk != NULL;
+    if (o->psk)
+        t->psk = *o->psk;
+    enum error err =
+        !t->ctx || !t->host || !t->sessions || owner_index() < 0 ? ERR_NO_MEMORY : context_set_up(t, o, why);
+    if (err) {
+        leg_tls_free(t);
+        return err;
+    }
+    *out = t;
+    return OK;
+}
+
+void leg_tls_free(struct leg_tls *t)
+{
+    if (!t)
+        return;
+    for (uint32_t i = 0; t->sessions && i < t->sessions_max; i++)
+        session_drop(&t->sessions[i]);
+    SSL_CTX_free(t->ctx);
+    OPENSSL_cleanse(&t->psk, sizeof(t->psk));
+    free(t->sessions);
+    free(t->host);
+    free(t);
+}
+
+/* The name that the certificate must hold; a name goes into SNI too, which has no place for addresses (RFC 6066). */
+static bool name_expect(const struct leg_tls *t, SSL *ssl)
+{
+    if (t->numeric)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), t->host) == 1;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(ssl, t->host) == 1 && SSL_set_tlsext_host_name(ssl, t->host) == 1;
+}
+
+SSL *leg_tls_open(struct leg_tls *t, uint32_t leg, const struct leg_tls_psk *psk)
+{
+    SSL *ssl = SSL_new(t->ctx);
+    struct owner *o = malloc(sizeof(*o));
+    if (!ssl || !o || !SSL_set_ex_data(ssl, owner_index(), o)) {
+        free(o);
+        SSL_free(ssl);
+        return NULL;
+    }
+    *o = (struct owner){t, leg, psk ? psk : t->has_psk ? &t->psk : NULL};
+    if (!o->psk)
+        SSL_set_psk_client_callback(ssl, NULL); /* so that no suite is offered that would need one */
+    if (!name_expect(t, ssl)) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    SSL_set_connect_state(ssl);
+    struct kept_session *k = place_of(t, leg);
+    if (k && k->session && k->leg == leg)
+        (void)SSL_set_session(ssl, k->session); /* without it the handshake is a whole one */
+    return ssl;
+}
