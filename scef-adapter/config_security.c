@@ -127,7 +127,7 @@ static enum error server_check(const struct config_check *k, uint32_t i)
     if (!secure && (s->ca_file || s->certificate_file || s->psk_file || s->psk_identity))
         config_check_fault(k, "servers", i, "uri", "coaps:// or coaps+tcp://, or no certificate and no key",
                            "has no use for certificates and keys");
-    if (s->scheme == CONFIG_SCHEME_TLS && !s->ca_file && !s->psk_file)
+    if (secure && !s->ca_file && !s->psk_file)
         config_check_fault(k, "servers", i, "uri", "ca_file, or psk_identity and psk_file, beside it",
                            "needs something that tells the server from an impostor");
     enum error err = end_check(k, &end);

@@ -1,5 +1,6 @@
 #include "scef-adapter/legs.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,10 @@ struct legs {
     const struct config *config;
     struct leg_udp *udp;
     struct leg_stream *stream; /* NULL: no server has one */
+    struct leg_dtls *dtls;     /* NULL: no server has it */
+    struct legs_sink sink;
+    struct leg_dtls_server *dtls_servers; /* by number; without a name where there is no DTLS */
+    struct leg_tls_psk *psks;             /* by number, of DTLS; without a key where there is none */
 };
 
 static bool by_stream(const struct config_server *s)
@@ -17,8 +22,24 @@ static bool by_stream(const struct config_server *s)
     return config_scheme_stream(s->scheme);
 }
 
+static bool by_dtls(const struct legs *g, uint32_t server)
+{
+    return server < g->config->server_count && g->config->servers[server].scheme == CONFIG_SCHEME_DTLS;
+}
+
+/* ---- UDP ---- */
+
+static void udp_datagram(void *ctx, uint32_t leg, uint32_t server, struct bytes datagram)
+{
+    struct legs *g = ctx;
+    if (by_dtls(g, server))
+        leg_dtls_datagram(g->dtls, leg, server, datagram);
+    else
+        g->sink.datagram(g->sink.ctx, leg, server, datagram);
+}
+
 /* All servers keep their numbers; those that are not spoken to by UDP have no host there. */
-static enum error udp_new(struct legs *g, struct loop *l, struct legs_sink sink, char why[200])
+static enum error udp_new(struct legs *g, struct loop *l, char why[200])
 {
     const struct config *c = g->config;
     struct config_endpoint *servers = calloc(c->server_count ? c->server_count : 1, sizeof(*servers));
@@ -35,10 +56,64 @@ static enum error udp_new(struct legs *g, struct loop *l, struct legs_sink sink,
                                       .port_last = c->port_last,
                                       .servers = servers,
                                       .server_count = c->server_count};
-    enum error err = leg_udp_new(l, &o, (struct leg_udp_sink){sink.ctx, sink.datagram}, &g->udp, why);
+    enum error err = leg_udp_new(l, &o, (struct leg_udp_sink){g, udp_datagram}, &g->udp, why);
     free(servers);
     return err;
 }
+
+/* ---- DTLS, whose datagrams are those of UDP ---- */
+
+static enum error dtls_transmit(void *ctx, uint32_t leg, uint32_t server, struct bytes datagram)
+{
+    struct legs *g = ctx;
+    return leg_udp_send(g->udp, leg, server, datagram.data, bytes_from(datagram, COAP_HEADER_BYTES), false);
+}
+
+static void dtls_message(void *ctx, uint32_t leg, uint32_t server, struct bytes message)
+{
+    struct legs *g = ctx;
+    g->sink.datagram(g->sink.ctx, leg, server, message);
+}
+
+static void dtls_state(void *ctx, uint32_t leg, uint32_t server, bool up)
+{
+    struct legs *g = ctx;
+    g->sink.state(g->sink.ctx, leg, server, up);
+}
+
+static bool dtls_key(void *ctx, uint32_t leg, uint32_t server, struct leg_tls_psk *out)
+{
+    const struct legs *g = ctx;
+    (void)leg;
+    *out = g->psks[server];
+    return out->key_len > 0;
+}
+
+static enum error dtls_new(struct legs *g, struct loop *l, char why[200])
+{
+    const struct config *c = g->config;
+    struct leg_dtls_options o = LEG_DTLS_OPTIONS;
+    const struct leg_dtls_ports ports = {g, dtls_transmit, dtls_message, dtls_state, dtls_key};
+    bool any = false;
+    g->dtls_servers = calloc(c->server_count, sizeof(*g->dtls_servers));
+    g->psks = calloc(c->server_count, sizeof(*g->psks));
+    enum error err = g->dtls_servers && g->psks ? OK : ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < c->server_count && !err; i++) {
+        const struct config_server *s = &c->servers[i];
+        if (s->scheme != CONFIG_SCHEME_DTLS)
+            continue;
+        any = true;
+        g->dtls_servers[i] = (struct leg_dtls_server){
+            s->name, c->server_endpoints[i].host, {s->ca_file, s->certificate_file, s->key_file}};
+        if (s->psk_identity)
+            err = leg_tls_psk_read(s->psk_identity, s->psk_file, &g->psks[i], why);
+    }
+    o.servers = g->dtls_servers;
+    o.server_count = c->server_count;
+    return err || !any ? err : leg_dtls_new(l, &o, &ports, &g->dtls, why);
+}
+
+/* ---- connections ---- */
 
 /* `tls` and `psk` are filled for it. */
 static enum error stream_server_of(const struct config *c, uint32_t i, struct leg_stream_server *out,
@@ -91,6 +166,8 @@ static enum error stream_new(struct legs *g, struct loop *l, struct legs_sink si
     return err;
 }
 
+/* ---- all ---- */
+
 enum error legs_new(struct loop *l, const struct config *c, struct legs_sink sink, struct legs **out, char why[200])
 {
     *out = NULL;
@@ -99,15 +176,10 @@ enum error legs_new(struct loop *l, const struct config *c, struct legs_sink sin
     if (!g)
         return ERR_NO_MEMORY;
     g->config = c;
-    enum error err = OK;
-    for (uint32_t i = 0; i < c->server_count && !err; i++) {
-        if (c->servers[i].scheme != CONFIG_SCHEME_DTLS)
-            continue;
-        snprintf(why, 200, "server '%.100s': there is no leg for coaps://", c->servers[i].name);
-        err = ERR_CONFIG; /* never in clear instead */
-    }
-    if (!err)
-        err = udp_new(g, l, sink, why);
+    g->sink = sink;
+    enum error err = udp_new(g, l, why);
+    if (!err && c->server_count)
+        err = dtls_new(g, l, why);
     if (!err && c->server_count)
         err = stream_new(g, l, sink, why);
     if (err) {
@@ -123,7 +195,14 @@ void legs_free(struct legs *g)
     if (!g)
         return;
     leg_stream_free(g->stream);
+    leg_dtls_free(g->dtls);
+    if (g->udp)
+        leg_udp_flush(g->udp); /* the DTLS sessions' goodbyes */
     leg_udp_free(g->udp);
+    if (g->psks)
+        OPENSSL_cleanse(g->psks, g->config->server_count * sizeof(*g->psks));
+    free(g->psks);
+    free(g->dtls_servers);
     free(g);
 }
 
@@ -137,7 +216,12 @@ enum error legs_send(struct legs *g, uint32_t leg, uint32_t server, const uint8_
 {
     if (server < g->config->server_count && by_stream(&g->config->servers[server]))
         return leg_stream_send(g->stream, leg, server, header, rest, now);
-    return leg_udp_send(g->udp, leg, server, header, rest, now);
+    if (!by_dtls(g, server))
+        return leg_udp_send(g->udp, leg, server, header, rest, now);
+    enum error err = leg_dtls_send(g->dtls, leg, server, header, rest);
+    if (now)
+        leg_udp_flush(g->udp);
+    return err;
 }
 
 void legs_flush(struct legs *g)

@@ -1,11 +1,12 @@
 /* The server legs of all transports behind one set of functions: each server has the leg that the scheme of its URI
- * names (coap: leg_udp, coap+tcp and coaps+tcp: leg_stream). */
+ * names (coap: leg_udp, coaps: leg_dtls, coap+tcp and coaps+tcp: leg_stream). */
 #ifndef SCEF_ADAPTER_LEGS_H
 #define SCEF_ADAPTER_LEGS_H
 
 #include "base/loop.h"
 #include "nidd/coap_view.h"
 #include "scef-adapter/config.h"
+#include "scef-adapter/leg_dtls.h"
 #include "scef-adapter/leg_stream.h"
 #include "scef-adapter/leg_udp.h"
 
