@@ -39,7 +39,7 @@ struct leg_dtls_options {
     uint32_t silence_ms;
 };
 #define LEG_DTLS_OPTIONS                                                                                               \
-    {.handshakes_max = 256, .handshake_ms = 30000, .retry_first_ms = 1000, .retry_max_ms = 300000, .silence_ms = 20000}
+    {.handshakes_max = 256, .handshake_ms = 30000, .retry_first_ms = 1000, .retry_max_ms = 300000, .silence_ms = 10000}
 
 struct leg_dtls_counters {
     uint64_t handshakes, handshakes_resumed, handshakes_failed;
