@@ -202,7 +202,7 @@ const struct config_key config_keys[] = {
      TEXT(config_check_name, "letters, digits, '-', '_' and '.'; at most 63"), .mandatory = true, .example = "main",
      .help = "by which devices, metrics and the store know it"},
     {"servers", "uri", IN(config_server, uri),
-     TEXT(config_check_server_uri, "coap://, coaps://, coap+tcp:// or coaps+tcp://, then HOST or HOST:PORT"),
+     TEXT(config_check_server_uri, "coap://HOST or coap://HOST:PORT, or with coaps, coap+tcp or coaps+tcp"),
      .mandatory = true, .example = "coap://127.0.0.1:5683", .help = "a name is looked up once, at the start"},
     {"servers", "ca_file", IN(config_server, ca_file), A_FILE("with CA certificates"),
      .help = "coaps: whose certificate of the server is trusted; it must name the host of uri"},

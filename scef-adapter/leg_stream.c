@@ -181,7 +181,7 @@ static bool connected(struct leg_stream *s, struct stream_connection *c, char wh
     }
     if (!sv->tls)
         return csm_send(s, c, why);
-    c->ssl = leg_tls_open(sv->tls, c->key.leg, NULL);
+    c->ssl = leg_tls_open(sv->tls, c->key.leg);
     if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1) {
         snprintf(why, STREAM_WHY_BYTES, "%s", error_text(ERR_NO_MEMORY));
         return false;
@@ -245,8 +245,12 @@ static void connection_start(struct leg_stream *s, struct stream_connection *c)
 
 static void line_proceed(struct leg_stream *s, struct stream_server *sv)
 {
-    if (!list_empty(&sv->line) && sv->handshakes < HANDSHAKES_AT_ONCE && sv->connections < sv->o.connections_max)
+    if (sv->proceeding)
+        return; /* one that failed at once made room: the loop below goes on */
+    sv->proceeding = true;
+    while (!list_empty(&sv->line) && sv->handshakes < HANDSHAKES_AT_ONCE && sv->connections < sv->o.connections_max)
         connection_start(s, LIST_ENTRY(sv->line.next, struct stream_connection, node));
+    sv->proceeding = false;
 }
 
 static void connection_line_up(struct leg_stream *s, struct stream_connection *c)

@@ -60,6 +60,7 @@ struct stream_server {
     struct list line;
     uint32_t connections; /* with a descriptor */
     uint32_t handshakes;  /* of these, not up yet */
+    bool proceeding;      /* the line is at work */
     uint64_t told_ms;     /* the last failure in the log */
     uint64_t untold;      /* failures since */
 };

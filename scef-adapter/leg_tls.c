@@ -10,6 +10,10 @@
 
 #include "t8/secret_file.h"
 
+#define ALPN                                                                                                           \
+    "\x04"                                                                                                             \
+    "coap" /* RFC 8323 clause 8.2 */
+
 struct kept_session {
     uint32_t leg;
     SSL_SESSION *session; /* NULL: none */
@@ -19,7 +23,6 @@ struct leg_tls {
     SSL_CTX *ctx;
     char *host;
     bool numeric;
-    bool has_psk;
     struct leg_tls_psk psk;
     struct kept_session *sessions; /* leg modulo sessions_max: a newcomer displaces who was there */
     uint32_t sessions_max;
@@ -29,7 +32,6 @@ struct leg_tls {
 struct owner {
     struct leg_tls *tls;
     uint32_t leg;
-    const struct leg_tls_psk *psk;
 };
 
 static void owner_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
@@ -86,11 +88,12 @@ static unsigned psk_ask(SSL *ssl, const char *hint, char *identity, unsigned ide
 {
     const struct owner *o = SSL_get_ex_data(ssl, owner_index());
     (void)hint;
-    if (!o || !o->psk || strlen(o->psk->identity) >= identity_max || o->psk->key_len > key_max)
+    const struct leg_tls_psk *psk = o ? &o->tls->psk : NULL;
+    if (!psk || strlen(psk->identity) >= identity_max || psk->key_len > key_max)
         return 0;
-    memcpy(identity, o->psk->identity, strlen(o->psk->identity) + 1);
-    memcpy(key, o->psk->key, o->psk->key_len);
-    return (unsigned)o->psk->key_len;
+    memcpy(identity, psk->identity, strlen(psk->identity) + 1);
+    memcpy(key, psk->key, psk->key_len);
+    return (unsigned)psk->key_len;
 }
 
 static int hex_digit(uint8_t c)
@@ -169,12 +172,14 @@ static enum error file_fault(const char *file, char why[LEG_TLS_WHY_BYTES])
 static enum error context_set_up(struct leg_tls *t, const struct leg_tls_options *o, char why[LEG_TLS_WHY_BYTES])
 {
     SSL_CTX *c = t->ctx;
-    SSL_CTX_set_min_proto_version(c, o->datagram ? DTLS1_2_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
+    (void)SSL_CTX_set_alpn_protos(c, (const unsigned char *)ALPN, sizeof(ALPN) - 1);
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c, session_new);
-    SSL_CTX_set_psk_client_callback(c, psk_ask);
+    if (o->psk) /* else no suite is offered that would need one */
+        SSL_CTX_set_psk_client_callback(c, psk_ask);
     if (o->ca_file && SSL_CTX_load_verify_file(c, o->ca_file) != 1)
         return file_fault(o->ca_file, why);
     if (o->certificate_file && SSL_CTX_use_certificate_chain_file(c, o->certificate_file) != 1)
@@ -193,12 +198,11 @@ enum error leg_tls_new(const struct leg_tls_options *o, struct leg_tls **out, ch
     struct leg_tls *t = calloc(1, sizeof(*t));
     if (!t)
         return ERR_NO_MEMORY;
-    t->ctx = SSL_CTX_new(o->datagram ? DTLS_client_method() : TLS_client_method());
+    t->ctx = SSL_CTX_new(TLS_client_method());
     t->host = strdup(o->host);
     t->sessions = calloc(o->sessions_max ? o->sessions_max : 1, sizeof(*t->sessions));
     t->sessions_max = o->sessions_max;
     t->numeric = inet_pton(AF_INET, o->host, &any) == 1 || inet_pton(AF_INET6, o->host, &any) == 1;
-    t->has_psk = o->psk != NULL;
     if (o->psk)
         t->psk = *o->psk;
     enum error err =
@@ -233,7 +237,7 @@ static bool name_expect(const struct leg_tls *t, SSL *ssl)
     return SSL_set1_host(ssl, t->host) == 1 && SSL_set_tlsext_host_name(ssl, t->host) == 1;
 }
 
-SSL *leg_tls_open(struct leg_tls *t, uint32_t leg, const struct leg_tls_psk *psk)
+SSL *leg_tls_open(struct leg_tls *t, uint32_t leg)
 {
     SSL *ssl = SSL_new(t->ctx);
     struct owner *o = malloc(sizeof(*o));
@@ -242,9 +246,7 @@ SSL *leg_tls_open(struct leg_tls *t, uint32_t leg, const struct leg_tls_psk *psk
         SSL_free(ssl);
         return NULL;
     }
-    *o = (struct owner){t, leg, psk ? psk : t->has_psk ? &t->psk : NULL};
-    if (!o->psk)
-        SSL_set_psk_client_callback(ssl, NULL); /* so that no suite is offered that would need one */
+    *o = (struct owner){t, leg};
     if (!name_expect(t, ssl)) {
         SSL_free(ssl);
         return NULL;

@@ -1,5 +1,5 @@
-/* TLS and DTLS of the server legs, as a client: whom to trust, who we are, sessions to resume. One for each server;
- * each connection or association of a device gets an SSL of its own from it.
+/* TLS of the server legs, as a client: whom to trust, who we are, sessions to resume. One for each server;
+ * each connection of a device gets an SSL of its own from it.
  *
  * A server is who it says when its certificate comes from ca_file and names the host of its URI, by name or address
  * (RFC 6125, RFC 9110 clause 4.3.4); or when both know the pre-shared key. Nothing switches that off. TLS 1.2 is the
@@ -25,7 +25,6 @@ struct leg_tls_psk {
 };
 
 struct leg_tls_options {
-    bool datagram;                /* DTLS instead of TLS */
     const char *host;             /* of the server's URI: a name, or a numeric address without brackets */
     const char *ca_file;          /* NULL: no certificate is trusted, a key must do */
     const char *certificate_file; /* NULL: none; with key_file */
@@ -39,10 +38,9 @@ struct leg_tls_options {
                                                    char why[LEG_TLS_WHY_BYTES]);
 void leg_tls_free(struct leg_tls *t); /* after all its SSLs; NULL is fine */
 
-/* An SSL of device `leg`, in client state, with the session of its last one, if that is still kept. `psk` is the
- * device's own and must live as long as the SSL; NULL: the server's, if there is one. The caller gives it its BIO or
- * descriptor, and frees it by SSL_free. NULL: out of memory. */
-SSL *leg_tls_open(struct leg_tls *t, uint32_t leg, const struct leg_tls_psk *psk);
+/* An SSL of device `leg`, in client state, with the session of its last one, if that is still kept. The caller gives it
+ * its descriptor, and frees it by SSL_free. NULL: out of memory. */
+SSL *leg_tls_open(struct leg_tls *t, uint32_t leg);
 /* Forgets the session of `leg`: after a handshake that failed. */
 void leg_tls_forget(struct leg_tls *t, uint32_t leg);
 

@@ -296,7 +296,8 @@ static enum error servers_resolve(struct leg_udp *u, const struct leg_udp_option
     if (!u->servers)
         return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < o->server_count; i++) {
-        if (o->servers[i].host[0] && !leg_address_resolve(&o->servers[i], u->ipv6 ? AF_INET6 : AF_INET, &u->servers[i])) {
+        if (o->servers[i].host[0] &&
+            !leg_address_resolve(&o->servers[i], u->ipv6 ? AF_INET6 : AF_INET, &u->servers[i])) {
             snprintf(why, 200, "server '%.100s' has no %s address, and the legs use %s", o->servers[i].host,
                      u->ipv6 ? "IPv6" : "IPv4", u->ipv6 ? "IPv6" : "IPv4");
             return ERR_UNREACHABLE;

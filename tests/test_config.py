@@ -65,8 +65,8 @@ MISTAKES = {
     ),
     "bad server": (
         SCEF + "servers:\n  - name: main\n    uri: http://127.0.0.1\n",
-        "c.yaml:6: servers[0].uri: 'http://127.0.0.1' does not begin with coap://; expected coap://HOST or"
-        " coap://HOST:PORT",
+        "c.yaml:6: servers[0].uri: 'http://127.0.0.1' does not begin with coap://, coaps://, coap+tcp:// or"
+        " coaps+tcp://; expected coap://HOST or coap://HOST:PORT, or with coaps, coap+tcp or coaps+tcp",
     ),
     "mandatory key missing": (
         "scef:\n  api_root: http://127.0.0.1:8080\n" + SERVERS,
