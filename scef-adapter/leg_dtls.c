@@ -14,6 +14,7 @@
 #include "base/timer_wheel.h"
 #include "scef-adapter/later_free.h"
 
+#define TELL_EVERY_MS     10000
 #define MESSAGE_MAX_BYTES 16384 /* the plaintext of a record (RFC 6347 clause 4.1) */
 
 enum session_state {
@@ -41,6 +42,7 @@ struct server {
     SSL_CTX *context;
     struct list waiting;
     unsigned handshakes;
+    uint64_t told_ms; /* when the log last told of a failure */
 };
 
 struct leg_dtls {
@@ -181,7 +183,13 @@ static void ssl_drop(struct session *s)
 static void session_failed(struct session *s, const char *reason)
 {
     struct leg_dtls *d = s->d;
-    const enum log_level level = s->failures ? LOG_DEBUG : LOG_WARN; /* a server that is gone is one line per device */
+    struct server *v = &d->servers[s->key[1]];
+    const uint64_t now_ms = loop_now_ms(d->loop);
+    /* A server that is gone would be a line for each device. */
+    const bool tell = !v->told_ms || now_ms - v->told_ms >= TELL_EVERY_MS;
+    const enum log_level level = tell ? LOG_WARN : LOG_DEBUG;
+    if (tell)
+        v->told_ms = now_ms;
     log_write(level, "dtls_failed", LOG_S("server", d->o.servers[s->key[1]].name), LOG_I("leg", s->key[0]),
               LOG_S("reason", reason));
     uint64_t delay = d->o.retry_max_ms;
@@ -193,7 +201,7 @@ static void session_failed(struct session *s, const char *reason)
     SSL_SESSION_free(s->resume); /* it may be what the server did not like */
     s->resume = NULL;
     session_set(s, SESSION_BACK_OFF);
-    timer_start(&d->wheel, &s->timer, loop_now_ms(d->loop) + delay / 2 + prng_below(&d->prng, delay / 2 + 1));
+    timer_start(&d->wheel, &s->timer, now_ms + delay / 2 + prng_below(&d->prng, delay / 2 + 1));
 }
 
 static void session_up(struct session *s)
@@ -202,7 +210,7 @@ static void session_up(struct session *s)
     d->counters.handshakes++;
     d->counters.handshakes_resumed += SSL_session_reused(s->ssl) == 1;
     if (s->failures)
-        log_write(LOG_INFO, "dtls_up", LOG_S("server", d->o.servers[s->key[1]].name), LOG_I("leg", s->key[0]));
+        log_write(LOG_DEBUG, "dtls_up", LOG_S("server", d->o.servers[s->key[1]].name), LOG_I("leg", s->key[0]));
     s->failures = 0;
     session_set(s, SESSION_UP);
     SSL_SESSION_free(s->resume);

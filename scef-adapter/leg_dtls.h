@@ -33,13 +33,13 @@ struct leg_dtls_ports {
 struct leg_dtls_options {
     const struct leg_dtls_server *servers; /* borrowed for good; by server number */
     uint32_t server_count;
-    unsigned handshakes_max; /* at once with one server; the other devices wait in line */
+    unsigned handshakes_max; /* at once with one server; the other devices wait in line. libcoap drops from the 101st */
     uint32_t handshake_ms;   /* then it has failed */
     uint32_t retry_first_ms, retry_max_ms;
     uint32_t silence_ms;
 };
 #define LEG_DTLS_OPTIONS                                                                                               \
-    {.handshakes_max = 256, .handshake_ms = 30000, .retry_first_ms = 1000, .retry_max_ms = 300000, .silence_ms = 20000}
+    {.handshakes_max = 64, .handshake_ms = 30000, .retry_first_ms = 1000, .retry_max_ms = 300000, .silence_ms = 10000}
 
 struct leg_dtls_counters {
     uint64_t handshakes, handshakes_resumed, handshakes_failed;

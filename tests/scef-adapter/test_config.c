@@ -207,6 +207,8 @@ static const struct {
      "coap://HOST"},
     {SCEF "servers: [{name: m, uri: 'coap+tcp://x/rd'}]\n", "c.yaml:2: servers[0].uri: 'coap+tcp://x/rd' is not",
      "coap+tcp"},
+    {SCEF "servers: [{name: m, uri: 'coaps://x'}]\n", "c.yaml:2: servers[0].uri: needs something that tells",
+     "psk_identity"},
     {SCEF "servers: [{name: m, uri: 'coaps+tcp://x'}]\n", "c.yaml:2: servers[0].uri: needs something that tells",
      "ca_file, or psk_identity"},
     {SCEF "servers: [{name: m, uri: 'coap+tcp://x', ca_file: x.pem}]\n",
