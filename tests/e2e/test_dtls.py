@@ -104,6 +104,8 @@ def test_server_comes_later_and_restarts(chain):
     chain.start_server("psk", KEY, IDENTITY)
     chain.register_insistently()
     chain.answer()
+    handshakes = [chain.stack.metric("dtls_handshakes_total", result=r) for r in ("completed", "silent_server")]
+    assert handshakes == [2, 1] and chain.stack.metric("dtls_sessions") == 1
 
 
 def test_wrong_identity(chain):
