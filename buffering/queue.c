@@ -64,8 +64,8 @@ enum error queue_push(struct queue *q, const struct queue_limits *l, struct queu
 {
     assert(item->class_ <= QUEUE_DTLS && !item->in_flight);
     const uint64_t bytes = (uint64_t)q->bytes + item->bytes;
-    const bool fits = q->messages < l->max_messages && bytes <= l->max_bytes &&
-                      !(is_record(item) && q->records >= QUEUE_DTLS_MAX);
+    const bool fits =
+        q->messages < l->max_messages && bytes <= l->max_bytes && !(is_record(item) && q->records >= QUEUE_DTLS_MAX);
     const bool reserved = is_reply(item) && q->answers < QUEUE_ANSWER_RESERVE && bytes <= UINT32_MAX;
     if (!fits && !reserved)
         return ERR_QUEUE_FULL;

@@ -1,10 +1,10 @@
 /* The rules of a device's downlink queue, pure: no I/O, no clock.
  *
  * Order: answers to the device's own requests first, then acknowledgements, then DTLS records, then requests; first in,
- * first out within a class. DTLS records go one after the other, so that none overtakes another one. An item stays in its place while it is in flight, so that a failed attempt never changes the order.
- * Bounds hold for requests; answers and acknowledgements are let in beyond them while the queue holds fewer of these
- * than a small reserve, since refusing them would only make the device repeat itself. DTLS records have the bounds and
- * one of their own. */
+ * first out within a class. DTLS records go one after the other, so that none overtakes another one. An item stays in
+ * its place while it is in flight, so that a failed attempt never changes the order. Bounds hold for requests; answers
+ * and acknowledgements are let in beyond them while the queue holds fewer of these than a small reserve, since refusing
+ * them would only make the device repeat itself. DTLS records have the bounds and one of their own. */
 #ifndef BUFFERING_QUEUE_H
 #define BUFFERING_QUEUE_H
 
@@ -35,8 +35,8 @@ struct queue {
     uint32_t messages;
     uint32_t bytes;
     uint32_t answers; /* answers and acknowledgements among the messages */
-    uint32_t records; /* of DTLS */
-    uint32_t requests_in_flight;
+    uint32_t requests_in_flight : 24;
+    uint32_t records : 8; /* of DTLS */
 };
 
 #define QUEUE_ANSWER_RESERVE 16 /* answers and acknowledgements let in whatever the bounds */

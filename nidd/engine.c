@@ -55,6 +55,7 @@ void engine_options_default(struct engine_options *o)
         .queue = {.max_messages = 64, .max_bytes = 65536, .nstart = 1},
         .max_exchanges = 32,
         .configuration_window = 32,
+        .identity_policy = ENGINE_IDENTITY_WARN,
     };
 }
 

@@ -48,7 +48,7 @@ struct engine_options {
     uint32_t configuration_window;      /* configuration requests under way at once, per SCEF */
     uint32_t default_packet_size_bytes; /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
     enum engine_delete_removed delete_removed;
-    enum engine_identity_policy identity_policy; /* default: off */
+    enum engine_identity_policy identity_policy; /* default: warn */
     bool
         fill_endpoint; /* a missing name is filled in: the provisioned one, else urn:nai: and the External Identifier */
 };

@@ -24,7 +24,7 @@ static void ask_again(struct engine *e, struct exchange *x)
     exchange_done(e, x);
 }
 
-/* Tokens are those of a connection (RFC 8323 clause 3.3): an answer with one of the last connection would mean nothing
+/* Tokens are those of a connection (RFC 8323): an answer with one of the last connection would mean nothing
  * on the next one, or something else. */
 static void connection_lost(struct engine *e, struct device *d, uint32_t server)
 {

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nidd/lwm2m_view.h"
-
 #define LIFETIME_DEFAULT_S 86400 /* OMA-TS-LightweightM2M_Core, Register: without `lt` */
 #define LOCATION_MAX       128   /* bytes; a server that chooses longer ones is not watched */
 
@@ -125,67 +123,107 @@ static bool read_lifetime(struct bytes value, uint32_t *out)
     return value.len > 0;
 }
 
-/* What the request says; what it does not say stays. LwM2M 1.0 writes queue mode into the binding ("UQ"), 1.1 as a
- * query of its own ("Q"). */
-static void read_terms(const struct coap_view *v, struct terms *t)
+/* What a request says, read in one walk. */
+struct words {
+    struct bytes lifetime, version, binding; /* with a NULL pointer: not said */
+    bool q;
+    bool in_rd;  /* its path begins with rd */
+    bool beyond; /* and goes on */
+};
+
+static bool is_query(struct bytes option, const char *name, struct bytes *value)
 {
-    struct bytes value;
-    if (lwm2m_query(v, "lt", 0, &value))
-        (void)read_lifetime(value, &t->lifetime_s);
-    if (lwm2m_query(v, "lwm2m", 0, &value))
-        copy_word(t->version, sizeof(t->version), value);
-    bool has_binding = lwm2m_query(v, "b", 0, &value);
-    if (has_binding)
-        copy_word(t->binding, sizeof(t->binding), value);
-    bool q = lwm2m_query(v, "Q", 0, &value);
-    if (has_binding || q)
-        t->queue_mode = q || strchr(t->binding, 'Q');
+    size_t len = strlen(name);
+    if (value->data || option.len < len || memcmp(option.data, name, len) != 0)
+        return false;
+    *value = bytes_from(option, len);
+    return true;
+}
+
+static void read_query(struct bytes option, struct words *w)
+{
+    if (!is_query(option, "lt=", &w->lifetime) && !is_query(option, "lwm2m=", &w->version))
+        (void)is_query(option, "b=", &w->binding);
+    w->q |= bytes_equal(option, BYTES_LIT("Q"));
+}
+
+/* False: neither Register nor Update nor Deregister, or nobody can tell. */
+static bool read_words(const struct coap_view *v, struct words *w)
+{
+    struct coap_option_cursor c = {0};
+    struct coap_option o;
+    *w = (struct words){0};
+    while (coap_option_next(v, &c, &o) && o.number <= COAP_OPTION_URI_QUERY) {
+        if (o.number == COAP_OPTION_OSCORE)
+            return false;
+        if (o.number == COAP_OPTION_URI_PATH && o.value.len) {
+            if (!w->in_rd && !bytes_equal(o.value, BYTES_LIT("rd")))
+                return false;
+            w->beyond = w->in_rd;
+            w->in_rd = true;
+        } else if (o.number == COAP_OPTION_URI_QUERY) {
+            read_query(o.value, w);
+        }
+    }
+    return w->in_rd;
+}
+
+/* What is not said stays. LwM2M 1.0 writes queue mode into the binding ("UQ"), 1.1 as a query of its own ("Q"). */
+static void take_words(const struct words *w, struct terms *t)
+{
+    (void)read_lifetime(w->lifetime, &t->lifetime_s);
+    if (w->version.data)
+        copy_word(t->version, sizeof(t->version), w->version);
+    if (w->binding.data)
+        copy_word(t->binding, sizeof(t->binding), w->binding);
+    if (w->binding.data || w->q)
+        t->queue_mode = w->q || strchr(t->binding, 'Q');
 }
 
 /* ---- what is asked and answered */
 
-static void asked(struct registration *r, const struct exchange *x, const struct coap_view *v)
+static void asked(struct registration *r, const struct exchange *x, const struct coap_view *v, const struct words *w)
 {
     r->asked = x->h;
     r->leaving = v->code == COAP_DELETE;
-    read_terms(v, &r->wanted);
+    take_words(w, &r->wanted);
 }
 
-static void asked_to_register(struct device *d, const struct exchange *x, const struct coap_view *v)
+static void asked_to_register(struct device *d, const struct exchange *x, const struct coap_view *v,
+                              const struct words *w)
 {
     struct registration **at = d->more ? find(d->more, x->server, "") : NULL;
     struct registration *r = at ? *at : add(d, x->server, "");
     if (!r)
         return;
     r->wanted = (struct terms){.lifetime_s = LIFETIME_DEFAULT_S};
-    asked(r, x, v);
+    asked(r, x, v, w);
 }
 
 /* Under "/rd/" (clause 6.4.3); one that was registered before a restart is met for the first time. */
-static void asked_at_location(struct device *d, const struct exchange *x, const struct coap_view *v)
+static void asked_at_location(struct device *d, const struct exchange *x, const struct coap_view *v,
+                              const struct words *w)
 {
     char path[LOCATION_MAX];
-    if (!read_path(v, COAP_OPTION_URI_PATH, path) || strncmp(path, "/rd/", 4) != 0)
+    if (!read_path(v, COAP_OPTION_URI_PATH, path))
         return;
     struct registration **at = d->more ? find(d->more, x->server, path) : NULL;
     struct registration *r = at ? *at : v->code == COAP_POST ? add(d, x->server, path) : NULL;
     if (!r)
         return;
     r->wanted = r->now;
-    asked(r, x, v);
+    asked(r, x, v, w);
 }
 
-void registration_asked(struct engine *e, const struct exchange *x, const struct coap_view *v)
+void registration_asked(const struct exchange *x, const struct coap_view *v)
 {
-    struct coap_option o;
-    (void)e;
-    if ((v->code != COAP_POST && v->code != COAP_DELETE) || coap_option_find(v, COAP_OPTION_OSCORE, &o) ||
-        !coap_option_find(v, COAP_OPTION_URI_PATH, &o) || !bytes_equal(o.value, BYTES_LIT("rd")))
+    struct words w;
+    if ((v->code != COAP_POST && v->code != COAP_DELETE) || !read_words(v, &w))
         return;
-    if (lwm2m_is_register(v))
-        asked_to_register(x->device, x, v);
-    else
-        asked_at_location(x->device, x, v);
+    if (w.beyond)
+        asked_at_location(x->device, x, v, &w);
+    else if (v->code == COAP_POST)
+        asked_to_register(x->device, x, v, &w);
 }
 
 static void goes_on(const struct engine *e, struct registration *r)

@@ -7,7 +7,7 @@
 #include "nidd/internal.h"
 
 /* The request x of a device has gone on to its server. */
-void registration_asked(struct engine *e, const struct exchange *x, const struct coap_view *request);
+void registration_asked(const struct exchange *x, const struct coap_view *request);
 /* The server has answered it. */
 void registration_answered(struct engine *e, const struct exchange *x, const struct coap_view *response);
 /* Those whose lifetime is not over; their number. */

@@ -86,7 +86,11 @@ enum error route_table_add(struct route_table *t, const struct engine_route *r)
     enum error err = make(r, t->count, &routes[t->count]);
     if (err)
         return err;
-    t->by_message += routes[t->count++].kinds > ROUTE_BY_IDENTITY;
+    if (routes[t->count].kinds > ROUTE_BY_IDENTITY) {
+        t->by_message++;
+        t->kinds |= routes[t->count].kinds;
+    }
+    t->count++;
     qsort(routes, t->count, sizeof(*routes), compare);
     return OK;
 }
@@ -135,12 +139,13 @@ struct facts {
     bool bootstrap;
 };
 
-static struct facts facts_of(const struct coap_view *v)
+static struct facts facts_of(const struct coap_view *v, uint8_t kinds)
 {
-    struct facts f = {.bootstrap = lwm2m_is_bootstrap_request(v)};
+    struct facts f = {.bootstrap = kinds & ROUTE_BY_BOOTSTRAP && lwm2m_is_bootstrap_request(v)};
     struct coap_option_cursor c = {0};
     struct coap_option o;
-    while (coap_is_request(v) && coap_option_next(v, &c, &o) && o.number <= COAP_OPTION_URI_PORT) {
+    while (kinds & ROUTE_BY_HOST && coap_is_request(v) && coap_option_next(v, &c, &o) &&
+           o.number <= COAP_OPTION_URI_PORT) {
         if (o.number == COAP_OPTION_URI_HOST)
             f.uri_host = o.value;
         else if (o.number == COAP_OPTION_URI_PORT)
@@ -151,7 +156,8 @@ static struct facts facts_of(const struct coap_view *v)
 
 static bool identity_fits(const struct route *r, struct bytes id)
 {
-    return !r->pattern || (id.len && pattern_matches(bytes_of_str(r->pattern), id));
+    uint8_t memory[ID_MAX_BYTES];
+    return !r->pattern || (id.len && pattern_matches(bytes_of_str(r->pattern), id_canonical(id, memory)));
 }
 
 static bool ports_fit(const struct route *r, const struct t8_rds_port *p)
@@ -177,7 +183,7 @@ bool route_table_reads_messages(const struct route_table *t)
 
 uint32_t route_table_by_message(const struct route_table *t, struct bytes id, const struct route_message *m)
 {
-    const struct facts f = m->view ? facts_of(m->view) : (struct facts){0};
+    const struct facts f = m->view ? facts_of(m->view, t->kinds) : (struct facts){0};
     for (size_t i = 0; i < t->by_message; i++)
         if (message_fits(&t->routes[i], m, &f) && identity_fits(&t->routes[i], id))
             return t->routes[i].server;

@@ -32,8 +32,8 @@ struct route_finding {
 /* Writes up to `max` of them; their number, which may be larger. */
 size_t route_table_check(const struct route_table *t, struct route_finding *out, size_t max);
 
-/* By the message: a route that names more than an identity. ENGINE_NONE: there is none. `id` has its domain in small
- * letters, and is empty for a device without External Identifier. */
+/* By the message: a route that names more than an identity. ENGINE_NONE: there is none. `id` is empty for a
+ * device without External Identifier. */
 struct route_message {
     const struct coap_view *view; /* NULL: DTLS records */
     struct t8_rds_port rds_port;

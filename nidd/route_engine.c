@@ -2,19 +2,17 @@
 #include "nidd/configuration.h"
 #include "nidd/route.h"
 
-/* Its External Identifier as the table wants it. */
-static struct bytes external_id(const struct device *d, uint8_t memory[ID_MAX_BYTES])
+static struct bytes external_id(const struct device *d)
 {
-    return d->id_is_msisdn ? (struct bytes){0} : id_canonical(bytes_of_str(d->id), memory);
+    return d->id_is_msisdn ? (struct bytes){0} : bytes_of_str(d->id);
 }
 
 /* The server by identity is remembered with the device until the table changes. */
 static uint32_t by_identity(const struct engine *e, const struct device *d)
 {
-    uint8_t memory[ID_MAX_BYTES];
     uint32_t server = ENGINE_NONE;
     if (e->routes)
-        server = route_table_by_identity(e->routes, external_id(d, memory));
+        server = route_table_by_identity(e->routes, external_id(d));
     return server == ENGINE_NONE ? 0 : server;
 }
 
@@ -27,11 +25,10 @@ uint32_t route_of_identity(const struct engine *e, const struct device *d)
 
 uint32_t route_find(struct engine *e, struct device *d, const struct route_message *m)
 {
-    uint8_t memory[ID_MAX_BYTES];
     if (d->server != ENGINE_NONE)
         return d->server;
     if (e->routes && route_table_reads_messages(e->routes)) {
-        uint32_t server = route_table_by_message(e->routes, external_id(d, memory), m);
+        uint32_t server = route_table_by_message(e->routes, external_id(d), m);
         if (server != ENGINE_NONE)
             return server;
     }

@@ -27,6 +27,7 @@ struct route_table {
     struct route *routes; /* in their order */
     size_t count;
     size_t by_message; /* so many of them, the first, look at the message */
+    uint8_t kinds;     /* that these have */
 };
 
 bool route_same_host(struct bytes a, struct bytes b); /* RFC 3986 clause 3.2.2: whatever their case */

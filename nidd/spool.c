@@ -207,8 +207,11 @@ void spool_await_leg(struct device *d, uint32_t server)
 
 void spool_flush_leg(struct engine *e, struct device *d, uint32_t server)
 {
-    LIST_EACH (it, &d->exchanges)
-        LIST_ENTRY(it, struct exchange, node)->awaits_leg = false;
+    LIST_EACH (it, &d->exchanges) {
+        struct exchange *x = LIST_ENTRY(it, struct exchange, node);
+        if (x->server == server)
+            x->awaits_leg = false;
+    }
     for (;;) {
         struct exchange *first = NULL;
         LIST_EACH (it, &d->exchanges) {

@@ -107,7 +107,7 @@ static enum engine_verdict forward(struct engine *e, struct input *in, uint32_t 
         x->answers = answers->h;
         downlink_answering(e, answers);
     } else {
-        registration_asked(e, x, v);
+        registration_asked(x, v);
     }
     if (coap_is_response(v))
         observation_answered(e, d, server, v);

@@ -421,7 +421,8 @@ static enum error message_queue(struct leg_stream *s, struct stream_connection *
         return ERR_UNREACHABLE;
     }
     memcpy(room, head, head_len);
-    memcpy(room + head_len, rest.data, rest.len);
+    if (rest.len)
+        memcpy(room + head_len, rest.data, rest.len);
     c->out.len += head_len + rest.len;
     s->counters.messages_out++;
     return OK;

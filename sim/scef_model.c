@@ -171,8 +171,11 @@ void scef_model_free(struct scef_model *m)
     slab_free(&m->notifications);
     scef_triggers_free(m);
     scef_deliveries_free(m);
-    LIST_EACH_SAFE (it, &m->flights)
-        free(LIST_ENTRY(it, struct flight, node));
+    LIST_EACH_SAFE (it, &m->flights) {
+        struct flight *f = LIST_ENTRY(it, struct flight, node);
+        timer_stop(&m->wheel, &f->timer); /* the timers of configurations, which go next, are linked with it */
+        free(f);
+    }
     scef_configurations_forget(m);
     scef_subscribers_free(m);
     map_free(&m->configurations);

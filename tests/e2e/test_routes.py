@@ -1,4 +1,4 @@
-"""Routes: which of several servers gets a message; bootstrap; observers over a restart; the configuration read again."""
+"""Routes: who of several servers gets a message; bootstrap; observers over a restart; the configuration read again."""
 
 import json
 
@@ -102,7 +102,12 @@ def test_bootstrap_then_management(world):
     which cannot be mistaken for the other one."""
     world.start(routes=[{"server": "bootstrap", "bootstrap": True}], relay={"endpoint_check": "enforce"})
     at = register(world, "bootstrap", "/bs", wire.code("2.04"))
-    steps = ((wire.DELETE, "/0", "2.02"), (wire.PUT, "/0/0", "2.04"), (wire.PUT, "/1/0", "2.04"), (wire.POST, "/bs", "2.04"))
+    steps = (
+        (wire.DELETE, "/0", "2.02"),
+        (wire.PUT, "/0/0", "2.04"),
+        (wire.PUT, "/1/0", "2.04"),
+        (wire.POST, "/bs", "2.04"),
+    )
     for n, (method, path, status) in enumerate(steps):
         before = len(world.scef.deliveries(DEVICE))
         asked = wire.request(method, path, 300 + n, b"bs%d" % n, options=[(wire.CONTENT_FORMAT, b"\x2d\x16")])
@@ -126,7 +131,7 @@ def test_bootstrap_then_management(world):
 
 @pytest.mark.parametrize("end", ("stop", "kill"))
 def test_observers_after_a_restart(world, end):
-    """Both servers observe the same resource; after a restart each notification finds its own, from the same address."""
+    """Both servers observe the same resource; after a restart each notification finds its own."""
     world.start(routes=[{"server": "second", "uri_host": "second.example.org"}])
     _, seen = world.got(world.say())
     for n, name in enumerate(("main", "second")):

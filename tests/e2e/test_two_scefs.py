@@ -229,9 +229,11 @@ def test_notification_test(world):
     options = {"test_notification": True, "request_timeout_ms": 1000}
     world.start(devices=[{"external_id": "c@west.example.org", "scef": "west"}], east=options, west=options)
     for name in ("east", "west"):
+        world.stack.wait(lambda name=name: any(r.path == ROOT for r in world.scefs[name].requests), "a creation")
         body = next(r.json() for r in world.scefs[name].requests if r.path == ROOT)
         assert body["requestTestNotification"] is True
         assert int(body["supportedFeatures"], 16) & 4  # feature 3, TS 29.122 clause 5.6.4
+    world.stack.wait(lambda: order, "east's notification")
     assert order == [204]
     world.stack.wait(lambda: world.stack.log("test_notification_missing", scef="west"), "the warning about west")
     assert len(world.stack.log("test_notification_missing")) == 1

@@ -145,11 +145,16 @@ class Peer:
         return data
 
     def expect(self, timeout=20, **members):
-        """The next message that has these members; others are skipped."""
+        """The next message that has these members; others, and DTLS records, are skipped."""
         skipped = []
         while True:
-            message = self.receive(timeout)
-            assert message is not None, f"no message with {members}; there came {skipped}"
+            data, source = self._datagram(timeout)
+            assert data is not None, f"no message with {members}; there came {skipped}"
+            if data[0] >> 6 != 1:
+                skipped.append(data.hex())
+                continue
+            message = decode(data)
+            message.source, message.data = source, data
             if all(getattr(message, name) == value for name, value in members.items()):
                 return message
             skipped.append(message)

@@ -47,7 +47,8 @@ static void frame_look(uint8_t *at, const struct coap_frame *f)
     const size_t n = coap_stream_head(m.data, rest, head);
     fail_unless(n <= f->before); /* the shortest form */
     memcpy(written, head, n);
-    memcpy(written + n, rest.data, rest.len);
+    if (rest.len)
+        memcpy(written + n, rest.data, rest.len);
     fail_unless(coap_stream_next(bytes_of(written, n + rest.len), MAX_BYTES, &again) == COAP_STREAM_FRAME);
     fail_unless(again.bytes == n + rest.len && again.code == f->code && again.token_len == f->token_len);
     if (is_message && coap_is_signal(f->code))

@@ -8,9 +8,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void differs(void *ctx, const char *key)
 {
-    (void)ctx;
     (void)key;
-    assert(!"a configuration differs from itself");
+    *(bool *)ctx = true;
 }
 
 /* One of them, or left to the routes. */
@@ -47,8 +46,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             at += len + 1;
         }
     }
-    if (c)
-        config_compare(c, c, NULL, differs);
+    if (c) {
+        bool any = false;
+        config_compare(c, c, &any, differs);
+        assert(!any);
+    }
     config_free(c);
     buf_free(&faults);
     return 0;

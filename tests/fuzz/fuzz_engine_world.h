@@ -64,6 +64,7 @@ struct world {
     uint8_t down_at[DEVICES], up_at[DEVICES];
     enum error send_err;
     enum engine_transport transports[SERVERS];
+    bool store_failed;               /* once: a restart may find what it should have deleted */
     bool leg_down[DEVICES][SERVERS]; /* where the transport has legs */
     bool routed;                     /* devices have no servers of their own */
 };

@@ -254,6 +254,14 @@ static void datagram(unsigned device, unsigned server, const struct message *m)
     after();
 }
 
+static void leg_state(unsigned device, unsigned server, bool up)
+{
+    in_engine = true;
+    engine_leg_state(w.e, w.now_ms, device, server, up);
+    in_engine = false;
+    after();
+}
+
 static void pass(uint64_t ms)
 {
     uint64_t until = w.now_ms + ms;
@@ -410,12 +418,14 @@ static bool set_up(void)
     o.queue.max_messages = 8;
     o.spool_max_messages = 4;
     o.max_exchanges = 8;
+    o.default_packet_size_bytes = 200;
     o.downlink_lifetime_ms = o.spool_lifetime_ms = 1200000;
     w.now_ms = T0;
     in_engine = true;
     bool ok = engine_new(&o, &ports, T0, &w.e) == OK &&
               engine_server_add(w.e, &(struct engine_server_options){.name = "server0"}) == OK &&
-              engine_server_add(w.e, &(struct engine_server_options){.name = "server1"}) == OK &&
+              engine_server_add(w.e, &(struct engine_server_options){.name = "server1",
+                                                                     .transport = ENGINE_TRANSPORT_RELIABLE}) == OK &&
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef0"}) == OK &&
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef1",
                                                                  .notification_destination = "http://as/t8"}) == OK &&
@@ -452,12 +462,12 @@ static bool set_up(void)
         r.message = message_bytes(&u);
         enum error err = engine_restore_message(w.e, RECORD_UPLINK, &r);
         ok &= err == OK || err == ERR_NO_MEMORY;
-        ok &= engine_device_add(
-                  w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")},
-                                                       .group = 0,
-                                                       .endpoint = BYTES_LIT("node")}) == OK;
+        ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.external_id = BYTES_LIT("dev0@x")},
+                                                                     .group = 0,
+                                                                     .endpoint = BYTES_LIT("node")}) == OK;
         ok &= engine_device_add(w.e, &(struct engine_device_options){
                                          .id = {.external_id = BYTES_LIT("dev1@x"), .msisdn = BYTES_LIT("4916")},
+                                         .server = 1,
                                          .group = ENGINE_NONE}) == OK;
         ok &= engine_device_add(w.e, &(struct engine_device_options){.id = {.msisdn = BYTES_LIT("4917")},
                                                                      .server = ENGINE_NONE,
@@ -467,6 +477,31 @@ static bool set_up(void)
         engine_start(w.e, T0);
     in_engine = false;
     return ok;
+}
+
+/* Blocks, DTLS, and a connection that breaks. */
+static void what_else_there_is(unsigned round)
+{
+    struct message record = {.data = {22, 254, 253, 0, 0, 0}, .len = 20};
+    struct message m = message_of("CON 0.01 #%u fw 11=fw", 700 + round);
+    uplink(0, &m);
+    m = message_of("ACK 2.05 #%u fw 4=etag |~400", w.last_up_mid[0]);
+    datagram(0, 0, &m);
+    uplink(0, &record);
+    datagram(0, 0, &record);
+    m = message_of("CON 0.02 #%u cn 11=rd", 710 + round);
+    uplink(1, &m);
+    m = message_of("NON 0.01 #0 r%u 11=3", round);
+    datagram(1, 1, &m);
+    answer_submits();
+    leg_state(1, 1, round % 2);
+    leg_state(1, 1, true);
+    m = message_of("NON 2.01 #0 cn");
+    datagram(1, 1, &m);
+    settle(OK);
+    answer_submits();
+    m = message_of("ACK 2.05 #%u r%u", message_mid(message_bytes(&w.last_down[1])), round);
+    uplink(1, &m);
 }
 
 static void a_busy_minute(unsigned round)
@@ -533,6 +568,7 @@ static void run(void)
         for (unsigned round = 0; round < 6; round++) {
             w.send_err = round == 3 ? ERR_UNREACHABLE : round == 4 ? ERR_SYSTEM : OK;
             a_busy_minute(round);
+            what_else_there_is(round);
             pass(w.send_err ? 3000 : 30000);
         }
         w.send_err = OK;

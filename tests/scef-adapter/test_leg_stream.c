@@ -218,6 +218,10 @@ static void messages_come_whole_and_empty_ones_do_not_leave(void **state)
     int fd = peer_up(&f, 2);
     coap_header_write(header, COAP_ACK, 0, 0, 7);
     assert_int_equal(leg_stream_send(f.legs, 2, 5, header, (struct bytes){0}, true), OK);
+    coap_header_write(header, COAP_NON, 0, COAP_CODE(2, 4), 7); /* nothing behind its header */
+    assert_int_equal(leg_stream_send(f.legs, 2, 5, header, (struct bytes){0}, true), OK);
+    assert_int_equal(peer_read(&f, fd, in, sizeof(in)), 2);
+    assert_memory_equal(in, "\x00\x44", 2);
     assert_int_equal(send_post(&f, 2, 3), OK);
     assert_int_equal(peer_read(&f, fd, in, sizeof(in)), 7);
     assert_memory_equal(in, "\x41\x02\x02\xff", 4);

@@ -419,6 +419,24 @@ static void periodic_tau(void **state)
     assert_int_equal(scef_next_wake(t.model) != UINT64_MAX, 1);
 }
 
+/* It ends with a message on the radio that would arrive at the very time when a configuration expires. */
+static void ends_while_the_radio_is_busy(void **state)
+{
+    (void)state;
+    scef_model_free(t.model);
+    scef_test_new(&t);
+    struct scef_subscriber s = {
+        .external_id = "dev1@x", .ue = {.pdn_connected = true}, .radio = {.delay_min_ms = 100, .delay_max_ms = 100}};
+    const struct nidd_configuration wanted = {.id = {.external_id = BYTES_LIT("dev1@x")},
+                                              .notification_destination = BYTES_LIT("http://as/n"),
+                                              .duration_ms = t.now_ms + 100};
+    struct nidd_configuration c;
+    assert_int_equal(scef_subscriber_add(t.model, &s), OK);
+    assert_int_equal(scef_configuration_create(t.model, t.now_ms, BYTES_LIT("as1"), &wanted, &c).http_status, 201);
+    scef_uplink(t.model, t.now_ms, 0, BYTES_LIT("x"));
+    scef_test_post(&t, 1, "c1", "y", 0);
+}
+
 static void falls_asleep_while_the_buffer_flows(void **state)
 {
     (void)state;
@@ -466,6 +484,7 @@ int main(void)
         CASE(restart_loses_the_buffer),
         CASE(down),
         CASE(periodic_tau),
+        CASE(ends_while_the_radio_is_busy),
         CASE(falls_asleep_while_the_buffer_flows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
