@@ -137,6 +137,7 @@ static void metrics_refresh(struct adapter *a)
     struct metrics *m = &a->metrics;
     struct engine_totals t;
     const struct leg_udp_counters *legs = legs_udp_counters(a->legs);
+    const struct leg_dtls_counters *dtls = legs_dtls_counters(a->legs);
     const struct leg_stream_counters *streams = legs_stream_counters(a->legs);
     engine_totals_get(a->engine, &t);
     metric_set(m, METRIC_DEVICES, NULL, t.devices);
@@ -155,6 +156,12 @@ static void metrics_refresh(struct adapter *a)
     metric_set(m, METRIC_LEG_DROPPED, "truncated", legs->truncated);
     metric_set(m, METRIC_LEG_ERRORS, "send", legs->send_failed);
     metric_set(m, METRIC_LEG_ERRORS, "icmp", legs->icmp_errors);
+    metric_set(m, METRIC_DTLS_SESSIONS, NULL, dtls->sessions_up);
+    metric_set(m, METRIC_DTLS_HANDSHAKES, "completed", dtls->handshakes);
+    metric_set(m, METRIC_DTLS_HANDSHAKES, "resumed", dtls->handshakes_resumed);
+    metric_set(m, METRIC_DTLS_HANDSHAKES, "failed", dtls->handshakes_failed);
+    metric_set(m, METRIC_DTLS_HANDSHAKES, "silent_server", dtls->sessions_silent);
+    metric_set(m, METRIC_LEG_DROPPED, "no_dtls_session", dtls->unexpected);
     metric_set(m, METRIC_LEG_CONNECTIONS, NULL, streams->connections);
     metric_set(m, METRIC_LEG_CONNECTS, "opened", streams->opened);
     metric_set(m, METRIC_LEG_CONNECTS, "failed", streams->failed);

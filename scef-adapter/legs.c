@@ -241,3 +241,9 @@ const struct leg_stream_counters *legs_stream_counters(const struct legs *g)
     static const struct leg_stream_counters none;
     return g->stream ? leg_stream_counters_get(g->stream) : &none;
 }
+
+const struct leg_dtls_counters *legs_dtls_counters(const struct legs *g)
+{
+    static const struct leg_dtls_counters none;
+    return g->dtls ? leg_dtls_counters_get(g->dtls) : &none;
+}

@@ -34,6 +34,7 @@ void legs_free(struct legs *l);
 void legs_flush(struct legs *l);
 
 const struct leg_udp_counters *legs_udp_counters(const struct legs *l);
+const struct leg_dtls_counters *legs_dtls_counters(const struct legs *g); /* zeros where there is no such leg */
 const struct leg_stream_counters *legs_stream_counters(const struct legs *l);
 
 #endif

@@ -31,6 +31,9 @@
     X(LEG_ERRORS, "leg_errors_total", "counter", "kind", "failures of the server legs")                                \
     X(LEG_CONNECTIONS, "leg_connections", "gauge", "", "connections to servers by TCP and TLS that are up")            \
     X(LEG_CONNECTS, "leg_connections_total", "counter", "result", "connections that came up, failed to, or broke")     \
+    X(DTLS_SESSIONS, "dtls_sessions", "gauge", "", "sessions with servers by DTLS that are up")                        \
+    X(DTLS_HANDSHAKES, "dtls_handshakes_total", "counter", "result",                                                   \
+      "DTLS handshakes: completed (resumed: of these), failed, begun anew because the server was silent")              \
     X(STORE_BATCHES, "store_batches_total", "counter", "result", "batches of the store by result")                     \
     X(STORE_OPERATIONS, "store_operations_total", "counter", "kind", "puts and deletes given to the store")            \
     X(STORE_DAMAGED, "store_damaged_records_total", "counter", "kind",                                                 \
