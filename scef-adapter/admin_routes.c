@@ -18,6 +18,7 @@ static void route_json(struct buf *b, const struct config_route *written, const 
     json_out_str(b, "uri_host", written->uri_host);
     port_json(b, "uri_port", r->uri_port != 0, r->uri_port);
     json_out_bool(b, "bootstrap", r->bootstrap);
+    json_out_bool(b, "dtls", r->dtls);
     json_out_str(b, "domain", written->domain);
     json_out_str(b, "external_id", written->external_id);
     json_out_close(b, '}');

@@ -98,7 +98,7 @@ struct config_route {
     uint16_t rds_ue_port, rds_scef_port; /* 0 is a port: config.engine_routes tells whether it was written */
     char *uri_host;
     uint16_t uri_port;
-    bool bootstrap;
+    bool bootstrap, dtls;
     char *domain, *external_id;
 };
 

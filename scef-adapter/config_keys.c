@@ -227,6 +227,8 @@ const struct config_key config_keys[] = {
     {"routes", "uri_port", IN(config_route, uri_port), NUMBER(1, 65535), .live = true, .help = "option Uri-Port of it"},
     {"routes", "bootstrap", IN(config_route, bootstrap), WORD(flags), .live = true, .fallback = "false",
      .help = "true: requests to the LwM2M bootstrap server, POST /bs and GET /bspack, in clear"},
+    {"routes", "dtls", IN(config_route, dtls), WORD(flags), .live = true, .fallback = "false",
+     .help = "true: DTLS records of the device itself, which a server of scheme coap:// gets as they are, on its port"},
     {"routes", "domain", IN(config_route, domain), TEXT(config_check_domain, "a domain like example.org"), .live = true,
      .help = "domain of the External Identifier"},
     {"routes", "external_id", IN(config_route, external_id),

@@ -28,6 +28,7 @@ static void route_make(const struct config_check *k, uint32_t i)
                                  .uri_host = bytes_of_str(r->uri_host),
                                  .uri_port = r->uri_port,
                                  .bootstrap = r->bootstrap,
+                                 .dtls = r->dtls,
                                  .domain = bytes_of_str(r->domain),
                                  .external_id = bytes_of_str(r->external_id)};
     if (!config_server_find(k->c, r->server, &out->server))

@@ -188,7 +188,7 @@ int ctl_route_ls(struct ctl *c, char **args)
     static const struct column columns[] = {
         {"SERVER", "server"},     {"RDS UE PORT", "rds_ue_port"}, {"RDS SCEF PORT", "rds_scef_port"},
         {"URI HOST", "uri_host"}, {"URI PORT", "uri_port"},       {"BOOTSTRAP", "bootstrap"},
-        {"DOMAIN", "domain"},     {"EXTERNAL ID", "external_id"}};
+        {"DTLS", "dtls"},         {"DOMAIN", "domain"},           {"EXTERNAL ID", "external_id"}};
     struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
     (void)args;
     return table_end(&t, ctl_each(c, "/v1/routes", "routes", table_row, &t));

@@ -28,6 +28,7 @@ ROUTES = [
     {"server": "bootstrap", "bootstrap": True},
     {"server": "second", "external_id": "meter-*@example.org"},
     {"server": "bootstrap", "domain": "bootstrap.example.org"},
+    {"server": "second", "dtls": True},
 ]
 
 
@@ -58,8 +59,8 @@ def test_each_match(world):
     assert world.stack.device(devices[1])["server"] == "second"
     assert world.stack.device(OTHER)["server"] == "second"
     listed = world.stack.scefctl("route", "ls")
-    assert listed[1] == ["second", "-", "-", "second.example.org", "-", "no", "-", "-"]
-    assert listed[4] == ["bootstrap", "4", "5", "-", "-", "no", "-", "-"]
+    assert listed[1] == ["second", "-", "-", "second.example.org", "-", "no", "no", "-", "-"]
+    assert listed[4] == ["bootstrap", "4", "5", "-", "-", "no", "no", "-", "-"]
     assert [line[0] for line in listed[1:]] == [route["server"] for route in ROUTES]
 
 
