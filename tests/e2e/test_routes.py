@@ -56,6 +56,9 @@ def test_each_match(world):
     ):
         name, _ = world.got(world.say(**said))
         assert name == expected, said
+    record = bytes([22, 0xFE, 0xFD]) + bytes(20)  # DTLS of the device itself
+    world.up(record)
+    assert world["second"].receive_raw() == record
     assert world.stack.device(devices[1])["server"] == "second"
     assert world.stack.device(OTHER)["server"] == "second"
     listed = world.stack.scefctl("route", "ls")

@@ -165,7 +165,7 @@ static const struct {
      "true, false"},
     {THREE_SERVERS "routes: [{server: a, domain: 'x@y'}]\n", "c.yaml:4: routes[0].domain: 'x@y' holds", "a domain"},
     {THREE_SERVERS "routes: [{server: a, uri_host: 'x y'}]\n", "c.yaml:4: routes[0].uri_host: 'x y' holds", "a host"},
-    {THREE_SERVERS "routes: [{server: a, dtls: true}]\n", "c.yaml:4: routes[0].dtls: is no key", "server, rds_ue_port"},
+    {THREE_SERVERS "routes: [{server: a, host: b}]\n", "c.yaml:4: routes[0].host: is no key", "server, rds_ue_port"},
     {THREE_SERVERS "routes: {server: a}\n", "c.yaml:4: routes: is a mapping", "a list"},
     {BASE "relay: {endpoint_check: strict}\n", "c.yaml:3: relay.endpoint_check: 'strict' is not known",
      "enforce, warn, off"},
