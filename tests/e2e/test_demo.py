@@ -44,8 +44,10 @@ class Running:
         self.path = directory / "output"
         with open(self.path, "wb") as output:
             self.process = subprocess.Popen(
-                [*DEMO, *arguments], stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT
-            )
+                [*DEMO, *arguments], stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+                # who runs the tests in the background ignores it, and children inherit that
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )  # fmt: skip
 
     def output(self):
         return self.path.read_text()
