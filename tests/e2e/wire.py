@@ -1,7 +1,9 @@
 """CoAP as bytes (RFC 7252), written for the tests alone: nothing is shared with what is tested."""
 
+import contextlib
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 
 CON, NON, ACK, RST = range(4)
@@ -113,7 +115,13 @@ class Peer:
     def __init__(self, to=None, at=("127.0.0.1", 0)):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        self.socket.bind(at)
+        for _ in range(100):  # who had the port before may be on its way out
+            with contextlib.suppress(OSError):
+                self.socket.bind(at)
+                break
+            time.sleep(0.1)
+        else:
+            self.socket.bind(at)
         self.to = to
 
     @property
