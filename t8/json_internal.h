@@ -143,4 +143,7 @@ enum t8_delivery_status t8_delivery_status_parse(struct bytes word);
 /* The cause that a failure told by deliveryStatus stands for (before V15.2.0), and the HTTP status of today. */
 enum t8_cause t8_delivery_status_cause(struct bytes word, int *http_status);
 
+/* Some senders begin with a byte order mark (RFC 8259 clause 8.1 lets us ignore it). */
+struct bytes t8_json_without_mark(struct bytes body);
+
 #endif

@@ -1,6 +1,6 @@
 #include "t8/json_list.h"
 
-#include <string.h>
+#include "t8/json_internal.h"
 
 static bool is_blank(uint8_t c)
 {
@@ -15,8 +15,7 @@ static void skip_blanks(struct bytes *b)
 
 void t8_list_begin(struct t8_list *l, struct bytes body)
 {
-    if (body.len >= 3 && memcmp(body.data, "\xef\xbb\xbf", 3) == 0)
-        body = bytes_from(body, 3);
+    body = t8_json_without_mark(body);
     skip_blanks(&body);
     l->array = body.len && body.data[0] == '[';
     if (l->array)

@@ -26,8 +26,7 @@ static enum error depth_check(struct bytes body)
     return OK;
 }
 
-/* Some senders begin with a byte order mark (RFC 8259 clause 8.1 lets us ignore it). */
-static struct bytes without_mark(struct bytes body)
+struct bytes t8_json_without_mark(struct bytes body)
 {
     if (body.len >= 3 && memcmp(body.data, "\xef\xbb\xbf", 3) == 0)
         return bytes_from(body, 3);
@@ -152,7 +151,7 @@ static void begin(struct t8_json_object *o)
 
 bool t8_json_read_flat(struct bytes body, struct t8_json_object *o)
 {
-    body = without_mark(body);
+    body = t8_json_without_mark(body);
     begin(o);
     if (body.len == 0)
         return false;
@@ -181,7 +180,7 @@ static enum error load(struct bytes body, json_t **root)
 {
     if (body.len > T8_MAX_BODY_BYTES)
         return ERR_TOO_LARGE;
-    body = without_mark(body);
+    body = t8_json_without_mark(body);
     if (body.len == 0)
         return ERR_NOT_JSON;
     enum error err = depth_check(body);

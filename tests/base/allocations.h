@@ -39,4 +39,18 @@ void *__wrap_realloc(void *p, size_t n)
     return allocation_fails() ? NULL : __real_realloc(p, n);
 }
 
+/* Runs the scenario with the first allocation failing, then the second, and so on until a run needs fewer; how many
+ * runs that took. */
+static inline unsigned long each_allocation_fails(void (*scenario)(void))
+{
+    unsigned long n = 0;
+    do {
+        until_failure = ++n;
+        failed = false;
+        scenario();
+    } while (failed);
+    until_failure = 0;
+    return n;
+}
+
 #endif
