@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scef-adapter/config_keys.h"
+#include "t8/secret_file.h"
 
 /* ---- libcyaml ---- */
 
@@ -223,6 +224,7 @@ static enum error check_all(const struct config_check *k)
     if (!err)
         err = config_devices_collect(k->c, k->places, k->file, k->alone, k->r);
     if (!err) {
+        config_server_keys_check(k);
         check_legs(k);
         check_relay(k);
     }
@@ -284,7 +286,7 @@ enum error config_load(const char *path, struct config **out, struct buf *faults
     fclose(f);
     if (!err)
         err = config_parse(buf_bytes(&text), path, false, out, faults);
-    buf_free(&text);
+    secret_free(&text);
     return err;
 }
 
@@ -295,6 +297,8 @@ void config_free(struct config *c)
     config_devices_release(c);
     for (uint32_t i = 0; i < c->scef_count; i++)
         free(c->scefs[i].allowed_host_list);
+    free(c->psk_holders[0]);
+    free(c->psk_holders[1]);
     free(c->slice_urls);
     free(c->server_endpoints);
     free(c->engine_routes);

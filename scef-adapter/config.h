@@ -110,6 +110,7 @@ struct config_device_entry {
     char *server;
     char *group;
     char *endpoint;
+    char *psk_identity, *psk_key;
 };
 
 #define CONFIG_NO_GROUP UINT32_MAX
@@ -118,8 +119,10 @@ struct config_device {
     const char *external_id; /* NULL: known by its MSISDN only */
     const char *msisdn;      /* NULL: none */
     const char *endpoint;    /* NULL: none but those that follow from its identity */
-    uint32_t scef, group;    /* indices */
-    uint32_t server;         /* ENGINE_NONE: the routes decide */
+    const char *psk_identity;
+    const char *psk_key;  /* in hex; NULL: none of its own, and no identity either */
+    uint32_t scef, group; /* indices */
+    uint32_t server;      /* ENGINE_NONE: the routes decide */
     uint32_t line;
     uint32_t entry; /* in `devices` */
 };
@@ -169,7 +172,9 @@ struct config {
     struct engine_route *engine_routes;       /* route_count of them; their texts are those of `routes` */
     struct config_device *devices;
     size_t device_count, device_capacity;
-    struct config_text *device_text; /* memory of the identities */
+    struct config_text *device_text; /* memory of the identities and keys */
+    /* The files that hold devices' keys: this one, devices_file; NULL: it holds none. */
+    char *psk_holders[2];
 };
 
 /* Reads and checks the file and the devices_file it names. ERR_CONFIG: `faults` holds one line per mistake, each ended
@@ -179,7 +184,7 @@ struct config {
 [[gnu::warn_unused_result]] enum error config_parse(struct bytes text, const char *name, bool alone,
                                                     struct config **out, struct buf *faults);
 void config_free(struct config *c);
-/* The devices are needed once, at the start, and may be many: frees what only they need. */
+/* The devices are needed once, at the start, and may be many: frees what only they need, and wipes their keys. */
 void config_devices_release(struct config *c);
 
 bool config_server_find(const struct config *c, const char *name, uint32_t *out);

@@ -181,8 +181,10 @@ static bool connected(struct leg_stream *s, struct stream_connection *c, char wh
     }
     if (!sv->tls)
         return csm_send(s, c, why);
-    c->ssl = leg_tls_open(sv->tls, c->key.leg);
-    if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1) {
+    c->ssl = leg_tls_open(sv->tls, c->key.leg, why);
+    if (!c->ssl)
+        return false;
+    if (SSL_set_fd(c->ssl, c->fd) != 1) {
         snprintf(why, STREAM_WHY_BYTES, "%s", error_text(ERR_NO_MEMORY));
         return false;
     }
@@ -501,6 +503,20 @@ void leg_stream_flush(struct leg_stream *s)
         stream_interest(s, c);
         if (c->state == STREAM_UP)
             unstuff(s, c);
+    }
+}
+
+void leg_stream_forget(struct leg_stream *s, uint32_t leg)
+{
+    for (uint32_t i = 0; i < s->o.server_count; i++) {
+        const struct stream_key key = {.server = i, .leg = leg};
+        struct stream_connection *c = map_get(&s->connections, bytes_of(&key, sizeof(key)));
+        if (s->servers[i].tls)
+            leg_tls_forget(s->servers[i].tls, leg);
+        if (c && s->servers[i].tls && c->state == STREAM_PAUSE) {
+            c->attempts = 0;
+            stream_timer(s, c, 0);
+        }
     }
 }
 

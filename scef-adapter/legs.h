@@ -28,6 +28,10 @@ void legs_free(struct legs *l);
 
 /* The device's address is made ready, so that servers by UDP can speak first. As leg_udp_open. */
 [[gnu::warn_unused_result]] enum error legs_open(struct legs *l, uint32_t leg);
+/* The device's own pre-shared key, for sessions that begin from now on; without `hex` it has none. ERR_CONFIG: it is no
+ * key (leg_tls_psk_from_hex). */
+[[gnu::warn_unused_result]] enum error legs_psk_set(struct legs *l, uint32_t leg, const char *identity,
+                                                    const char *hex);
 /* As struct engine_ports.server_send. With `now` it is in the socket at once where the transport can. */
 [[gnu::warn_unused_result]] enum error legs_send(struct legs *l, uint32_t leg, uint32_t server,
                                                  const uint8_t header[COAP_HEADER_BYTES], struct bytes rest, bool now);

@@ -176,6 +176,14 @@ static enum error server_legs_open(struct adapter *a, struct buf *why)
     return told(why, err, "server_leg", detail);
 }
 
+static enum error device_key_set(struct adapter *a, const struct config_device *d)
+{
+    struct engine_device_info known;
+    struct bytes id = bytes_of_str(d->external_id ? d->external_id : d->msisdn);
+    return engine_device_find(a->engine, id, &known) ? legs_psk_set(a->legs, known.leg, d->psk_identity, d->psk_key)
+                                                     : ERR_UNKNOWN_DEVICE;
+}
+
 static enum error devices_add(struct adapter *a, struct buf *why)
 {
     struct config *c = a->config;
@@ -188,6 +196,8 @@ static enum error devices_add(struct adapter *a, struct buf *why)
             .group = d->group,
             .endpoint = bytes_of_str(d->endpoint)};
         enum error err = engine_device_add(a->engine, &o);
+        if (!err && d->psk_key)
+            err = device_key_set(a, d);
         if (err) {
             buf_addf(why, "device %s (line %u): %s", d->external_id ? d->external_id : d->msisdn, d->line,
                      error_text(err));
@@ -256,8 +266,15 @@ static void file_exposed_tell(const char *file)
                   LOG_S("hint", "every user of this host can read it: chmod o= FILE"));
 }
 
+void adapter_key_holders_tell(const struct config *c)
+{
+    for (size_t i = 0; i < sizeof(c->psk_holders) / sizeof(*c->psk_holders); i++)
+        file_exposed_tell(c->psk_holders[i]);
+}
+
 static void exposed_secrets_tell(const struct config *c)
 {
+    adapter_key_holders_tell(c);
     file_exposed_tell(c->callback.key_file);
     for (uint32_t i = 0; i < c->server_count; i++) {
         file_exposed_tell(c->servers[i].key_file);

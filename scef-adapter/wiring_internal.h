@@ -109,6 +109,9 @@ static inline uint64_t adapter_now(struct adapter *a)
     return a->now_ms = loop_now_ms(a->loop);
 }
 
+/* wiring.c: warns of files with devices' keys that every user can read. */
+void adapter_key_holders_tell(const struct config *c);
+
 /* wiring_ports.c */
 void adapter_ports(struct adapter *a, struct engine_ports *out);
 struct store_sink adapter_store_sink(struct adapter *a);

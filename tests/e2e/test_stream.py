@@ -32,7 +32,8 @@ class Chain:
         self.stack = stack
         self.devices = []
 
-    def start(self, uri, count=1, **server):
+    def start(self, uri, count=1, devices=None, **server):
+        """`devices`: members of each in the configuration."""
         air = free_ports(count)
         numbers = range(1, count + 1)
         self.stack.start_scef(
@@ -42,7 +43,8 @@ class Chain:
             ]
         )
         servers = [{"name": "main", "uri": uri, **{key: str(value) for key, value in server.items()}}]
-        self.stack.start_adapter([external_id(n) for n in numbers], servers=servers)
+        listed = [{"external_id": external_id(n), **(devices[n - 1] if devices else {})} for n in numbers]
+        self.stack.start_adapter(listed, servers=servers)
         self.devices = [Device(n, air + n - 1) for n in numbers]
         return self.devices
 
@@ -270,6 +272,38 @@ def test_pre_shared_key(chain, tmp_path, version):
         register(device, connection)
         read(device, connection)
     assert key.hex() not in chain.stack.adapter.errors()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_pre_shared_keys_of_devices(chain, version):
+    """Each device has an identity and a key of its own; one that the server does not know, and one that has none, are
+    kept out without harm to the other."""
+    known, seen = {endpoint(1): bytes(range(16)), "two": b"two"}, []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = version
+    context.set_ciphers("PSK")
+    context.set_psk_server_callback(lambda identity: seen.append(identity) or known.get(identity, b""))
+    listed = [{"psk_key": bytes(range(16)).hex()}, {"psk_key": b"wrong".hex(), "psk_identity": "two"}, {}]
+    with Server(chain.stack.server_port) as server:
+        one, two, three = chain.start(uri(chain, "coaps+tcp"), count=3, devices=listed)
+        three.register()
+        chain.said("neither the device has psk_key nor the server psk_file")
+        two.register()
+        server.tls = context
+        with pytest.raises((ssl.SSLError, ConnectionError, EOFError)):
+            for _ in range(2):  # the first one is the third device's, who ends it
+                server.welcome()
+        one.register()
+        connection = None
+        while not connection:
+            try:
+                connection = server.welcome()
+            except (ssl.SSLError, ConnectionError, EOFError):
+                continue
+        register(one, connection)
+        read(one, connection)
+        assert seen and set(seen) == {endpoint(1), "two"}
+    assert bytes(range(16)).hex() not in chain.stack.adapter.errors()
 
 
 # --- a server that is nobody's of ours ---------------------------------------------------------------------------
