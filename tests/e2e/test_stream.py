@@ -85,6 +85,19 @@ def answer_one(device, connection, token, payload=b"x"):
     assert (content.token, content.payload) == (token, payload)
 
 
+def observe(device, connection, token=b"ob"):
+    """The server begins to observe."""
+    connection.send(wire.request(wire.GET, "/3/0/9", 0, token, kind=wire.NON, options=[(wire.OBSERVE, b"")]))
+    request = device.peer.expect(code=wire.GET)
+    content = wire.Message(wire.ACK, wire.code("2.05"), request.mid, token, [(wire.OBSERVE, b"\x01")], b"90")
+    device.peer.send(content)
+    assert connection.expect(wire.code("2.05")).payload == b"90"
+
+
+def notify(device, mid, payload, kind=wire.CON, token=b"ob"):
+    device.peer.send(wire.Message(kind, wire.code("2.05"), mid, token, [(wire.OBSERVE, b"\x02")], payload))
+
+
 def uri(chain, scheme="coap+tcp", host="127.0.0.1"):
     return f"{scheme}://{host}:{chain.stack.server_port}"
 
@@ -117,7 +130,8 @@ def test_exchanges_by_tcp(chain):
         assert (pong.token, pong.option(2)) == (b"ping", [b""])
 
         # A notification of the device: acknowledged when it was handed to the stream.
-        device.peer.send(wire.Message(wire.CON, wire.code("2.05"), 77, b"ob", [(wire.OBSERVE, b"\x02")], b"89"))
+        observe(device, connection)
+        notify(device, 77, b"89")
         assert connection.expect(wire.code("2.05")).payload == b"89"
         assert device.peer.expect(type=wire.ACK).mid == 77
         assert chain.stack.metric("leg_connections") == 2
@@ -161,6 +175,29 @@ def test_connections_that_break_are_made_again(chain):
             connection = server.welcome()
             register(device, connection, number, bytes([number]))
         assert chain.stack.metric("leg_connections_total", result="opened") == len(endings) + 1
+
+
+def test_observations_end_with_their_connection(chain):
+    """The device hears of it by the RST to its next notification, until the server observes again."""
+    with Server(chain.stack.server_port) as server:
+        (device,) = chain.start(uri(chain))
+        device.register()
+        connection = server.welcome()
+        register(device, connection)
+        for number in (2, 3):
+            observe(device, connection)
+            notify(device, number * 10, b"89")
+            assert connection.expect(wire.code("2.05")).payload == b"89"
+            assert device.peer.expect(type=wire.ACK).mid == number * 10
+            connection.reset()
+            lost = lambda: chain.stack.metric("leg_connections_total", result="lost") == number - 1  # noqa: E731, B023
+            chain.stack.wait(lost, "the connection is lost")
+            for mid, kind in ((number * 10 + 1, wire.CON), (number * 10 + 2, wire.NON)):
+                notify(device, mid, b"88", kind)
+                assert device.peer.expect(type=wire.RST).mid == mid
+            device.register(mid=number, token=bytes([number]))
+            connection = server.welcome()
+            register(device, connection, number, bytes([number]))
 
 
 def test_servers_that_are_none(chain):
