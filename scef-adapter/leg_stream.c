@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define READY_BATCH        64
+#define HELD_AGAIN_MS      1000
 #define HANDSHAKES_AT_ONCE 64 /* with one server: a restart of it is not to be a flood */
 #define TOLD_PAUSE_MS      10000
 #define USER_TIMEOUT_MS    20000 /* of bytes that nobody acknowledges (RFC 5482) */
@@ -82,6 +83,7 @@ static void descriptor_close(struct leg_stream *s, struct stream_connection *c)
     close(c->fd); /* which takes it out of epoll too */
     c->fd = -1;
     c->interest = 0;
+    c->watched = false;
 }
 
 static void connection_free(struct leg_stream *s, struct stream_connection *c)
@@ -267,7 +269,7 @@ static void connection_line_up(struct leg_stream *s, struct stream_connection *c
 
 /* ---- events ---- */
 
-static bool ready(struct leg_stream *s, struct stream_connection *c, char why[STREAM_WHY_BYTES])
+static bool ready(struct leg_stream *s, struct stream_connection *c, uint32_t events, char why[STREAM_WHY_BYTES])
 {
     bool done = false;
     if (c->state == STREAM_CONNECTING)
@@ -276,7 +278,9 @@ static bool ready(struct leg_stream *s, struct stream_connection *c, char why[ST
         return false;
     if (c->state == STREAM_HANDSHAKE)
         return true;
-    return stream_write(c, why) && stream_read(s, c, why);
+    /* One that has ended is read all the same: epoll would tell of it for ever. */
+    const bool wait = s->held && is_up(c) && !(events & (EPOLLERR | EPOLLHUP));
+    return stream_write(c, why) && (wait || stream_read(s, c, why));
 }
 
 /* What was refused because the server did not read is asked for again. */
@@ -298,7 +302,7 @@ static void on_ready(void *ctx)
         char why[STREAM_WHY_BYTES] = "";
         if (!has_descriptor(c))
             continue; /* ended meanwhile */
-        if (!ready(s, c, why)) {
+        if (!ready(s, c, events[i].events, why)) {
             stream_close(s, c, why);
             continue;
         }
@@ -326,6 +330,10 @@ static void silence(struct leg_stream *s, struct stream_connection *c)
 
 static void time_over(struct leg_stream *s, struct stream_connection *c)
 {
+    if (s->held && is_up(c)) { /* what came was not read */
+        stream_timer(s, c, HELD_AGAIN_MS);
+        return;
+    }
     switch (c->state) {
     case STREAM_PAUSE:
         if (c->wanted) {
@@ -504,6 +512,17 @@ void leg_stream_flush(struct leg_stream *s)
         if (c->state == STREAM_UP)
             unstuff(s, c);
     }
+}
+
+void leg_stream_hold(struct leg_stream *s, bool held)
+{
+    if (s->held == held)
+        return;
+    s->held = held;
+    size_t cursor = 0;
+    for (struct stream_connection *c; (c = map_next(&s->connections, &cursor)) != NULL;)
+        if (has_descriptor(c))
+            stream_interest(s, c);
 }
 
 void leg_stream_forget(struct leg_stream *s, uint32_t leg)

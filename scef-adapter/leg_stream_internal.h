@@ -42,6 +42,7 @@ struct stream_connection {
     int fd; /* -1: none */
     SSL *ssl;
     uint32_t interest; /* epoll's */
+    bool watched;      /* by it */
     struct buf out;    /* what waits to leave, from out_at on; freed when it has left */
     size_t out_at;
     struct buf in;      /* the begin of a frame; freed when that is whole */
@@ -80,6 +81,7 @@ struct leg_stream {
     struct loop_watch watch;
     struct loop_alarm alarm;
     bool watching, alarmed;
+    bool held; /* connections that are up are not read */
     struct later_free later;
     uint8_t in_memory[COAP_STREAM_SLACK_BYTES + STREAM_FRAME_MAX + STREAM_READ_BYTES];
 };

@@ -69,7 +69,8 @@ bool stream_write(struct stream_connection *c, char why[STREAM_WHY_BYTES])
 
 void stream_interest(struct leg_stream *s, struct stream_connection *c)
 {
-    uint32_t wanted = EPOLLIN;
+    const bool up = c->state == STREAM_UP || c->state == STREAM_RELEASED;
+    uint32_t wanted = s->held && up ? 0 : EPOLLIN;
     if (c->state == STREAM_CONNECTING)
         wanted = EPOLLOUT;
     else if (c->want_write || (c->out_at < c->out.len && c->state != STREAM_HANDSHAKE))
@@ -77,7 +78,8 @@ void stream_interest(struct leg_stream *s, struct stream_connection *c)
     if (wanted == c->interest)
         return;
     struct epoll_event e = {.events = wanted, .data.ptr = c};
-    (void)epoll_ctl(s->epoll, c->interest ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e);
+    (void)epoll_ctl(s->epoll, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e);
+    c->watched = true;
     c->interest = wanted;
 }
 

@@ -258,6 +258,12 @@ void legs_flush(struct legs *g)
         leg_stream_flush(g->stream);
 }
 
+void legs_hold(struct legs *g, bool held)
+{
+    if (g->stream)
+        leg_stream_hold(g->stream, held);
+}
+
 const struct leg_udp_counters *legs_udp_counters(const struct legs *g)
 {
     return leg_udp_counters_get(g->udp);

@@ -36,6 +36,8 @@ void legs_free(struct legs *l);
 [[gnu::warn_unused_result]] enum error legs_send(struct legs *l, uint32_t leg, uint32_t server,
                                                  const uint8_t header[COAP_HEADER_BYTES], struct bytes rest, bool now);
 void legs_flush(struct legs *l);
+/* Nothing more is read of connections for now; held false: it goes on. Datagrams come all the same. */
+void legs_hold(struct legs *l, bool held);
 
 const struct leg_udp_counters *legs_udp_counters(const struct legs *l);
 const struct leg_dtls_counters *legs_dtls_counters(const struct legs *g); /* zeros where there is no such leg */

@@ -78,6 +78,7 @@ static void turn_end(void *ctx)
         adapter_failed_deliver(a);
     engine_wake(a->engine, adapter_now(a));
     store_settle(a);
+    adapter_backlog_check(a);
     legs_flush(a->legs);
     if (a->trace)
         metric_add(&a->metrics, METRIC_TRACE_LOST, NULL, trace_flush(a->trace));
