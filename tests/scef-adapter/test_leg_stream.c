@@ -350,6 +350,10 @@ static void what_is_wrong_is_told(void **state)
     struct leg_stream *none;
     char why[200];
     set_up(&f);
+    static const uint8_t header[COAP_HEADER_BYTES] = {0x50, 0x01};
+    static const uint32_t unknown[] = {0, 4, 6, UINT32_MAX};
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+        assert_int_equal(leg_stream_send(f.legs, 1, unknown[i], header, (struct bytes){0}, false), ERR_SYSTEM);
     struct config_endpoint nowhere = {.host = "no.such.host.invalid", .port = 1};
     struct leg_tls_options tls = {.host = "127.0.0.1", .ca_file = "no/such/file"};
     const struct leg_stream_sink sink = {&f, datagram, leg_state};
