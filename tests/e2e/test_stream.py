@@ -1,6 +1,8 @@
 """LwM2M servers that are spoken to by TCP and TLS (RFC 8323): what devices and servers see, also of bad servers."""
 
 import asyncio
+import json
+import signal as signals
 import ssl
 import threading
 import time
@@ -266,7 +268,6 @@ def test_servers_of_other_names_and_authorities_are_refused(chain, tmp_path):
         assert connection.socket.getpeercert()["subject"] == ((("commonName", "device-side"),),)
         register(device, connection)
         read(device, connection, payload=b"z" * 900)
-        assert not connection.socket.session_reused
 
         connection.reset()
         chain.stack.wait(lambda: chain.stack.metric("leg_connections_total", result="lost") == 1, "it is lost")
@@ -341,6 +342,38 @@ def test_pre_shared_keys_of_devices(chain, version):
         read(one, connection)
         assert seen and set(seen) == {endpoint(1), "two"}
     assert bytes(range(16)).hex() not in chain.stack.adapter.errors()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_changed_key_counts_from_the_next_connection(chain, tmp_path, version):
+    """The device's own, another one, and none, which leaves the server's; no session of the key before is resumed."""
+    keys, seen = {"one": b"first", "two": b"second", "all": b"everybody's"}, []
+    (tmp_path / "key").write_text(keys["all"].hex() + "\n")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = version
+    context.set_ciphers("PSK")
+    context.set_psk_server_callback(lambda identity: seen.append(identity) or keys.get(identity, b""))
+    own = lambda name: {"psk_identity": name, "psk_key": keys[name].hex()}  # noqa: E731
+    path = chain.stack.directory / "adapter.yaml"
+    with Server(chain.stack.server_port, tls=context) as server:
+        ours = {"psk_identity": "all", "psk_file": tmp_path / "key"}
+        (device,) = chain.start(uri(chain, "coaps+tcp"), devices=[own("one")], **ours)
+        for number, listed in enumerate((None, own("two"), {}), start=1):
+            if listed is not None:
+                config = json.loads(path.read_text())
+                config["devices"] = [{"external_id": device.id, **listed}]
+                path.write_text(json.dumps(config))
+                chain.stack.adapter.process.send_signal(signals.SIGHUP)
+                reloaded = lambda: len(chain.stack.log("reloaded")) == number - 1  # noqa: E731, B023
+                chain.stack.wait(reloaded, "the configuration is read again")
+                read(device, connection, token=b"up")  # what is up stays
+                connection.reset()
+                lost = lambda: chain.stack.metric("leg_connections_total", result="lost") == number - 1  # noqa: E731, B023
+                chain.stack.wait(lost, "the connection is lost")
+            device.register(mid=number, token=bytes([number]))
+            connection = server.welcome()
+            register(device, connection, number, bytes([number]))
+        assert seen == ["one", "two", "all"]
 
 
 # --- a server that is nobody's of ours ---------------------------------------------------------------------------
