@@ -16,6 +16,7 @@
 #define IN_BYTES            (4 * PEER_MESSAGE_MAX)
 #define HEADER_BYTES        4
 #define NON_FIRST_BYTE      0x50
+#define RANDOM_AT           27 /* of a ClientHello: behind the heads of record and message and the version */
 
 enum { CODE_CSM = 0xe1, CODE_PING, CODE_PONG, CODE_RELEASE, CODE_ABORT };
 
@@ -35,13 +36,24 @@ struct peer_end {
     struct peer *peer;
     struct peer_end *next;
     void *owner;
-    SSL *ssl; /* NULL in clear */
+    SSL *ssl;           /* NULL in clear */
+    uint8_t random[32]; /* of the ClientHello that began it; DTLS */
     bool ready, closed;
     struct sockaddr_storage address;
     socklen_t address_len;
     size_t in_len;
     uint8_t in[IN_BYTES]; /* of a connection */
 };
+
+enum peer_scheme peer_scheme_of(const char *text)
+{
+    static const char *const names[] = {
+        [PEER_UDP] = "coap", [PEER_DTLS] = "coaps", [PEER_TCP] = "coap+tcp", [PEER_TLS] = "coaps+tcp"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(text, names[i]) == 0)
+            return (enum peer_scheme)i;
+    die("no scheme '%s'", text);
+}
 
 bool peer_is_stream(const struct peer *p)
 {
@@ -58,19 +70,33 @@ void peer_end_owner_set(struct peer_end *end, void *owner)
     end->owner = owner;
 }
 
-static struct peer_end *end_new(struct peer *p, int fd, void (*ready)(struct source *))
+/* Instead of the one that is there. */
+static void session_new(struct peer_end *e)
+{
+    SSL_free(e->ssl);
+    e->ssl = SSL_new(e->peer->context);
+    BIO *bio = e->peer->scheme == PEER_DTLS ? BIO_new_dgram(e->source.fd, BIO_NOCLOSE)
+                                            : BIO_new_socket(e->source.fd, BIO_NOCLOSE);
+    if (!e->ssl || !bio)
+        die("no TLS session");
+    if (e->peer->scheme == PEER_DTLS)
+        BIO_ctrl_set_connected(bio, &e->address);
+    SSL_set_bio(e->ssl, bio, bio);
+    SSL_set_accept_state(e->ssl);
+}
+
+static struct peer_end *end_new(struct peer *p, int fd, const struct sockaddr_storage *address, socklen_t address_len,
+                                void (*ready)(struct source *))
 {
     struct peer_end *e = must_alloc(1, sizeof(*e));
     e->source = (struct source){fd, ready};
     e->peer = p;
+    e->address = *address;
+    e->address_len = address_len;
     e->next = p->ends;
     p->ends = e;
-    if (p->context) {
-        e->ssl = SSL_new(p->context);
-        if (!e->ssl)
-            die("no TLS session");
-        SSL_set_accept_state(e->ssl);
-    }
+    if (p->context)
+        session_new(e);
     return e;
 }
 
@@ -91,8 +117,9 @@ static ssize_t end_read(struct peer_end *e, uint8_t *out, size_t size)
     case SSL_ERROR_WANT_READ:
         return 0;
     case SSL_ERROR_ZERO_RETURN:
-    case SSL_ERROR_SYSCALL:
         return -1;
+    case SSL_ERROR_SYSCALL: /* a device that is gone: a connection is over, a session may go on */
+        return e->peer->scheme == PEER_DTLS ? 0 : -1;
     default:
         die("TLS: %s", ERR_reason_error_string(ERR_get_error()));
     }
@@ -100,8 +127,6 @@ static ssize_t end_read(struct peer_end *e, uint8_t *out, size_t size)
 
 static void end_write(struct peer_end *e, const uint8_t *data, size_t len)
 {
-    if (e->closed)
-        die("something is said to a device whose connection is over");
     if (!e->ssl)
         send_all(e->source.fd, data, len);
     else if (SSL_write(e->ssl, data, (int)len) != (int)len) /* what is sent is far smaller than a socket's buffer */
@@ -122,51 +147,65 @@ static void on_udp(struct source *source)
     struct peer_end *e = p->ends;
     while (e && (e->address_len != from_len || memcmp(&e->address, &from, from_len) != 0))
         e = e->next;
-    if (!e) {
-        e = end_new(p, source->fd, NULL);
-        e->address = from;
-        e->address_len = from_len;
-    }
+    if (!e)
+        e = end_new(p, source->fd, &from, from_len, NULL);
     p->hooks.message(p->hooks.ctx, e, message, (size_t)n);
+}
+
+/* The next datagram is a ClientHello of another handshake than the session's: the device has begun anew. */
+static bool begins_anew(struct peer_end *e)
+{
+    uint8_t hello[RANDOM_AT + sizeof(e->random)];
+    if (recv(e->source.fd, hello, sizeof(hello), MSG_PEEK) != (ssize_t)sizeof(hello) || hello[0] != 22 || hello[3] ||
+        hello[4] || hello[13] != 1)
+        return false;
+    const bool other = SSL_is_init_finished(e->ssl) && memcmp(e->random, hello + RANDOM_AT, sizeof(e->random)) != 0;
+    memcpy(e->random, hello + RANDOM_AT, sizeof(e->random));
+    return other;
 }
 
 static void on_dtls(struct source *source)
 {
     struct peer_end *e = OWNER_OF(source, struct peer_end, source);
     uint8_t message[PEER_MESSAGE_MAX];
-    for (ssize_t n; !e->closed && (n = end_read(e, message, sizeof(message))) != 0;) {
-        e->closed = n < 0;
-        if (n > 0)
-            e->peer->hooks.message(e->peer->hooks.ctx, e, message, (size_t)n);
-    }
-    if (e->closed)
-        close(source->fd);
+    if (begins_anew(e))
+        session_new(e);
+    ssize_t n = end_read(e, message, sizeof(message));
+    if (n > 0)
+        e->peer->hooks.message(e->peer->hooks.ctx, e, message, (size_t)n);
+    if (n < 0)
+        session_new(e); /* it has said goodbye, and may come again */
 }
 
-/* Each session has a socket of its own, connected to its device. The first datagram only tells who is there: DTLS
- * repeats it. */
 static int socket_new(struct peer *p, int type);
+
+/* Each session has a socket of its own, connected to its device; only its first datagram comes here. */
 static void on_dtls_stranger(struct source *source)
 {
     struct peer *p = OWNER_OF(source, struct peer, source);
-    uint8_t ignored[PEER_MESSAGE_MAX];
+    uint8_t first[PEER_MESSAGE_MAX];
     struct sockaddr_storage from = {0};
     socklen_t from_len = sizeof(from);
-    if (recvfrom(source->fd, ignored, sizeof(ignored), 0, (struct sockaddr *)&from, &from_len) < 0)
+    ssize_t n = recvfrom(source->fd, first, sizeof(first), 0, (struct sockaddr *)&from, &from_len);
+    if (n < RANDOM_AT + (ssize_t)sizeof(p->ends->random))
         return;
     for (const struct peer_end *known = p->ends; known; known = known->next)
         if (known->address_len == from_len && memcmp(&known->address, &from, from_len) == 0)
-            return; /* it came while the socket was connected */
+            return; /* it came while the socket was connected; DTLS repeats it */
     int fd = socket_new(p, SOCK_DGRAM);
     if (connect(fd, (const struct sockaddr *)&from, from_len) != 0)
         die("connect: %s", strerror(errno));
-    struct peer_end *e = end_new(p, fd, on_dtls);
-    e->address = from;
-    e->address_len = from_len;
-    BIO *bio = BIO_new_dgram(fd, BIO_NOCLOSE);
-    BIO_ctrl_set_connected(bio, &from);
-    SSL_set_bio(e->ssl, bio, bio);
+    struct peer_end *e = end_new(p, fd, &from, from_len, on_dtls);
+    memcpy(e->random, first + RANDOM_AT, sizeof(e->random));
     source_add(p->epoll, &e->source);
+
+    BIO *memory = BIO_new_mem_buf(first, (int)n), *socket = SSL_get_wbio(e->ssl);
+    if (!memory || BIO_up_ref(socket) != 1)
+        die("no memory");
+    BIO_set_mem_eof_return(memory, -1);
+    SSL_set0_rbio(e->ssl, memory);
+    (void)SSL_do_handshake(e->ssl); /* it goes on with the next datagram */
+    SSL_set0_rbio(e->ssl, socket);
 }
 
 /* ---- connections ---- */
@@ -255,9 +294,12 @@ static void on_stream(struct source *source)
     static const uint8_t csm[] = {NON_FIRST_BYTE, CODE_CSM, 0, 0, 0x22, 0x10, 0x00}; /* Max-Message-Size 4096 */
     if (e->ssl && !SSL_is_init_finished(e->ssl)) {
         ERR_clear_error();
-        int n = SSL_do_handshake(e->ssl);
-        if (n != 1 && SSL_get_error(e->ssl, n) != SSL_ERROR_WANT_READ)
+        const int n = SSL_do_handshake(e->ssl), error = SSL_get_error(e->ssl, n);
+        if (n != 1 && error != SSL_ERROR_WANT_READ && error != SSL_ERROR_SYSCALL)
             die("handshake: %s", ERR_reason_error_string(ERR_get_error()));
+        e->closed = n != 1 && error == SSL_ERROR_SYSCALL; /* who came is gone */
+        if (e->closed)
+            close(source->fd);
         if (n != 1)
             return;
     }
@@ -276,21 +318,23 @@ static void on_stream(struct source *source)
 static void on_connection(struct source *source)
 {
     struct peer *p = OWNER_OF(source, struct peer, source);
-    int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK);
+    struct sockaddr_storage from = {0};
+    socklen_t from_len = sizeof(from);
+    int fd = accept4(source->fd, (struct sockaddr *)&from, &from_len, SOCK_NONBLOCK);
     if (fd < 0)
         return;
     const int one = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    struct peer_end *e = end_new(p, fd, on_stream);
-    if (e->ssl && SSL_set_fd(e->ssl, fd) != 1)
-        die("SSL_set_fd");
+    struct peer_end *e = end_new(p, fd, &from, from_len, on_stream);
     source_add(p->epoll, &e->source);
 }
 
 /* ---- all ---- */
 
-void peer_say(struct peer_end *e, const uint8_t *message, size_t len)
+bool peer_say(struct peer_end *e, const uint8_t *message, size_t len)
 {
+    if (e->closed || (e->ssl && !SSL_is_init_finished(e->ssl)))
+        return false;
     if (peer_is_stream(e->peer))
         frame_send(e, message, len);
     else if (e->ssl)
@@ -298,6 +342,7 @@ void peer_say(struct peer_end *e, const uint8_t *message, size_t len)
     else if (sendto(e->source.fd, message, len, 0, (const struct sockaddr *)&e->address, e->address_len) !=
              (ssize_t)len)
         die("sendto: %s", strerror(errno));
+    return true;
 }
 
 /* Bound to the server's address. */

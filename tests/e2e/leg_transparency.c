@@ -114,11 +114,17 @@ static void empty_make(struct buf *out, uint16_t mid)
     coap_write_empty(out, COAP_ACK, mid);
 }
 
+static void server_says(const struct device *d, const struct buf *message)
+{
+    if (!peer_say(d->end, message->data, message->len))
+        die("leg %s, device %u: its session or connection is over", d->leg->name, d->number);
+}
+
 static void server_acknowledges(struct device *d, uint16_t mid)
 {
     struct buf m = {0};
     empty_make(&m, mid);
-    peer_say(d->end, m.data, m.len);
+    server_says(d, &m);
     buf_free(&m);
 }
 
@@ -179,7 +185,7 @@ static bool asks(struct device *d)
                      d->answer == COAP_ACK ? d->mid_at_server : ++d->server_mid, true,
                      d->type == COAP_CON ? COAP_ACK : COAP_NON);
         d->wait = AT_DEVICE | (d->separate ? ACK_AT_SERVER : 0);
-        peer_say(d->end, d->sent.data, d->sent.len);
+        server_says(d, &d->sent);
         return true;
     default:
         return false;
@@ -212,7 +218,7 @@ static bool is_asked(struct device *d)
         token_make(d);
         message_make(d, d->type, random_method(&d->prng), ++d->server_mid, true, d->down_type);
         d->wait = AT_DEVICE | (d->type == COAP_CON ? ACK_AT_SERVER : 0);
-        peer_say(d->end, d->sent.data, d->sent.len);
+        server_says(d, &d->sent);
         return true;
     case 1:
         if (d->answer == COAP_CON) {
@@ -368,16 +374,6 @@ static void on_configured(void *ctx, uint32_t number)
 
 /* ---- the run ---- */
 
-static enum peer_scheme scheme_of(const char *text)
-{
-    static const char *const names[] = {
-        [PEER_UDP] = "coap", [PEER_DTLS] = "coaps", [PEER_TCP] = "coap+tcp", [PEER_TLS] = "coaps+tcp"};
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(text, names[i]) == 0)
-            return (enum peer_scheme)i;
-    die("no scheme '%s'", text);
-}
-
 static void legs_start(const char *text, const char *certificate, const char *key)
 {
     char *copy = strdup(text), *rest = NULL;
@@ -386,7 +382,7 @@ static void legs_start(const char *text, const char *certificate, const char *ke
         if (w.leg_count == LEGS_MAX || sscanf(one, "%31s %15s %63s %u", l->name, l->scheme, l->host, &l->port) != 4)
             die("what leg is '%s'?", one);
         const struct peer_hooks hooks = {l, on_peer_message};
-        l->peer = peer_new(w.epoll, scheme_of(l->scheme), l->host, (uint16_t)l->port, certificate, key, hooks);
+        l->peer = peer_new(w.epoll, peer_scheme_of(l->scheme), l->host, (uint16_t)l->port, certificate, key, hooks);
         l->reliable = peer_is_stream(l->peer);
         w.leg_count++;
     }
