@@ -199,6 +199,7 @@ struct exchange {
     bool uplink_waits;
     bool asks_block;
     bool awaits_leg; /* SPOOLED, and not to be tried before the leg is connected */
+    bool sent;       /* to the server; maybe before a restart */
 };
 
 struct server {
