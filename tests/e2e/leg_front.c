@@ -5,7 +5,8 @@
  *             --certificate FILE --key FILE
  *
  * By DTLS datagrams pass as they are. By a connection there is no message layer (RFC 8323 clause 2): what comes from
- * there goes on as CON; the server's CON is acknowledged here, and its empty messages end here. */
+ * there goes on as CON; the server's CON is acknowledged here, and its empty messages and repeated requests end here.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
@@ -16,12 +17,16 @@
 #include "tests/bench/common.h"
 #include "tests/e2e/leg_peers.h"
 
+#define ASKED_KEPT 64
+
 enum { CON, NON, ACK };
 
 struct upstream { /* a device, as the server sees it */
     struct source source;
     struct peer_end *end;
     uint16_t message_id;
+    uint16_t asked[ASKED_KEPT]; /* Message IDs of the server's latest requests */
+    unsigned asked_count;
 };
 
 static struct peer *front;
@@ -33,6 +38,19 @@ static void on_signal(int number)
 {
     (void)number;
     stopping = 1;
+}
+
+/* A request that the server repeats is no second one on a connection (RFC 7252 clause 4.5). */
+static bool asked_before(struct upstream *u, const uint8_t *message)
+{
+    const uint16_t message_id = (uint16_t)(message[2] << 8 | message[3]);
+    if (message[1] >> 5 != 0)
+        return false;
+    for (unsigned i = 0; i < ASKED_KEPT; i++)
+        if (u->asked[i] == message_id && u->asked_count > i)
+            return true;
+    u->asked[u->asked_count++ % ASKED_KEPT] = message_id;
+    return false;
 }
 
 static void on_server(struct source *source)
@@ -47,7 +65,7 @@ static void on_server(struct source *source)
             const uint8_t acknowledgement[] = {0x40 | ACK << 4, 0, message[2], message[3]};
             (void)send(source->fd, acknowledgement, sizeof(acknowledgement), 0);
         }
-        if (message[1] == 0)
+        if (message[1] == 0 || asked_before(u, message))
             return;
     }
     (void)peer_say(u->end, message, (size_t)n); /* a device that is gone hears nothing, as by any network */
