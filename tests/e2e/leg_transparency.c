@@ -22,6 +22,7 @@
 #define STALL_NS    (60 * NS_PER_S)
 #define TURN_NS     (50 * 1000 * 1000)
 #define HTTP_OK_204 204
+#define ANY_TYPE    4u /* by a connection messages have none */
 
 /* What a device's exchange waits for; the next step comes when all of it is there. */
 enum { POSTED = 1, AT_SERVER = 2, AT_DEVICE = 4, ACK_AT_SERVER = 8, ACK_AT_DEVICE = 16 };
@@ -36,13 +37,15 @@ struct leg {
     uint64_t up, down, repeated;
 };
 
+enum kind { HELLO, ASKS, TELLS, IS_ASKED };
+
 struct device {
     struct leg *leg;
     uint32_t number;
     struct peer_end *end; /* NULL: not heard of there yet */
     bool again;           /* its first message was refused: the adapter did not know its configuration yet */
     struct prng prng;
-    enum { HELLO, ASKS, TELLS, IS_ASKED } kind;
+    enum kind kind;
     unsigned step, wait;
     enum coap_type type, down_type,
         answer;    /* of the message that begins, as it comes to the device, and of the answer */
@@ -50,7 +53,7 @@ struct device {
     uint8_t token[COAP_TOKEN_MAX];
     size_t token_len;
     struct buf sent;                 /* the message under way: it is to come out like this */
-    int sent_type;                   /* the type that it is to have there; -1: any */
+    unsigned sent_type;              /* the type that it is to have there, or ANY_TYPE */
     uint16_t device_mid, server_mid; /* the latest that each end gave */
     uint16_t mid_at_server, mid_at_device;
     bool confirmed;         /* a CON has come to the server, */
@@ -137,7 +140,8 @@ static void device_acknowledges(struct device *d, uint16_t mid)
 }
 
 /* A message with any options and payload becomes the one under way. */
-static void message_make(struct device *d, enum coap_type type, uint8_t code, uint16_t mid, bool observe, int to_be)
+static void message_make(struct device *d, enum coap_type type, uint8_t code, uint16_t mid, bool observe,
+                         unsigned to_be)
 {
     struct buf rest = {0};
     uint8_t header[COAP_HEADER_BYTES];
@@ -173,7 +177,8 @@ static bool asks(struct device *d)
         d->type = below(d, 2) ? COAP_CON : COAP_NON;
         d->separate = !reliable && d->type == COAP_CON && below(d, 3) == 0;
         token_make(d);
-        message_make(d, d->type, random_method(&d->prng), ++d->device_mid, true, reliable ? -1 : (int)d->type);
+        message_make(d, d->type, random_method(&d->prng), ++d->device_mid, true,
+                     reliable ? ANY_TYPE : (unsigned)d->type);
         d->wait = AT_SERVER;
         device_posts(d, &d->sent);
         return true;
@@ -200,7 +205,7 @@ static bool tells(struct device *d)
     d->type = below(d, 2) ? COAP_CON : COAP_NON;
     token_make(d);
     message_make(d, d->type, random_response_code(&d->prng), ++d->device_mid, true,
-                 d->leg->reliable ? -1 : (int)d->type);
+                 d->leg->reliable ? ANY_TYPE : (unsigned)d->type);
     d->wait = AT_SERVER | (d->type == COAP_CON ? ACK_AT_DEVICE : 0);
     device_posts(d, &d->sent);
     return true;
@@ -231,7 +236,7 @@ static bool is_asked(struct device *d)
         const bool piggybacked = d->answer == COAP_ACK;
         /* With Observe it would be a notification, since no answer has come before. */
         message_make(d, d->answer, random_response_code(&d->prng), piggybacked ? d->mid_at_device : ++d->device_mid,
-                     piggybacked, reliable ? -1 : (int)(piggybacked ? d->type : d->answer));
+                     piggybacked, reliable ? ANY_TYPE : (unsigned)(piggybacked ? d->type : d->answer));
         d->wait = AT_SERVER | (d->answer == COAP_CON ? ACK_AT_DEVICE : 0);
         device_posts(d, &d->sent);
         return true;
@@ -247,7 +252,7 @@ static void hello(struct device *d)
     d->kind = HELLO;
     d->token_len = sizeof(d->number);
     memcpy(d->token, &d->number, sizeof(d->number));
-    message_make(d, COAP_NON, COAP_POST, ++d->device_mid, false, d->leg->reliable ? -1 : COAP_NON);
+    message_make(d, COAP_NON, COAP_POST, ++d->device_mid, false, d->leg->reliable ? ANY_TYPE : COAP_NON);
     d->wait = AT_SERVER;
     device_posts(d, &d->sent);
 }
@@ -265,7 +270,7 @@ static void advance(struct device *d)
         return;
     if (leg_done(d->leg))
         return;
-    static const int kinds[] = {ASKS, ASKS, TELLS, IS_ASKED, IS_ASKED};
+    static const enum kind kinds[] = {ASKS, ASKS, TELLS, IS_ASKED, IS_ASKED};
     d->kind = kinds[below(d, 5)];
     d->step = 0;
     steps[d->kind](d);
@@ -288,7 +293,7 @@ static void verify(struct device *d, unsigned what, const uint8_t *message, size
     if (len != d->sent.len || (message[0] & 15) != (d->sent.data[0] & 15) || message[1] != d->sent.data[1] ||
         memcmp(message + COAP_HEADER_BYTES, d->sent.data + COAP_HEADER_BYTES, len - COAP_HEADER_BYTES) != 0)
         wrong(d, "the message has changed", message, len);
-    if (message[0] >> 6 != 1 || (d->sent_type >= 0 && type_of(message) != (enum coap_type)d->sent_type))
+    if (message[0] >> 6 != 1 || (d->sent_type != ANY_TYPE && type_of(message) != d->sent_type))
         wrong(d, "the message has another type", message, len);
 }
 
