@@ -201,8 +201,10 @@ enum error exchange_send(struct engine *e, struct exchange *x)
         timer_start(&e->timers, &x->repeat, e->now_ms + pause + prng_below(&e->prng, pause / 2 + 1));
     }
     struct bytes m = blob_bytes(x->message);
-    return server_send(e, x->device, x->server, m.data, bytes_from(m, COAP_HEADER_BYTES),
-                       x->attempts ? "repeated" : "");
+    enum error err =
+        server_send(e, x->device, x->server, m.data, bytes_from(m, COAP_HEADER_BYTES), x->attempts ? "repeated" : "");
+    x->sent |= !err;
+    return err;
 }
 
 void exchange_timer(struct engine *e, struct exchange *x)

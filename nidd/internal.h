@@ -200,6 +200,7 @@ struct exchange {
     bool asks_block;
     bool awaits_leg; /* SPOOLED, and not to be tried before the leg is connected */
     bool orphan;     /* SPOOLED, a response by a token of a connection that is gone */
+    bool sent;       /* to the server; maybe before a restart */
 };
 
 struct server {

@@ -163,8 +163,8 @@ static enum error send_again(struct engine *e, struct exchange *x)
         server_took(e, x, "late");
         return OK;
     }
-    /* Its old Message ID may have been forgotten, or be in use: a new one. */
-    uint16_t leg_mid = exchange_leg_mid(x->device, x->server, NULL);
+    /* The Message ID that it was sent by may have been forgotten there, or be in use: a new one. */
+    uint16_t leg_mid = x->sent ? exchange_leg_mid(x->device, x->server, NULL) : x->leg_mid;
     coap_header_write(header, (enum coap_type)x->type, x->token_len, x->code, leg_mid);
     struct blob *b = blob_new(header, bytes_from(old, COAP_HEADER_BYTES));
     if (!b)
@@ -285,6 +285,7 @@ enum error spool_restore(struct engine *e, struct device *d, uint32_t server, co
     x->device_acknowledged = true; /* it was, as soon as this was stored */
     x->device_mid = r->device_mid;
     x->leg_mid = r->server_mid;
+    x->sent = true;
     exchange_seen(x);
     x->spool_seq = r->seq;
     x->seen_ms = r->accepted_ms;

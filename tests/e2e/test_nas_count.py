@@ -1,5 +1,7 @@
-"""How many NAS messages an exchange costs, counted in scef-sim's trace: without loss, and with a fifth of all lost."""
+"""How many NAS messages an exchange costs, counted in scef-sim's trace: without loss, and with a fifth of all lost; over
+every transport to the server."""
 
+import legs
 import pytest
 from exchanges import nas_expected
 from stack import endpoint, external_id, free_ports
@@ -27,7 +29,8 @@ def all_done(stack, count):
     assert all(event["ok"] for event in stack.server.named("done")), stack.server.named("failed")
 
 
-def test_without_loss_each_exchange_costs_what_it_needs(stack):
+@pytest.mark.parametrize("scheme", legs.SCHEMES)
+def test_without_loss_each_exchange_costs_what_it_needs(stack, scheme):
     air = free_ports()
     stack.start_server(*OPERATIONS, options=["--expect", 3])
     common = {"delay_ms": [5, 30], "update_period_s": 3}
@@ -45,7 +48,7 @@ def test_without_loss_each_exchange_costs_what_it_needs(stack):
             {"external_id": external_id(3), "psm": False, "client": "air", "air": f"127.0.0.1:{air}"},
         ]
     )
-    stack.start_adapter([external_id(n) for n in (1, 2, 3)])
+    stack.start_adapter([external_id(n) for n in (1, 2, 3)], servers=legs.servers(stack, scheme))
     start_real_client(stack, 3, air, "--notify-period", 1)
     all_done(stack, 3)
     exchanges = settled(stack)
@@ -59,8 +62,8 @@ def test_without_loss_each_exchange_costs_what_it_needs(stack):
     assert all(e["state"] in ("answered", "delivered") for e in stack.adapter_named("final"))
 
 
-@pytest.mark.parametrize("seed", (1, 2))
-def test_with_loss_every_exchange_is_answered_and_nothing_is_done_twice(stack, seed):
+@pytest.mark.parametrize("scheme, seed", [("coap", 1), ("coap", 2), ("coaps", 1), ("coap+tcp", 1)])
+def test_with_loss_every_exchange_is_answered_and_nothing_is_done_twice(stack, scheme, seed):
     count, executes, air = 6, 5, free_ports()
     operations = ["observe /3/0/9", *["execute /3/0/4", "read /3/0"] * executes, "wait-notify /3/0/9 2"]
     stack.start_server(*operations, options=["--expect", count])
@@ -72,7 +75,9 @@ def test_with_loss_every_exchange_is_answered_and_nothing_is_done_twice(stack, s
     ues[0]["duplicate"] = 0.3
     ues.append({"external_id": external_id(count), "client": "air", "air": f"127.0.0.1:{air}", **radio})
     stack.start_scef(ues, seed=seed)
-    stack.start_adapter([external_id(n) for n in range(1, count + 1)], relay={"nidd_ack_timeout_ms": 300})
+    servers = legs.servers(stack, scheme)
+    devices = [external_id(n) for n in range(1, count + 1)]
+    stack.start_adapter(devices, servers=servers, relay={"nidd_ack_timeout_ms": 300})
     client = start_real_client(stack, count, air, "--notify-period", 2, "--ack-timeout", 0.3)
     all_done(stack, count)
 

@@ -6,6 +6,7 @@
 #include "base/prng.h"
 #include "nidd/engine.h"
 #include "tests/base/test.h"
+#include "tests/nidd/random_message.h"
 
 #define MESSAGES 100000
 #define KEPT     8
@@ -158,59 +159,12 @@ static unsigned below(unsigned n)
     return (unsigned)prng_below(&w.prng, n);
 }
 
-static void add_octets(struct buf *b, unsigned n)
-{
-    while (n--)
-        buf_add_u8(b, (uint8_t)prng_next(&w.prng));
-}
-
-/* Options in order: known ones of any length, empty ones, unknown elective and critical ones, the same one again. */
-static void add_options(struct buf *b)
-{
-    static const uint16_t known[] = {1,  3,  4,  5,  6,  7,  8,  9,  11, 12,  14,  15,  16,   17,
-                                     20, 21, 23, 27, 28, 31, 35, 39, 60, 252, 258, 292, 2049, 65001};
-    uint32_t last = 0;
-    uint8_t value[600];
-    for (unsigned n = below(8); n; n--) {
-        uint32_t number =
-            below(3) ? known[below(sizeof(known) / sizeof(known[0]))] : last + below(below(2) ? 30 : 3000);
-        if (number < last || number > 65535 || (number == COAP_OPTION_OBSERVE && w.no_observe))
-            continue;
-        size_t len = below(4) ? below(14) : below(2) ? 0 : below(sizeof(value));
-        for (size_t i = 0; i < len; i++)
-            value[i] = (uint8_t)prng_next(&w.prng);
-        coap_write_option(b, &last, number, bytes_of(value, len));
-    }
-}
-
 /* What follows the header; the token as given, or NULL for any. */
 static void write_rest(struct buf *b, struct bytes *token, uint8_t memory[COAP_TOKEN_MAX])
 {
-    buf_reset(b);
-    if (!token->data) {
-        token->len = below(COAP_TOKEN_MAX + 1);
-        for (size_t i = 0; i < token->len; i++)
-            memory[i] = (uint8_t)prng_next(&w.prng);
-        token->data = memory;
-    }
-    buf_add(b, *token);
-    add_options(b);
-    if (below(3)) {
-        buf_add_u8(b, 0xff);
-        add_octets(b, 1 + below(below(4) ? 40 : 600));
-    }
-    if (b->len > 1900)
-        b->len = token->len; /* too long for the tables here: nothing but the token */
-}
-
-static uint8_t any_method(void)
-{
-    return (uint8_t)(below(8) ? 1 + below(7) : 1 + below(31));
-}
-
-static uint8_t any_response(void)
-{
-    return (uint8_t)((below(3) ? 2 : 4 + below(2)) << 5 | below(32));
+    if (!token->data)
+        *token = random_token(&w.prng, memory);
+    random_rest(&w.prng, *token, !w.no_observe, b);
 }
 
 static void whole(struct buf *out, enum coap_type type, size_t token_len, uint8_t code, uint16_t mid,
@@ -277,7 +231,7 @@ static void asked_by_device(unsigned server, struct buf *rest, struct buf *m)
     uint8_t memory[COAP_TOKEN_MAX];
     struct bytes token = {0};
     enum coap_type type = below(2) ? COAP_CON : COAP_NON;
-    uint8_t code = any_method();
+    uint8_t code = random_method(&w.prng);
     write_rest(rest, &token, memory);
     whole(m, type, token.len, code, ++w.device_mid, rest);
     device_says(server, m);
@@ -288,7 +242,7 @@ static void asked_by_device(unsigned server, struct buf *rest, struct buf *m)
     enum coap_type answer = server ? COAP_NON : type == COAP_NON ? COAP_NON : separate ? COAP_CON : COAP_ACK;
     if (separate)
         server_acknowledges(server, mid);
-    code = any_response();
+    code = random_response_code(&w.prng);
     write_rest(rest, &token, memory);
     whole(m, answer, token.len, code, server ? 0 : answer == COAP_ACK ? mid : ++w.server_mid, rest);
     server_says(server, m);
@@ -302,7 +256,7 @@ static void notified(unsigned server, struct buf *rest, struct buf *m)
     uint8_t memory[COAP_TOKEN_MAX];
     struct bytes token = {0};
     enum coap_type type = below(2) ? COAP_CON : COAP_NON;
-    uint8_t code = any_response();
+    uint8_t code = random_response_code(&w.prng);
     w.no_observe = server == 1; /* over a connection nothing is told that nobody observes */
     write_rest(rest, &token, memory);
     w.no_observe = false;
@@ -320,7 +274,7 @@ static void asked_by_server(unsigned server, struct buf *rest, struct buf *m)
     uint8_t memory[COAP_TOKEN_MAX];
     struct bytes token = {0};
     enum coap_type type = server == 0 && below(2) ? COAP_CON : COAP_NON;
-    uint8_t code = any_method();
+    uint8_t code = random_method(&w.prng);
     write_rest(rest, &token, memory);
     whole(m, type, token.len, code, server ? 0 : ++w.server_mid, rest);
     server_says(server, m);
@@ -331,7 +285,7 @@ static void asked_by_server(unsigned server, struct buf *rest, struct buf *m)
     enum coap_type answer = down == COAP_NON ? COAP_NON : below(2) ? COAP_ACK : COAP_CON;
     if (answer == COAP_CON)
         device_acknowledges(server, mid);
-    code = any_response();
+    code = random_response_code(&w.prng);
     w.no_observe = answer != COAP_ACK; /* it would be a notification, since none was asked for, and no answer */
     write_rest(rest, &token, memory);
     w.no_observe = false;
