@@ -46,6 +46,16 @@ class Server:
                 for after, reply in plan(message):
                     self.schedule.at(now + after, lambda r=reply, to=message.source: self.peer.send(r, to))
 
+    def observe(self, place, device, token):
+        """Asks, and the device answers."""
+        self.mid += 1
+        self.peer.send(wire.request(wire.GET, "/3/0/9", self.mid, token, options=[(wire.OBSERVE, b"")]), place)
+        asked = device.expect(code=wire.GET, token=token)
+        device.send(wire.Message(wire.ACK, CONTENT, asked.mid, token, [(wire.OBSERVE, b"\x01")], b"first"))
+        answer = self.peer.expect(code=CONTENT, token=token)
+        if answer.type == wire.CON:
+            self.peer.send(wire.empty(wire.ACK, answer.mid), place)
+
     def answers(self, request, how, code):
         self.mid += 1
         made = {
@@ -103,8 +113,12 @@ def test_exchanges_cost_two_nas_messages(chain, scheme):
     if by_datagrams:  # the server was asked again meanwhile; by a connection it never is
         assert max(server.copies.values()) > 1
 
-    # The same of what devices tell: CON costs two messages, NON one. By a connection nothing is acknowledged.
+    # The same of what devices tell when they are observed: CON costs two messages, NON one. By a connection nothing is
+    # acknowledged.
     hows = dict(zip(places, [*ACKNOWLEDGEMENTS] * len(places)))
+    for place, name in places.items():
+        n = next(n for n in numbers if endpoint(n) == name)
+        server.observe(place, devices[n - 1], b"o%d" % n)
 
     def notification(message):
         assert message.code == CONTENT
@@ -114,14 +128,13 @@ def test_exchanges_cost_two_nas_messages(chain, scheme):
 
     server.copies.clear()
     for n, device in zip(numbers, devices):
-        observe = [(wire.OBSERVE, b"\x05")]
-        device.send(wire.Message(wire.CON, CONTENT, 50 + n, b"c%d" % n, observe, b"confirmed"))
-        device.send(wire.Message(wire.NON, CONTENT, 70 + n, b"n%d" % n, observe, b"not confirmed"))
+        for kind, mid in ((wire.CON, 50 + n), (wire.NON, 70 + n)):
+            device.send(wire.Message(kind, CONTENT, mid, b"o%d" % n, [(wire.OBSERVE, bytes([mid]))], b"told"))
     server.run(notification)
     assert len(server.copies) == 2 * len(ANSWERS)
     for n, device in zip(numbers, devices):
         assert [(m.type, m.code, m.mid) for m in received(device)] == [(wire.ACK, 0, 50 + n)]
-        sent = [(e["dir"], e["type"]) for e in stack.nas(ext_id=external_id(n), what="sent")][2:]
+        sent = [(e["dir"], e["type"]) for e in stack.nas(ext_id=external_id(n), what="sent")][4:]
         assert sorted(sent) == [("mo", "CON"), ("mo", "NON"), ("mt", "ACK")]
 
 
