@@ -204,7 +204,8 @@ static bool tells(struct device *d)
         return false;
     d->type = below(d, 2) ? COAP_CON : COAP_NON;
     token_make(d);
-    message_make(d, d->type, random_response_code(&d->prng), ++d->device_mid, true,
+    /* By a connection what is told ends with the observation, and here nobody observes (RFC 8323 clause 3.3). */
+    message_make(d, d->type, random_response_code(&d->prng), ++d->device_mid, !d->leg->reliable,
                  d->leg->reliable ? ANY_TYPE : (unsigned)d->type);
     d->wait = AT_SERVER | (d->type == COAP_CON ? ACK_AT_DEVICE : 0);
     device_posts(d, &d->sent);
