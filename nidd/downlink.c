@@ -39,7 +39,7 @@ uint64_t downlink_put(struct engine *e, const struct downlink *m)
         .device_mid = m->device_mid,
         .accepted_ms = m->accepted_ms,
         .deadline_ms = m->deadline.at_ms,
-        .sent_ms = m->first_sent_ms,
+        .sent_ms = m->first_sent_ms ? m->first_sent_ms : m->marked_ms,
         .delivery_link = bytes_of_str(m->delivery_link),
         .message = blob_bytes(m->message),
     };
@@ -111,6 +111,7 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
     if (n->store) {
         m->stored = true;
         m->storing.what = STORING_DOWNLINK;
+        downlink_mark_early(e, m);
         device_put_first(e, m->device);
         m->storing.ticket = downlink_put(e, m);
         if (m->storing.ticket == 0) {
@@ -141,6 +142,10 @@ void downlink_stored(struct engine *e, struct downlink *m, enum error err)
     struct device *d = m->device;
     struct exchange *y = slab_get(&e->exchanges, m->from);
 
+    if (m->state != DOWNLINK_STORING) {
+        downlink_marked(e, m, err);
+        return;
+    }
     if (err == OK) {
         m->state = DOWNLINK_QUEUED;
         m->item.not_before_ms = 0;
@@ -149,9 +154,12 @@ void downlink_stored(struct engine *e, struct downlink *m, enum error err)
         if (m->server_type == COAP_CON)
             server_send_empty(e, d, m->server, COAP_ACK, m->server_mid);
         tell_accepted(e, m);
+        const handle h = m->h;
         if (configuration_refuses(d) && downlink_is_request(m))
             downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0, "refused by the SCEF", d->configuration->cause);
         downlink_flow(e, d);
+        if ((m = slab_get(&e->downlinks, h)))
+            downlink_unmark(e, m);
         return;
     }
     m->stored = false;

@@ -79,9 +79,9 @@ static void fill_message(const struct downlink *m, struct engine_message_info *o
     static const char *const classes[] = {
         [QUEUE_ANSWER] = "answer", [QUEUE_ACK] = "ack", [QUEUE_REQUEST] = "request", [QUEUE_DTLS] = "dtls"};
     static const char *const states[] = {
-        [DOWNLINK_STORING] = "storing",     [DOWNLINK_QUEUED] = "queued", [DOWNLINK_SUBMITTED] = "submitted",
-        [DOWNLINK_WITH_SCEF] = "with_scef", [DOWNLINK_SENT] = "sent",     [DOWNLINK_AWAITING] = "acknowledged",
-        [DOWNLINK_ANSWERING] = "answering"};
+        [DOWNLINK_STORING] = "storing",       [DOWNLINK_QUEUED] = "queued",       [DOWNLINK_MARKING] = "queued",
+        [DOWNLINK_SUBMITTED] = "submitted",   [DOWNLINK_WITH_SCEF] = "with_scef", [DOWNLINK_SENT] = "sent",
+        [DOWNLINK_AWAITING] = "acknowledged", [DOWNLINK_ANSWERING] = "answering"};
     *out = (struct engine_message_info){.seq = m->seq,
                                         .class_ = classes[m->item.class_],
                                         .state = m->state == DOWNLINK_AWAITING && !m->acknowledged ? "sent"

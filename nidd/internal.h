@@ -120,6 +120,7 @@ struct device {
 enum downlink_state {
     DOWNLINK_STORING,
     DOWNLINK_QUEUED,
+    DOWNLINK_MARKING, /* to be submitted when its record says that it may have been: not idempotent (submit.c) */
     DOWNLINK_SUBMITTED,
     DOWNLINK_WITH_SCEF,
     DOWNLINK_SENT,
@@ -142,6 +143,7 @@ struct downlink {
     uint64_t accepted_ms;
     uint64_t submitted_ms;
     uint64_t first_sent_ms; /* when it may first have reached the device; 0 = certainly not yet */
+    uint64_t marked_ms;     /* the same as its record has it, written before the first POST; 0 = not there */
     uint32_t server;
     uint32_t attempts; /* since the device was last heard of */
     uint16_t server_mid;
@@ -359,6 +361,11 @@ void downlink_forget_links(struct engine *e, struct device *d);    /* of this de
 
 /* ---- submit.c: through the SCEF to the device */
 void downlink_flow(struct engine *e, struct device *d); /* submits what may be submitted */
+/* It is about to be stored. If it can go as soon as it is, and must not be carried out twice, it gets its mark now. */
+void downlink_mark_early(struct engine *e, struct downlink *m);
+void downlink_marked(struct engine *e, struct downlink *m, enum error err); /* in the store, or not */
+/* It was marked and did not go after all: the mark is taken back. */
+void downlink_unmark(struct engine *e, struct downlink *m);
 /* The device was heard of: what was sent long ago and not answered is sent again now, while it listens. */
 void downlink_repeat_overdue(struct engine *e, struct device *d);
 void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind);

@@ -72,19 +72,85 @@ static void submit(struct engine *e, struct downlink *m)
                                                      .maximum_latency_s = 0});
 }
 
+/* ---- the mark: what must not be carried out twice is in the store as possibly sent before its POST leaves. Else a
+ * process that dies before the answer would come back, maybe hours later, and send it again. */
+
+static bool wants_mark(const struct downlink *m)
+{
+    return m->stored && downlink_is_request(m) && !is_idempotent(m) && !m->first_sent_ms && !m->marked_ms;
+}
+
+static bool may_flow(const struct engine *e, const struct device *d)
+{
+    return e->started && !e->draining && d->routed && configuration_usable(d);
+}
+
+void downlink_mark_early(struct engine *e, struct downlink *m)
+{
+    const struct device *d = m->device;
+    if (!wants_mark(m) || !may_flow(e, d) || !d->reachable || e->now_ms < d->closed_until_ms)
+        return;
+    LIST_EACH (it, &d->queue.items)
+        if (it != &m->item.node && LIST_ENTRY(it, struct queue_item, node)->class_ == QUEUE_REQUEST)
+            return; /* another one is in flight, or before it in line */
+    m->marked_ms = e->now_ms;
+}
+
+static void mark(struct engine *e, struct downlink *m)
+{
+    m->marked_ms = e->now_ms;
+    m->storing.what = STORING_DOWNLINK;
+    m->storing.ticket = downlink_put(e, m);
+    if (m->storing.ticket == 0) {
+        m->marked_ms = 0;
+        m->item.not_before_ms = e->now_ms + STORE_AGAIN_MS;
+        return;
+    }
+    queue_set_in_flight(&m->device->queue, &m->item, true);
+    m->state = DOWNLINK_MARKING;
+    list_push_back(&e->storing, &m->storing.node);
+}
+
+void downlink_marked(struct engine *e, struct downlink *m, enum error err)
+{
+    struct device *d = m->device;
+    const handle h = m->h;
+    if (m->state != DOWNLINK_MARKING)
+        return; /* the device has answered what was sent before a restart */
+    m->state = DOWNLINK_QUEUED;
+    queue_set_in_flight(&d->queue, &m->item, false);
+    if (err) {
+        m->marked_ms = 0;
+        m->item.not_before_ms = e->now_ms + STORE_AGAIN_MS;
+    }
+    downlink_flow(e, d);
+    if ((m = slab_get(&e->downlinks, h)))
+        downlink_unmark(e, m);
+}
+
+void downlink_unmark(struct engine *e, struct downlink *m)
+{
+    if (!m->marked_ms || m->first_sent_ms || m->state != DOWNLINK_QUEUED)
+        return;
+    m->marked_ms = 0;
+    (void)downlink_put(e, m); /* should it fail, a restart takes it for sent: it fails rather than happens twice */
+}
+
 static void submit_or_give_up(struct engine *e, struct downlink *m)
 {
     if (e->draining)
         return; /* it stays stored, for the next start */
     if (too_late_to_repeat(e, m))
         downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 4), 0, "sent, not answered, too late to repeat", T8_CAUSE_NONE);
+    else if (wants_mark(m))
+        mark(e, m);
     else
         submit(e, m);
 }
 
 void downlink_flow(struct engine *e, struct device *d)
 {
-    if (!e->started || e->draining || !d->routed || !configuration_usable(d))
+    if (!may_flow(e, d))
         return;
     if (!d->reachable) {
         if (d->queue.messages && !timer_running(&d->flow_timer))
@@ -336,11 +402,8 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
     bool refused_before_sending = r->outcome == NIDD_SUBMIT_REFUSED && r->cause != T8_CAUSE_TIMEOUT &&
                                   r->cause != T8_CAUSE_NEXT_HOP && r->http_status != 504;
     bool certainly_not = refused_before_sending || (r->outcome == NIDD_SUBMIT_NO_ANSWER && r->not_sent);
-    if (!certainly_not && !m->first_sent_ms) {
-        m->first_sent_ms = m->submitted_ms;
-        if (m->stored && downlink_is_request(m) && !is_idempotent(m))
-            (void)downlink_put(e, m); /* a restart, too, must know when it is too late to repeat */
-    }
+    if (!certainly_not && !m->first_sent_ms)
+        m->first_sent_ms = m->marked_ms ? m->marked_ms : m->submitted_ms;
     switch (r->outcome) {
     case NIDD_SUBMIT_DELIVERED:
         settle(e, m, r->delivery_status, r->requested_retransmission_ms);
@@ -359,6 +422,8 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
             device_close(e, d, r->retry_after_s * 1000ULL);
         break;
     }
+    if ((m = slab_get(&e->downlinks, ref)))
+        downlink_unmark(e, m);
     downlink_flow(e, d);
 }
 
@@ -390,6 +455,7 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
     static const char *const last_state[] = {
         [DOWNLINK_STORING] = "",
         [DOWNLINK_QUEUED] = "lifetime over; device not reachable",
+        [DOWNLINK_MARKING] = "lifetime over; device not reachable",
         [DOWNLINK_SUBMITTED] = "lifetime over; SCEF has not answered",
         [DOWNLINK_WITH_SCEF] = "lifetime over; buffered by the SCEF",
         [DOWNLINK_SENT] = "lifetime over; sent, not answered",

@@ -150,6 +150,7 @@ void commit(struct rig *r);                       /* all that was asked for is d
 void commit_fails(struct rig *r, enum error err); /* none of it is */
 void store_broken(struct rig *r, enum error err); /* from now on each commit fails so, until OK */
 unsigned stored_records(struct rig *r, enum record_kind kind);
+unsigned downlink_puts(const struct rig *r); /* of records of downlink messages, asked for since the start */
 /* The n-th record of this kind in key order, as committed. */
 void stored_message(struct rig *r, enum record_kind kind, unsigned n, struct record_message *out);
 

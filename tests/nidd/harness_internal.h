@@ -72,6 +72,7 @@ struct rig {
     RIG_ARRAY(struct rig_record) pending;   /* store operations, in order */
     RIG_ARRAY(struct rig_record) committed; /* by key */
     uint64_t tickets;
+    unsigned downlink_puts;
     uint64_t uplink_refs;
     uint64_t last_accepted;
     enum error store_err;

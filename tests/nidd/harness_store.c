@@ -32,6 +32,7 @@ uint64_t rig_store_put(void *ctx, struct bytes key, struct bytes value)
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     struct rig_record *op = new_operation(ctx, key);
+    ((struct rig *)ctx)->downlink_puts += key.data[0] == RECORD_DOWNLINK;
     buf_add(&op->value, value);
     return op->ticket;
 }
@@ -162,6 +163,11 @@ void rig_store_restore(struct rig *r)
             assert_int_equal(engine_restore_message(r->e, (enum record_kind)key.data[0], &m), OK);
         }
     }
+}
+
+unsigned downlink_puts(const struct rig *r)
+{
+    return r->downlink_puts;
 }
 
 unsigned stored_records(struct rig *r, enum record_kind kind)
