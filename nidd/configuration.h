@@ -85,6 +85,7 @@ struct scef {
     struct list finding;         /* those that are FINDING */
     uint64_t listed_ms;          /* when its list last came; 0 = never */
     uint32_t under_way;
+    uint32_t asking; /* requests about deliveries under way */
     uint32_t creating;
     uint32_t devices;
     uint32_t active;

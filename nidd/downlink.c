@@ -100,6 +100,7 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
     m->device_mid = (uint16_t)(n->message->data[2] << 8 | n->message->data[3]);
     m->accepted_ms = e->now_ms;
     m->seq = engine_next_seq(e);
+    m->buffer = (uint8_t)e->o.buffer;
     m->state = n->store ? DOWNLINK_STORING : DOWNLINK_QUEUED;
     list_init(&m->awaiting_node);
     list_init(&m->storing.node);
@@ -406,6 +407,7 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->message = message;
     m->server = server;
     m->orphan = server_is_reliable(e, server);
+    m->buffer = (uint8_t)e->o.buffer;
     m->seq = r->seq;
     m->accepted_ms = r->accepted_ms;
     m->server_type = r->type;
@@ -434,18 +436,9 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     }
     m->state = DOWNLINK_QUEUED;
     queue_restore(&d->queue, &m->item);
-    struct bytes tail = d->configuration ? t8_link_tail(r->delivery_link) : (struct bytes){0};
-    struct map *links = d->configuration ? &e->scefs[device_scef(d)].by_delivery_link : NULL;
-    if (tail.len && !map_get(links, tail)) {
-        m->delivery_link = bytes_dup_str(r->delivery_link);
-        if (m->delivery_link && map_put(links, m) == OK) {
-            m->state = DOWNLINK_WITH_SCEF;
-            queue_set_in_flight(&d->queue, &m->item, true);
-            timer_start(&e->timers, &m->repeat, e->now_ms + e->o.retry_max_ms);
-        } else {
-            free(m->delivery_link);
-            m->delivery_link = NULL;
-        }
-    }
+    if (d->configuration && buffered_known(e, m, r->delivery_link))
+        buffered_restored(e, m);
+    else
+        m->unsure = downlink_goes_to_buffer(m);
     return OK;
 }

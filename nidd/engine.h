@@ -28,6 +28,11 @@ enum engine_delete_removed { ENGINE_DELETE_REMOVED_NO, ENGINE_DELETE_REMOVED_YES
  * nothing. */
 enum engine_identity_policy { ENGINE_IDENTITY_OFF, ENGINE_IDENTITY_WARN, ENGINE_IDENTITY_ENFORCE };
 
+/* Who keeps a server's request while its device cannot be reached: the adapter, in its store; the SCEF, for as long as
+ * the request lives (the adapter keeps a copy until it is told that it was delivered); or the server, which hears 5.03
+ * at once. Never two of them. */
+enum engine_buffer { ENGINE_BUFFER_ADAPTER, ENGINE_BUFFER_SCEF, ENGINE_BUFFER_SERVER };
+
 /* Every time in milliseconds. engine_options_default gives all of them. */
 struct engine_options {
     uint64_t seed;
@@ -47,6 +52,7 @@ struct engine_options {
     uint32_t max_exchanges;             /* remembered per device, for duplicates */
     uint32_t configuration_window;      /* configuration requests under way at once, per SCEF */
     uint32_t default_packet_size_bytes; /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
+    enum engine_buffer buffer;
     enum engine_delete_removed delete_removed;
     enum engine_identity_policy identity_policy; /* default: warn */
     bool
@@ -116,6 +122,22 @@ struct engine_submit {
     uint32_t maximum_latency_s;
 };
 
+/* About what the SCEF has in its buffer (TS 29.122 clauses 5.6.3.4 and 5.6.3.5): a delivery, or with LIST all of a
+ * configuration: engine_delivery_found for each. */
+enum engine_delivery_operation { ENGINE_DELIVERY_GET, ENGINE_DELIVERY_DELETE, ENGINE_DELIVERY_LIST };
+struct engine_delivery_request {
+    enum engine_delivery_operation operation;
+    uint32_t scef;
+    struct bytes link; /* of the delivery; LIST: of the configuration */
+};
+struct engine_delivery_answer {
+    int http_status; /* 0 = no answer */
+    enum t8_cause cause;
+    enum t8_delivery_status delivery_status;
+    uint64_t requested_retransmission_ms; /* absolute UTC; 0 = not told */
+    uint32_t retry_after_s;               /* 0 = not told */
+};
+
 struct engine_ports {
     void *ctx;
     /* Message from the device's address `leg` to server `server`: 4 header bytes, then the rest. ERR_UNREACHABLE or
@@ -144,6 +166,9 @@ struct engine_ports {
     /* A device is about to be learned and gets this leg: its address is opened here, once more when it is open already.
      * An error: the device is not learned, and its uplink is refused with it. Without it (NULL) nothing is learned. */
     enum error (*device_added)(void *ctx, uint32_t leg);
+    /* Ends in exactly one engine_delivery_result with the same ref, which may be 0. Without it (NULL) what the SCEF
+     * buffers is never asked after: it is submitted anew after retry_max_ms without a word. */
+    void (*delivery_request)(void *ctx, uint64_t ref, const struct engine_delivery_request *q);
     /* A configuration has this websocketUri (TS 29.122 clause 5.2.5.4), and has it no more: one `end` for each that was
      * taken (true). Several configurations may have the same. Without these (NULL) a URI is of no interest. */
     bool (*websocket_begin)(void *ctx, uint32_t scef, struct bytes uri);
@@ -259,6 +284,10 @@ void engine_leg_state(struct engine *e, uint64_t now_ms, uint32_t leg, uint32_t 
 void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const struct nidd_submit_result *r);
 [[gnu::warn_unused_result]] enum error engine_delivery_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                               const struct nidd_delivery_status *s);
+void engine_delivery_found(struct engine *e, uint64_t now_ms, uint32_t scef, uint64_t ref,
+                           const struct nidd_downlink *d);
+void engine_delivery_result(struct engine *e, uint64_t now_ms, uint32_t scef, uint64_t ref,
+                            const struct engine_delivery_answer *r);
 void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref,
                                  const struct nidd_configuration_result *r);
 void engine_configuration_found(struct engine *e, uint64_t now_ms, uint32_t scef,

@@ -128,6 +128,8 @@ enum downlink_state {
     DOWNLINK_ANSWERING
 };
 
+enum downlink_asked { ASKED_NOTHING, ASKED_STATUS, ASKED_FATE, ASKED_CANCEL, ASKED_LIST }; /* buffered.c */
+
 struct downlink {
     handle h;
     handle from; /* the exchange (DOWN) it came by, for the server's repetitions */
@@ -153,6 +155,10 @@ struct downlink {
     uint8_t link_age;  /* of the configuration it was submitted to last */
     bool stored;       /* a record of it exists */
     bool acknowledged; /* by an empty ACK of the device */
+    uint8_t buffer;    /* enum engine_buffer: who keeps it while the device cannot be reached */
+    uint8_t asked;     /* enum downlink_asked: what the SCEF is asked about the delivery */
+    bool declined;     /* the SCEF has not taken it: it waits here for the device or the flow timer */
+    bool unsure;       /* the SCEF may have it in its buffer, under a link that nobody has told */
     bool orphan;       /* the connection it came by is gone: nobody is there to be told */
 };
 
@@ -369,6 +375,27 @@ void downlink_unmark(struct engine *e, struct downlink *m);
 /* The device was heard of: what was sent long ago and not answered is sent again now, while it listens. */
 void downlink_repeat_overdue(struct engine *e, struct device *d);
 void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind);
+/* The POST's, or a buffered delivery's end. */
+void downlink_settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms);
+bool downlink_goes_to_buffer(const struct downlink *m); /* the SCEF is to buffer it */
+/* A message to this device would be submitted now, and not wait anywhere. */
+bool downlink_reaches(const struct engine *e, const struct device *d);
+uint32_t downlink_reach_pause_s(const struct engine *e, const struct device *d); /* when it is worth another try */
+
+/* ---- buffered.c: what lies in the SCEF's buffer */
+void buffered_begin(struct engine *e, struct downlink *m, struct bytes link); /* 201 */
+/* The link is this message's from now on; false: it is none, another one's, or memory is short. */
+bool buffered_known(struct engine *e, struct downlink *m, struct bytes link);
+void buffered_restored(struct engine *e, struct downlink *m); /* it has its link */
+void buffered_heard(struct engine *e, struct downlink *m);    /* the device was heard of */
+/* The configuration is gone, and with it what was buffered for this device: it is submitted anew. */
+void buffered_lost(struct engine *e, struct device *d);
+bool buffered_ask(struct engine *e, struct downlink *m); /* false: that cannot be done here */
+/* It is about to be submitted, and may have been before: does the SCEF have it? false: that cannot be asked. */
+bool buffered_find(struct engine *e, struct downlink *m);
+/* true: the SCEF is asked to let go of it; when it has, the message ends as `cancelled`, else it goes on. */
+bool buffered_cancel(struct engine *e, struct downlink *m);
+void buffered_drop(struct engine *e, const struct downlink *m); /* it is about to end: the SCEF need not send it */
 
 /* ---- exchange.c */
 struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,
