@@ -15,6 +15,9 @@
 
 enum queue_class { QUEUE_ANSWER, QUEUE_ACK, QUEUE_REQUEST, QUEUE_DTLS }; /* numbers of records; not the order */
 
+#define QUEUE_PRIORITY_MAX     7
+#define QUEUE_PRIORITY_DEFAULT 3
+
 /* A member of the message it stands for. */
 struct queue_item {
     struct list node;

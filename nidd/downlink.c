@@ -63,16 +63,15 @@ static bool has_room(const struct engine *e, const struct device *d, enum queue_
 
 /* A record is out of date when DTLS itself has repeated it at its longest pause (RFC 6347 clause 4.2.4.1). */
 #define DTLS_LIFETIME_MS 60000
-static uint64_t lifetime_ms(const struct engine *e, enum queue_class class_)
+static uint64_t lifetime_ms(const struct engine *e, enum queue_class class_, const struct engine_policy *p)
 {
-    return class_ == QUEUE_REQUEST ? e->o.downlink_lifetime_ms
-           : class_ == QUEUE_DTLS  ? DTLS_LIFETIME_MS
-                                   : e->o.answer_lifetime_ms;
+    return class_ == QUEUE_REQUEST ? p->lifetime_ms : class_ == QUEUE_DTLS ? DTLS_LIFETIME_MS : e->o.answer_lifetime_ms;
 }
 
 enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h)
 {
     handle handle_;
+    const struct engine_policy *policy = policy_of(e, n->device, n->server);
     struct downlink *m = slab_new(&e->downlinks, &handle_);
     if (!m || !n->message) {
         if (m)
@@ -94,19 +93,19 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
     m->device = n->device;
     m->message = n->message;
     m->from = n->from;
+    m->buffer = (uint8_t)policy->buffer;
     m->server = n->server;
     m->server_type = n->server_type;
     m->server_mid = n->server_mid;
     m->device_mid = (uint16_t)(n->message->data[2] << 8 | n->message->data[3]);
     m->accepted_ms = e->now_ms;
     m->seq = engine_next_seq(e);
-    m->buffer = (uint8_t)e->o.buffer;
     m->state = n->store ? DOWNLINK_STORING : DOWNLINK_QUEUED;
     list_init(&m->awaiting_node);
     list_init(&m->storing.node);
     timer_init(&m->deadline, TIMER_DOWNLINK_DEADLINE);
     timer_init(&m->repeat, TIMER_DOWNLINK_REPEAT);
-    timer_start(&e->timers, &m->deadline, e->now_ms + lifetime_ms(e, n->class_));
+    timer_start(&e->timers, &m->deadline, e->now_ms + lifetime_ms(e, n->class_, policy));
     e->queued_messages++;
     e->queued_bytes += m->item.bytes;
     if (n->store) {
@@ -406,8 +405,8 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->device = d;
     m->message = message;
     m->server = server;
+    m->buffer = (uint8_t)policy_of(e, d, server)->buffer;
     m->orphan = server_is_reliable(e, server);
-    m->buffer = (uint8_t)e->o.buffer;
     m->seq = r->seq;
     m->accepted_ms = r->accepted_ms;
     m->server_type = r->type;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "nidd/observation.h"
-#include "nidd/route.h"
+#include "nidd/policy.h"
 
 struct blob *blob_new(const uint8_t header[COAP_HEADER_BYTES], struct bytes rest)
 {
@@ -45,7 +45,7 @@ void engine_options_default(struct engine_options *o)
         .exchange_lifetime_ms = 247000,
         .nidd_ack_timeout_ms = 10000,
         .nidd_max_retransmit = 4,
-        .downlink_lifetime_ms = 24 * 3600 * 1000ULL,
+        .downlink = {.lifetime_ms = 24 * 3600 * 1000ULL, .priority = QUEUE_PRIORITY_DEFAULT},
         .answer_lifetime_ms = 247000,
         .retry_min_ms = 60 * 1000,
         .retry_max_ms = 3600 * 1000,
@@ -53,6 +53,12 @@ void engine_options_default(struct engine_options *o)
         .spool_max_messages = 64,
         .server_probe_ms = 5000,
         .queue = {.max_messages = 64, .max_bytes = 65536, .nstart = 1},
+        .queue_total_messages = 1000000,
+        .queue_total_bytes = 512ULL << 20,
+        .spool_total_messages = 1000000,
+        .spool_total_bytes = 512ULL << 20,
+        .history_max = 16,
+        .history_total_bytes = 16ULL << 20,
         .max_exchanges = 32,
         .configuration_window = 32,
         .identity_policy = ENGINE_IDENTITY_WARN,
@@ -170,6 +176,7 @@ void engine_free(struct engine *e)
     buf_free(&e->scratch);
     buf_free(&e->filled);
     route_table_free(e->routes);
+    policy_table_free(e->policies);
     free(e);
 }
 

@@ -28,10 +28,17 @@ enum engine_delete_removed { ENGINE_DELETE_REMOVED_NO, ENGINE_DELETE_REMOVED_YES
  * nothing. */
 enum engine_identity_policy { ENGINE_IDENTITY_OFF, ENGINE_IDENTITY_WARN, ENGINE_IDENTITY_ENFORCE };
 
-/* Who keeps a server's request while its device cannot be reached: the adapter, in its store; the SCEF, for as long as
- * the request lives (the adapter keeps a copy until it is told that it was delivered); or the server, which hears 5.03
- * at once. Never two of them. */
+/* Who holds a request that its device cannot be given now: the adapter; the SCEF (TS 29.122 clause 5.6.2.1.3,
+ * maximumLatency), of which the adapter keeps a copy; the server itself, which is told so at once. */
 enum engine_buffer { ENGINE_BUFFER_ADAPTER, ENGINE_BUFFER_SCEF, ENGINE_BUFFER_SERVER };
+
+/* What becomes of a server's request to a device. */
+struct engine_policy {
+    uint64_t lifetime_ms; /* in the queue */
+    enum engine_buffer buffer;
+    uint8_t priority; /* 0 to QUEUE_PRIORITY_MAX: the greater goes first, and may displace the smaller */
+    bool latest_wins; /* a newer PUT, GET or FETCH takes the place of the same one that was not submitted yet */
+};
 
 /* Every time in milliseconds. engine_options_default gives all of them. */
 struct engine_options {
@@ -41,18 +48,24 @@ struct engine_options {
     uint64_t exchange_lifetime_ms; /* RFC 7252 clause 4.8.2: 247000 */
     uint64_t nidd_ack_timeout_ms;  /* NIDD leg: first repetition of a CON the device has not answered; doubles */
     uint32_t nidd_max_retransmit;
-    uint64_t downlink_lifetime_ms; /* of a request in the queue */
+    struct engine_policy downlink; /* of requests for which engine_downlinks_replace says nothing else */
     uint64_t answer_lifetime_ms;   /* of an answer or acknowledgement in the queue */
     uint64_t retry_min_ms;         /* last resort when no report of the network makes the queue flow; doubles */
     uint64_t retry_max_ms;
-    uint64_t spool_lifetime_ms;  /* of an uplink kept while its server is down */
-    uint32_t spool_max_messages; /* per device */
-    uint64_t server_probe_ms;    /* how often a server that is down is tried */
-    struct queue_limits queue;
+    uint64_t spool_lifetime_ms;    /* of an uplink kept while its server is down */
+    uint32_t spool_max_messages;   /* per device */
+    uint64_t server_probe_ms;      /* how often a server that is down is tried */
+    struct queue_limits queue;     /* per device */
+    uint64_t queue_total_messages; /* over all devices: requests are refused beyond these */
+    uint64_t queue_total_bytes;
+    uint64_t spool_total_messages; /* the same for what is kept while servers are down */
+    uint64_t spool_total_bytes;
+    uint64_t history_ms;                /* how long final states are kept; 0 = not at all */
+    uint32_t history_max;               /* of them per device; the oldest make room */
+    uint64_t history_total_bytes;       /* over all devices, in memory */
     uint32_t max_exchanges;             /* remembered per device, for duplicates */
     uint32_t configuration_window;      /* configuration requests under way at once, per SCEF */
     uint32_t default_packet_size_bytes; /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
-    enum engine_buffer buffer;
     enum engine_delete_removed delete_removed;
     enum engine_identity_policy identity_policy; /* default: warn */
     bool
@@ -239,6 +252,19 @@ struct engine_route {
  * servers. On an error nothing has changed. */
 [[gnu::warn_unused_result]] enum error engine_routes_replace(struct engine *e, const struct engine_route *routes,
                                                              size_t count);
+/* Requests of this server to devices of this domain, or whose External Identifier matches this pattern. At least one of
+ * the three is given, not both of the latter. Which entry counts, of several that fit: nidd/policy.h. */
+struct engine_downlink {
+    uint32_t server;          /* ENGINE_NONE: of any */
+    struct bytes domain;      /* empty: any */
+    struct bytes external_id; /* a pattern (nidd/route_pattern.h); empty: any */
+    struct engine_policy policy;
+};
+/* At any time, also before the start: these policies and no others from now on, and `otherwise` for all else. What is
+ * queued keeps lifetime, priority and place. Texts are copied. ERR_NOT_FOUND: no such server. ERR_MEMBER_TYPE:
+ * nidd/policy.h. On an error nothing has changed. */
+[[gnu::warn_unused_result]] enum error engine_downlinks_replace(struct engine *e, const struct engine_policy *otherwise,
+                                                                const struct engine_downlink *entries, size_t count);
 /* At any time, the same for the devices that a group has learned and will learn. ERR_NOT_FOUND. */
 [[gnu::warn_unused_result]] enum error engine_group_reroute(struct engine *e, uint32_t group, uint32_t server);
 /* At any time, the policy from now on. */
@@ -253,6 +279,8 @@ void engine_restore_sequence(struct engine *e, uint64_t reserved);
 [[gnu::warn_unused_result]] enum error engine_restore_observation(struct engine *e, const struct record_observation *r);
 [[gnu::warn_unused_result]] enum error engine_restore_message(struct engine *e, enum record_kind kind,
                                                               const struct record_message *r);
+/* A final state of before, by the key's sequence. Before the device's messages. */
+[[gnu::warn_unused_result]] enum error engine_restore_final(struct engine *e, const struct record_final *r);
 /* A device of the configuration file. Restored state is kept; a new one gets the lowest free leg. In a group it has no
  * NIDD configuration of its own, and its SCEF is the group's, whatever `scef` says. ERR_MEMBER_TYPE: it is listed
  * twice. ERR_NOT_FOUND: no such server, SCEF or group. */
@@ -308,6 +336,21 @@ void engine_drain(struct engine *e);
 void engine_wake(struct engine *e, uint64_t now_ms);
 uint64_t engine_next_wake(const struct engine *e); /* UINT64_MAX = never */
 
+/* ---- what an operator may do with queues. Devices by either name; ERR_UNKNOWN_DEVICE. ERR_NOT_FOUND: no such message
+ * waits, or its answer is under way to the server already. */
+
+/* Ends it as `cancelled`; the server of a request gets 5.03. */
+[[gnu::warn_unused_result]] enum error engine_message_cancel(struct engine *e, uint64_t now_ms, struct bytes device_id,
+                                                             uint64_t seq);
+/* The same for all messages of the device, or of all devices (device_id empty), at most `max`; how many there were.
+ * Fewer than `max`: none is left but those whose answer is under way. */
+uint32_t engine_queue_purge(struct engine *e, uint64_t now_ms, struct bytes device_id, uint32_t max);
+/* The message is tried now: all pauses of its device end, those that the network has asked for too, and so does the
+ * message's own. It keeps its place: what stands before it goes before it. One that was sent and not answered is
+ * repeated. What has ended cannot be replayed: its server was told, and nothing but its state is kept. */
+[[gnu::warn_unused_result]] enum error engine_message_replay(struct engine *e, uint64_t now_ms, struct bytes device_id,
+                                                             uint64_t seq);
+
 /* ---- inspection (admin, tests) */
 
 /* A registration at a server, as far as it could be read: not under OSCORE or DTLS, and not from before a restart. */
@@ -348,16 +391,37 @@ struct engine_message_info {
     uint64_t seq;
     const char *class_; /* "answer", "ack", "dtls", "request" */
     const char *state;  /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering" */
+    /* "store", "line" (others before it), "device" (not reachable), "network" (it has named a time), "configuration",
+     * "scef" (its answer, or what it buffers), "answer" (of the device), "retry", "server" (its ACK), "shutdown" */
+    const char *waits_for;
+    uint64_t until_ms; /* UTC: when that ends at the latest; 0 = not known */
     uint32_t server;
     uint64_t accepted_ms, deadline_ms;
+    uint64_t age_ms;
     uint32_t attempts;
+    uint8_t priority; /* of a request */
     struct bytes message;
+};
+/* A message in its final state. */
+struct engine_final_info {
+    uint64_t seq;
+    const char *class_;
+    uint8_t code;      /* of CoAP; 0: not known */
+    struct bytes path; /* "/3/0?pmin=1" of a request in clear, at most 64 bytes of it */
+    struct bytes server;
+    uint64_t accepted_ms, final_ms;
+    enum final_state final;
+    struct bytes reason; /* with the cause that T8 gave, if it gave one */
+    uint32_t attempts;   /* since the device was last heard of */
+    uint32_t bytes;      /* of the message */
 };
 struct engine_totals {
     uint64_t devices, active_configurations;
     uint64_t queued_messages, queued_bytes;
-    uint64_t spooled_messages;
+    uint64_t queued_by_class[4]; /* enum queue_class; those that wait for their answer only are counted too */
+    uint64_t spooled_messages, spooled_bytes;
     uint64_t exchanges;
+    uint64_t finals; /* final states kept */
 };
 void engine_totals_get(const struct engine *e, struct engine_totals *out);
 /* Devices in the order of the configuration, `limit` at a time: start with *cursor = 0; false at the end. */
@@ -366,6 +430,10 @@ bool engine_device_find(const struct engine *e, struct bytes id, struct engine_d
 /* Messages of a device in queue order, after the one with *seq (0 = from the start). */
 bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq,
                          struct engine_message_info *out);
+/* When the message that waits longest was accepted; 0 = none waits. After that one has ended, it looks at all. */
+uint64_t engine_oldest_accepted_ms(struct engine *e);
+/* Final states of a device, oldest first: start with *cursor = 0; false at the end. */
+bool engine_final_next(const struct engine *e, struct bytes device_id, uint32_t *cursor, struct engine_final_info *out);
 struct engine_scef_info {
     const char *name;
     uint32_t devices;

@@ -153,9 +153,9 @@ struct downlink {
     uint8_t server_type; /* enum coap_type it came with */
     uint8_t state;
     uint8_t link_age;  /* of the configuration it was submitted to last */
+    uint8_t buffer;    /* enum engine_buffer, by its policy when it was accepted or restored */
     bool stored;       /* a record of it exists */
     bool acknowledged; /* by an empty ACK of the device */
-    uint8_t buffer;    /* enum engine_buffer: who keeps it while the device cannot be reached */
     uint8_t asked;     /* enum downlink_asked: what the SCEF is asked about the delivery */
     bool declined;     /* the SCEF has not taken it: it waits here for the device or the flow timer */
     bool unsure;       /* the SCEF may have it in its buffer, under a link that nobody has told */
@@ -257,8 +257,9 @@ struct engine {
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
     uint64_t queued_messages, queued_bytes, spooled_messages;
     struct buf key, value, scratch, filled;
-    struct route_table *routes; /* NULL: none, all go to server 0 */
-    uint8_t route_age;          /* counts the tables, never 0 */
+    struct route_table *routes;    /* NULL: none, all go to server 0 */
+    struct policy_table *policies; /* NULL: none but o.downlink */
+    uint8_t route_age;             /* counts the tables, never 0 */
     bool draining;
     bool started;
 };
@@ -492,6 +493,10 @@ uint32_t route_find(struct engine *e, struct device *d, const struct route_messa
 /* An index of a server; or ENGINE_NONE, so that the routes decide, which need one. */
 bool route_is_possible(const struct engine *e, uint32_t server);
 uint32_t route_of_identity(const struct engine *e, const struct device *d); /* without a message */
+
+/* ---- policy_engine.c */
+/* What becomes of this server's requests to the device. Valid until the policies are replaced. */
+const struct engine_policy *policy_of(const struct engine *e, const struct device *d, uint32_t server);
 
 /* ---- identity.c, the rest in identity.h */
 [[gnu::warn_unused_result]] enum error identity_endpoint_set(struct device *d, struct bytes endpoint);

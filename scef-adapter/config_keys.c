@@ -274,7 +274,7 @@ const struct config_key config_keys[] = {
      .live = true},
 
     /* relay */
-    {"relay", "downlink_lifetime_s", AT(engine.downlink_lifetime_ms), SECONDS(1, YEAR),
+    {"relay", "downlink_lifetime_s", AT(engine.downlink.lifetime_ms), SECONDS(1, YEAR),
      .help = "how long a server's request waits for its device; then 5.04"},
     {"relay", "answer_lifetime_s", AT(engine.answer_lifetime_ms), SECONDS(1, YEAR),
      .help = "how long an answer or acknowledgement waits for its device"},

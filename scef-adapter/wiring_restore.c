@@ -35,6 +35,8 @@ static const char *kind_name(enum record_kind kind)
         return "configuration";
     case RECORD_OBSERVATION:
         return "observation";
+    case RECORD_FINAL:
+        return "final";
     case RECORD_SEQUENCE:
         break;
     }

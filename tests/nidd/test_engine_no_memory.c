@@ -419,7 +419,7 @@ static bool set_up(void)
     o.spool_max_messages = 4;
     o.max_exchanges = 8;
     o.default_packet_size_bytes = 200;
-    o.downlink_lifetime_ms = o.spool_lifetime_ms = 1200000;
+    o.downlink.lifetime_ms = o.spool_lifetime_ms = 1200000;
     w.now_ms = T0;
     in_engine = true;
     bool ok = engine_new(&o, &ports, T0, &w.e) == OK &&

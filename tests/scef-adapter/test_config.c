@@ -467,7 +467,7 @@ static void test_values(void **state)
     assert_null(c->devices[1].external_id);
     assert_string_equal(c->devices[1].msisdn, "491701234567");
     assert_int_equal(c->devices[1].server, 1);
-    assert_int_equal(c->engine.downlink_lifetime_ms, 7000);
+    assert_int_equal(c->engine.downlink.lifetime_ms, 7000);
     assert_int_equal(c->engine.nidd_ack_timeout_ms, 80);
     assert_int_equal(c->engine.queue.nstart, 9);
     assert_int_equal(c->engine.queue.max_bytes, 4096);

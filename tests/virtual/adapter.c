@@ -213,7 +213,7 @@ void adapter_start(struct world *w)
                                  .device_added = port_device_added};
     engine_options_default(&o);
     o.seed = w->o.seed + ++w->epoch;
-    o.downlink_lifetime_ms = 6 * 3600 * 1000ULL;
+    o.downlink.lifetime_ms = 6 * 3600 * 1000ULL;
     o.spool_lifetime_ms = 6 * 3600 * 1000ULL;
     if (engine_new(&o, &ports, w->now_ms, &w->engine) ||
         engine_server_add(w->engine, &(struct engine_server_options){.name = "main"}) ||
