@@ -45,7 +45,7 @@ static bool can_ask(const struct engine *e)
     return e->ports.delivery_request && !e->draining;
 }
 
-/* PUT and DELETE (TS 29.122 clause 5.6.4). Without a word about features it is tried. */
+/* PUT and DELETE, if both sides have them (TS 29.122 clause 5.6.4). */
 static bool can_modify(const struct downlink *m)
 {
     const struct configuration *c = m->device->configuration;
