@@ -49,13 +49,16 @@ static uint64_t repeat_pause(const struct engine *e, const struct downlink *m)
     return left < pause && left > pause / 2 ? left - left / 32 : pause;
 }
 
-/* Who buffers: the SCEF may for as long as the message lives; else it must not, and says so. */
+/* Who buffers: the SCEF may for as long as the message lives, and a repetition for as long as it is known for one; else
+ * it must not, and says so. */
 static uint32_t latency_s(const struct engine *e, const struct downlink *m)
 {
-    if (!downlink_goes_to_buffer(m))
+    uint64_t last = last_chance_ms(e, m);
+    uint64_t end = m->deadline.at_ms < last ? m->deadline.at_ms : last;
+    if (!downlink_goes_to_buffer(m) || end <= e->now_ms)
         return 0;
-    uint64_t left_s = m->deadline.at_ms > e->now_ms ? (m->deadline.at_ms - e->now_ms) / 1000 : 0;
-    return left_s == 0 ? 1 : left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
+    uint64_t left_s = (end - e->now_ms) / 1000;
+    return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
 }
 
 static void submit(struct engine *e, struct downlink *m)

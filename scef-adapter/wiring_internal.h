@@ -35,7 +35,7 @@ struct adapter_scef {
 
 /* A request to a SCEF that could not even begin. The engine gets its result as an input of its own at the turn's end,
  * never from inside the port. */
-enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION, FAILED_LIST };
+enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION, FAILED_LIST, FAILED_DELIVERY };
 struct failed_request {
     struct adapter_scef *scef;
     enum failed_kind kind;
@@ -123,6 +123,17 @@ uint64_t adapter_requests_in_flight(const struct adapter *a);
 void adapter_failed_deliver(struct adapter *a);
 void adapter_test_expect(struct adapter_scef *s); /* a configuration was made */
 uint64_t adapter_tests_check(struct adapter *a);  /* warns of what has not come; when to check again */
+
+/* The SCEF for a new request. While stopping nothing new begins (NULL): what is queued is in the store, and the next
+ * start goes on with it. */
+struct adapter_scef *adapter_scef_for(struct adapter *a, uint32_t index);
+/* A request has begun, or could not even do that (err): then its result comes at the turn's end. */
+void adapter_request_begun(struct adapter_scef *s, enum error err, enum failed_kind kind, uint64_t ref);
+
+/* wiring_deliveries.c */
+void adapter_delivery_ports(struct engine_ports *out);
+void adapter_delivery_item(struct adapter_scef *s, uint64_t ref, const struct scs_result *r);
+void adapter_delivery_result(struct adapter_scef *s, uint64_t ref, const struct scs_result *r);
 
 /* wiring_callbacks.c */
 void adapter_callback(void *ctx, struct http_exchange *x); /* http_handler_fn */
