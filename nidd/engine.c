@@ -94,6 +94,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     map_init(&e->by_id, device_key, o->seed);
     map_init(&e->by_msisdn, msisdn_key, o->seed);
     map_init(&e->by_group_id, group_key, o->seed);
+    map_init(&e->by_resource, admission_resource_key, o->seed);
     map_init(&e->by_leftover, leftover_key, o->seed);
     websockets_init(e, o->seed);
     slab_init(&e->devices, sizeof(struct device));
@@ -139,6 +140,7 @@ void engine_free(struct engine *e)
     cursor = 0;
     for (struct downlink *m; (m = slab_next(&e->downlinks, &cursor, &h));) {
         blob_unref(m->message);
+        blob_unref(m->resource);
         free(m->delivery_link);
     }
     cursor = 0;
@@ -156,6 +158,7 @@ void engine_free(struct engine *e)
     map_free(&e->by_id);
     map_free(&e->by_msisdn);
     map_free(&e->by_group_id);
+    map_free(&e->by_resource);
     map_free(&e->by_leftover);
     websockets_free(e);
     for (uint32_t i = 0; i < e->server_count; i++)

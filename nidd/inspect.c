@@ -41,8 +41,7 @@ static void fill_device(const struct engine *e, const struct device *d, struct e
         .spooled_messages = d->spooled,
         .uplink_count = d->uplink_count,
         .downlink_count = d->downlink_count};
-    LIST_EACH (it, &d->awaiting)
-        out->queue_messages++;
+    out->queue_messages += d->awaiting_count;
     out->registration_count = registration_fill(e, d, out->registrations);
 }
 

@@ -76,6 +76,10 @@ struct device_more {
     char *endpoint;    /* provisioned; NULL: none */
     struct observation *observations;
     struct registration *registrations;
+    struct list finals; /* nidd/history.h; oldest first; zeroed: none yet */
+    uint32_t final_count;
+    uint32_t replaceable; /* downlinks in the engine's by_resource */
+    uint64_t barrier_seq; /* those up to this one are not to be replaced */
 };
 
 struct device {
@@ -90,6 +94,7 @@ struct device {
     struct timer flow_timer;
     uint64_t last_uplink_ms;
     uint64_t closed_until_ms; /* the network has named a time (Retry-After): an uplink does not shorten it */
+    uint32_t awaiting_count;
     uint32_t uplink_count;
     uint32_t downlink_count;
     uint32_t leg;
@@ -139,8 +144,9 @@ struct downlink {
     struct timer deadline;
     struct timer repeat;
     struct device *device;
-    struct blob *message; /* as it goes to the device */
-    char *delivery_link;  /* while the SCEF holds it */
+    struct blob *message;  /* as it goes to the device */
+    struct blob *resource; /* by which a newer request finds it, to take its place; NULL: none may */
+    char *delivery_link;   /* while the SCEF holds it */
     uint64_t seq;
     uint64_t accepted_ms;
     uint64_t submitted_ms;
@@ -231,6 +237,7 @@ struct engine {
     struct map by_msisdn;
     struct map by_group_id;
     struct map websockets;  /* of configurations that have one (nidd/websocket.c) */
+    struct map by_resource; /* downlinks that a newer one may replace */
     struct map by_leftover; /* what serves nobody, by whose it was and SCEF */
     struct slab devices;
     struct slab configurations;
@@ -255,7 +262,9 @@ struct engine {
     struct list leftovers; /* configurations that serve nobody, as groups */
     uint64_t last_seq;
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
-    uint64_t queued_messages, queued_bytes, spooled_messages;
+    uint64_t queued_messages, queued_bytes, spooled_messages, spooled_bytes;
+    uint64_t queued_by_class[QUEUE_DTLS + 1];
+    handle oldest; /* downlink, if it is still there; else to be looked for */
     struct buf key, value, scratch, filled;
     struct route_table *routes;    /* NULL: none, all go to server 0 */
     struct policy_table *policies; /* NULL: none but o.downlink */
@@ -341,6 +350,8 @@ struct downlink_new {
 [[gnu::warn_unused_result]] enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h);
 void downlink_stored(struct engine *e, struct downlink *m, enum error err);
 void downlink_not_accepted(struct engine *e, struct downlink *m, enum error err); /* `m` is gone afterwards */
+/* The same for a request that is being stored, with this answer. */
+void downlink_refuse(struct engine *e, struct downlink *m, uint8_t code, uint32_t max_age_s, const char *diagnostic);
 /* The message that the device's ACK or RST with this Message ID speaks of; NULL when none waits for it. */
 struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid);
 /* The request that this separate response answers; NULL for a notification. */
@@ -356,6 +367,8 @@ void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uin
 void downlink_fail_requests(struct engine *e, struct device *d, const char *reason, enum t8_cause cause);
 void downlink_free(struct engine *e, struct downlink *m); /* without a word */
 bool downlink_is_request(const struct downlink *m);
+/* It waits for its answer only, or this is on its way. */
+void downlink_leave_queue(struct engine *e, struct downlink *m, enum downlink_state state);
 /* As it goes to the device; a DTLS record counts as NON: nothing is expected of it here. */
 enum coap_type downlink_type(const struct downlink *m);
 /* Its answer was restored: the crash came between the two records' commits. 0 = none. */
@@ -365,6 +378,19 @@ void downlink_forget_link(struct engine *e, struct downlink *m);   /* the SCEF d
 void downlink_forget_links(struct engine *e, struct device *d);    /* of this device; they are submitted anew */
 [[gnu::warn_unused_result]] enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
                                                         const struct record_message *r);
+
+/* ---- admission.c: who is let into a queue, and who makes room */
+struct admission {
+    struct queue_limits limits;
+    struct downlink *older; /* whose place the newcomer takes; NULL: nobody's */
+};
+/* The newcomer has its number and its place in line, if there is one for it: ERR_QUEUE_FULL. Nobody has made room yet:
+ * admission_settle, when its record is put. */
+[[gnu::warn_unused_result]] enum error admission_enter(struct engine *e, struct downlink *m,
+                                                       const struct engine_policy *p, struct admission *a);
+void admission_settle(struct engine *e, struct downlink *m, const struct admission *a);
+void admission_forget(struct engine *e, struct downlink *m); /* it ends, and nothing takes its place any more */
+struct bytes admission_resource_key(const void *value);
 
 /* ---- submit.c: through the SCEF to the device */
 void downlink_flow(struct engine *e, struct device *d); /* submits what may be submitted */

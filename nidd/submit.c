@@ -313,9 +313,7 @@ static void sent(struct engine *e, struct downlink *m)
         return;
     }
     /* A NON request: its answer may come, but nothing is repeated and nothing waits for it. */
-    queue_remove(&d->queue, &m->item);
-    m->state = DOWNLINK_AWAITING;
-    list_push_back(&d->awaiting, &m->awaiting_node);
+    downlink_leave_queue(e, m, DOWNLINK_AWAITING);
     timer_start(&e->timers, &m->deadline, e->now_ms + e->o.exchange_lifetime_ms);
 }
 
