@@ -137,11 +137,19 @@ struct engine_submit {
 
 /* About what the SCEF has in its buffer (TS 29.122 clauses 5.6.3.4 and 5.6.3.5): a delivery, or with LIST all of a
  * configuration: engine_delivery_found for each. */
-enum engine_delivery_operation { ENGINE_DELIVERY_GET, ENGINE_DELIVERY_DELETE, ENGINE_DELIVERY_LIST };
+enum engine_delivery_operation {
+    ENGINE_DELIVERY_GET,
+    ENGINE_DELIVERY_PUT,
+    ENGINE_DELIVERY_DELETE,
+    ENGINE_DELIVERY_LIST
+};
 struct engine_delivery_request {
     enum engine_delivery_operation operation;
     uint32_t scef;
-    struct bytes link; /* of the delivery; LIST: of the configuration */
+    struct bytes link;          /* of the delivery; LIST: of the configuration */
+    struct t8_identity id;      /* PUT: what it is to be from now on */
+    struct bytes data;          /* the same */
+    uint32_t maximum_latency_s; /* the same */
 };
 struct engine_delivery_answer {
     int http_status; /* 0 = no answer */

@@ -51,7 +51,7 @@ static uint64_t repeat_pause(const struct engine *e, const struct downlink *m)
 
 /* Who buffers: the SCEF may for as long as the message lives, and a repetition for as long as it is known for one; else
  * it must not, and says so. */
-static uint32_t latency_s(const struct engine *e, const struct downlink *m)
+uint32_t downlink_latency_s(const struct engine *e, const struct downlink *m)
 {
     uint64_t last = last_chance_ms(e, m);
     uint64_t end = m->deadline.at_ms < last ? m->deadline.at_ms : last;
@@ -84,7 +84,7 @@ static void submit(struct engine *e, struct downlink *m)
                                                      .id = device_identity(d),
                                                      .configuration_link = bytes_of_str(d->configuration->link),
                                                      .data = blob_bytes(m->message),
-                                                     .maximum_latency_s = latency_s(e, m)});
+                                                     .maximum_latency_s = downlink_latency_s(e, m)});
 }
 
 /* ---- the mark: what must not be carried out twice is in the store as possibly sent before its POST leaves. Else a
@@ -130,8 +130,10 @@ void downlink_marked(struct engine *e, struct downlink *m, enum error err)
 {
     struct device *d = m->device;
     const handle h = m->h;
-    if (m->state != DOWNLINK_MARKING)
-        return; /* the device has answered what was sent before a restart */
+    if (m->state != DOWNLINK_MARKING) { /* the device may have answered what was sent before a restart */
+        buffered_stored(e, m, err);
+        return;
+    }
     m->state = DOWNLINK_QUEUED;
     queue_set_in_flight(&d->queue, &m->item, false);
     if (err) {
@@ -390,6 +392,7 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
 void downlink_settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms)
 {
     timer_stop(&e->timers, &m->repeat);
+    m->to_replace = false;
     if (m->delivery_link) {
         downlink_forget_link(e, m);
         if (!t8_delivery_is_failure(status))

@@ -6,6 +6,11 @@ static enum error ask(struct adapter_scef *s, uint64_t ref, const struct engine_
     switch (q->operation) {
     case ENGINE_DELIVERY_GET:
         return scs_delivery_get(s->client, ref, q->link);
+    case ENGINE_DELIVERY_PUT:
+        return scs_delivery_put(
+            s->client, ref, q->link,
+            &(struct nidd_downlink){
+                .id = q->id, .data = q->data, .has_maximum_latency = true, .maximum_latency_s = q->maximum_latency_s});
     case ENGINE_DELIVERY_DELETE:
         return scs_delivery_delete(s->client, ref, q->link);
     case ENGINE_DELIVERY_LIST:

@@ -66,6 +66,10 @@ static void port_delivery_request(void *ctx, uint64_t ref, const struct engine_d
     *n = (struct rig_delivery_request){.ref = ref, .operation = q->operation};
     assert_true(q->link.len && q->link.len < sizeof(n->link));
     memcpy(n->link, q->link.data, q->link.len);
+    assert_true(q->data.len <= MESSAGE_MAX);
+    n->message.len = q->data.len;
+    if (q->data.len)
+        memcpy(n->message.data, q->data.data, q->data.len);
 }
 
 static void ask_configuration(struct rig *r, uint64_t ref, unsigned device, bool create, struct bytes link)

@@ -98,6 +98,7 @@ struct rig_delivery_request {
     uint64_t ref;
     enum engine_delivery_operation operation;
     char link[160];
+    struct message message; /* PUT */
 };
 /* The next one, of this delivery's last segment (LIST: the configuration's); gives its number. */
 unsigned expect_delivery_request_at(struct rig *r, enum engine_delivery_operation o, const char *name, const char *file,
@@ -105,6 +106,7 @@ unsigned expect_delivery_request_at(struct rig *r, enum engine_delivery_operatio
 #define expect_delivery_request(r, o, name) expect_delivery_request_at(r, o, name, __FILE__, __LINE__)
 void expect_no_delivery_request_at(struct rig *r, const char *file, int line);
 #define expect_no_delivery_request(r) expect_no_delivery_request_at(r, __FILE__, __LINE__)
+struct bytes delivery_request_data(const struct rig *r, unsigned request); /* good until the next request */
 void delivery_answer(struct rig *r, unsigned request, struct engine_delivery_answer answer);
 void delivery_found(struct rig *r, unsigned request, unsigned device, const char *delivery, struct bytes data);
 

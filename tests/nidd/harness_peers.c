@@ -239,6 +239,12 @@ void expect_no_delivery_request_at(struct rig *r, const char *file, int line)
                  r->asked.data[r->asked.read].link);
 }
 
+struct bytes delivery_request_data(const struct rig *r, unsigned request)
+{
+    const struct message *m = &r->asked.data[request].message;
+    return bytes_of(m->data, m->len);
+}
+
 void delivery_answer(struct rig *r, unsigned request, struct engine_delivery_answer answer)
 {
     rig_begin_input(r);

@@ -403,6 +403,129 @@ static void expired_there(void **state)
     rig_end(r);
 }
 
+/* --- the latest wins, there too */
+
+#define WRITE   "CON 0.03 #50 tok 11=3 |1"
+#define WRITTEN "CON 0.03 #* tok 11=3 |1"
+#define REWRITE "CON 0.03 #51 tk2 11=3 |2"
+
+static void latest(struct engine_options *o)
+{
+    by_scef(o);
+    o->downlink.latest_wins = true;
+}
+
+static const struct rig_setup setup_latest = {.tune = latest, .deliveries = true};
+
+/* The first lies with the SCEF, the second replaces it: its PUT is under way. */
+static struct rig *replaced(unsigned *put, struct bytes *second)
+{
+    struct rig *r = rig_new(setup_latest);
+    server_sends(r, 0, 0, WRITE);
+    expect_at_server(r, 0, 0, "ACK #50");
+    submit_pending(r, expect_submitted(r, 0, WRITTEN), "d1");
+    uint64_t first = last_accepted(r);
+    server_sends(r, 0, 0, REWRITE);
+    expect_at_server(r, 0, 0, "ACK #51");
+    uint16_t leg = expect_at_server(r, 0, 0, "CON 5.03 #* tok 14=< |replaced by a newer request");
+    server_sends(r, 0, 0, "ACK #%u", leg);
+    expect_final(r, first, FINAL_DISPLACED, "replaced by a newer request");
+    expect_no_submission(r);
+    expect_message_state(r, 0, last_accepted(r), "with_scef");
+    *put = expect_delivery_request(r, ENGINE_DELIVERY_PUT, "d1");
+    *second = delivery_request_data(r, *put);
+    assert_int_equal(stored_records(r, RECORD_DOWNLINK), 1);
+    return r;
+}
+
+/* The device answers what it got; the message is the same as the one that was PUT. */
+static void second_answered(struct rig *r, struct bytes second)
+{
+    device_sends(r, 0, "ACK 2.04 #%u tk2", message_mid(second));
+    uint16_t leg = expect_at_server(r, 0, 0, "CON 2.04 #* tk2");
+    server_sends(r, 0, 0, "ACK #%u", leg);
+    expect_final(r, last_accepted(r), FINAL_ANSWERED, "");
+    rig_end(r);
+}
+
+static void replaced_there(void **state)
+{
+    (void)state;
+    unsigned q;
+    struct bytes second;
+    struct rig *r = replaced(&q, &second);
+    delivery_answer(r, q,
+                    (struct engine_delivery_answer){.http_status = 200, .delivery_status = T8_DELIVERY_BUFFERING});
+    advance(r, 30 * MINUTES);
+    expect_no_delivery_request(r);
+    delivery_status(r, 0, "d1", T8_DELIVERY_SUCCESS);
+    expect_no_submission(r);
+    second_answered(r, second);
+}
+
+/* The first was delivered, could not be, or is not there any more: the second goes on its own. */
+static void too_late_to_replace(void **state)
+{
+    (void)state;
+    static const struct engine_delivery_answer answers[] = {{.http_status = 404, .cause = T8_CAUSE_ALREADY_DELIVERED},
+                                                            {.http_status = 500, .cause = T8_CAUSE_TIMEOUT},
+                                                            {.http_status = 404}};
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned q;
+        struct bytes second;
+        struct rig *r = replaced(&q, &second);
+        delivery_answer(r, q, answers[i]);
+        unsigned s = expect_submitted(r, 0, "CON 0.03 #* tk2 11=3 |2");
+        submit_delivered(r, s);
+        second_answered(r, submission_message(r, s));
+    }
+}
+
+/* It is being sent: its status ends what lies there, and the second follows as a repetition. */
+static void replaced_while_it_is_sent(void **state)
+{
+    (void)state;
+    unsigned q;
+    struct bytes second;
+    struct rig *r = replaced(&q, &second);
+    delivery_answer(r, q, (struct engine_delivery_answer){.http_status = 409, .cause = T8_CAUSE_SENDING});
+    delivery_status(r, 0, "d1", T8_DELIVERY_SUCCESS);
+    assert_in_range(advance_to_activity(r, MINUTES), 10 * SECONDS, 11 * SECONDS);
+    unsigned s = expect_submitted(r, 0, "CON 0.03 #* tk2 11=3 |2");
+    submit_delivered(r, s);
+    second_answered(r, second);
+}
+
+/* No answer to the PUT: once more. */
+static void replaced_in_vain(void **state)
+{
+    (void)state;
+    unsigned q;
+    struct bytes second;
+    struct rig *r = replaced(&q, &second);
+    delivery_answer(r, q, (struct engine_delivery_answer){.http_status = 0});
+    advance_to_activity(r, 2 * MINUTES);
+    q = expect_delivery_request(r, ENGINE_DELIVERY_PUT, "d1");
+    delivery_answer(r, q, (struct engine_delivery_answer){.http_status = 204});
+    delivery_status(r, 0, "d1", T8_DELIVERY_SUCCESS);
+    second_answered(r, second);
+}
+
+/* The process dies before the PUT: the first is delivered, then the second, never the other way round. */
+static void died_before_it_was_replaced(void **state)
+{
+    (void)state;
+    unsigned q;
+    struct bytes second;
+    struct rig *r = replaced(&q, &second);
+    rig_restart(r);
+    delivery_status(r, 0, "d1", T8_DELIVERY_SUCCESS);
+    advance_to_activity(r, MINUTES);
+    unsigned s = expect_submitted(r, 0, "CON 0.03 #* tk2 11=3 |2");
+    submit_delivered(r, s);
+    second_answered(r, submission_message(r, s));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +544,11 @@ int main(void)
         cmocka_unit_test(posted_without_an_answer),
         cmocka_unit_test(died_before_the_link_was_stored),
         cmocka_unit_test(expired_there),
+        cmocka_unit_test(replaced_there),
+        cmocka_unit_test(too_late_to_replace),
+        cmocka_unit_test(replaced_while_it_is_sent),
+        cmocka_unit_test(replaced_in_vain),
+        cmocka_unit_test(died_before_it_was_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@ void deliveries_policies(struct world *w)
     for (size_t i = 0; i < 6; i++) {
         entries[i] = (struct engine_downlink){
             .server = ENGINE_NONE, .external_id = bytes_of_str(patterns[i]), .policy = otherwise};
+        entries[i].policy.latest_wins = true;
         entries[i].policy.buffer = i < 4 ? ENGINE_BUFFER_SCEF : ENGINE_BUFFER_SERVER;
     }
     if (engine_downlinks_replace(w->engine, &otherwise, entries, 6))
@@ -29,7 +30,11 @@ void deliveries_port(void *ctx, uint64_t ref, const struct engine_delivery_reque
                                            .epoch = w->epoch,
                                            .ref = ref,
                                            .detail = (int)q->operation,
-                                           .text = bytes_dup_str(q->link)});
+                                           .retry_after_s = q->maximum_latency_s,
+                                           .who = world_ue_of(q->id.external_id),
+                                           .text = bytes_dup_str(q->link),
+                                           .data = q->data.len ? bytes_dup(q->data) : NULL,
+                                           .len = q->data.len});
 }
 
 static struct bytes segment(struct bytes link, unsigned from_end)
@@ -84,6 +89,15 @@ void deliveries_at_scef(struct world *w, const struct event *ev)
     case ENGINE_DELIVERY_GET:
         a = scef_delivery_get(w->scef, w->now_ms, as, segment(link, 2), segment(link, 0), &d);
         break;
+    case ENGINE_DELIVERY_PUT: {
+        const struct nidd_downlink wanted = {.id.external_id = bytes_of_str(w->ues[ev->who].id),
+                                             .data = bytes_of(ev->data, ev->len),
+                                             .has_maximum_latency = true,
+                                             .maximum_latency_s = ev->retry_after_s};
+        a = scef_delivery_replace(w->scef, w->now_ms, as, segment(link, 2), segment(link, 0), &wanted, &d);
+        w->r.replaced += a.http_status == 200;
+        break;
+    }
     case ENGINE_DELIVERY_DELETE:
         a = scef_delivery_cancel(w->scef, w->now_ms, as, segment(link, 2), segment(link, 0));
         break;
@@ -95,7 +109,7 @@ void deliveries_at_scef(struct world *w, const struct event *ev)
     }
     answer.status = world_chance(w, w->o.http_loss) ? 0 : a.http_status;
     if (w->o.follow) {
-        static const char *const names[] = {"GET", "DELETE", "LIST"};
+        static const char *const names[] = {"GET", "PUT", "DELETE", "LIST"};
         char what[200];
         snprintf(what, sizeof(what), "%s %s: %d %s", names[ev->detail], ev->text, a.http_status,
                  t8_cause_name(a.cause));
