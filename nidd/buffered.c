@@ -195,6 +195,8 @@ void buffered_replace(struct engine *e, struct downlink *m)
     m->state = DOWNLINK_WITH_SCEF;
     m->to_replace = true;
     wait_on(e, m);
+    if (old->item.priority == m->item.priority)
+        queue_take_place(&m->device->queue, &old->item, &m->item);
     downlink_fail(e, old, FINAL_DISPLACED, COAP_CODE(5, 3), REPLACED_MAX_AGE_S, "replaced by a newer request",
                   T8_CAUSE_NONE);
     queue_set_in_flight(&m->device->queue, &m->item, true);

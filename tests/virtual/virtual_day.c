@@ -94,6 +94,7 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[i], "--buffers") == 0) {
             o.buffers = true;
+            o.op_pause_ms = 20 * 60 * 1000;
             continue;
         }
         if (strcmp(argv[i], "--group") == 0) {

@@ -101,6 +101,7 @@ void network_event(struct world *w, const struct event *ev);
 
 /* deliveries.c */
 void deliveries_policies(struct world *w);
+bool deliveries_latest_wins(const struct world *w, uint32_t ue);
 void deliveries_port(void *ctx, uint64_t ref, const struct engine_delivery_request *q);
 /* What is submitted now is not in its buffer already. */
 void deliveries_once(struct world *w, struct bytes configuration_id, const struct nidd_downlink *d);
