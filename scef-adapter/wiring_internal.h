@@ -141,6 +141,17 @@ void adapter_callbacks_prepare(struct adapter *a);
 void adapter_uplink_answer(void *ctx, uint64_t ref, enum error err); /* a port of the engine */
 void adapter_answers_end(struct adapter *a);                         /* 503 to all that wait */
 
+/* The slice whose process serves the device; ours for one that we know. */
+uint32_t adapter_owner_of(const struct adapter *a, struct t8_identity id);
+/* TS 29.122 clause 5.2.10: this notification is to be repeated at the other process, the next one comes here again. */
+enum scs_verdict adapter_redirect(struct adapter *a, uint32_t slice, enum error *err);
+
+/* wiring_reports.c: `ctx` is the SCEF */
+enum scs_verdict adapter_monitoring(void *ctx, const struct monitoring_notification *n, enum error *err);
+enum scs_verdict adapter_trigger_report(void *ctx, const struct device_triggering_report *r, enum error *err);
+void adapter_reports(struct adapter_scef *s, const struct monitoring_report *reports, size_t count);
+void adapter_transaction_result(struct adapter_scef *s, const struct scs_result *r);
+
 /* wiring_websocket.c */
 [[gnu::warn_unused_result]] enum error adapter_websockets_open(struct adapter_scef *s);
 void adapter_websocket_ports(struct engine_ports *out);

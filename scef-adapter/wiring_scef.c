@@ -170,6 +170,8 @@ static void result(void *ctx, uint64_t ref, const struct scs_result *r)
     answered(s, r->http_status);
     if (t8_operation_api(r->operation) == T8_API_NIDD)
         adapter_delivery_result(s, ref, r);
+    else if (r->operation == T8_TRANSACTION_GET)
+        adapter_transaction_result(s, r);
 }
 
 void adapter_failed_deliver(struct adapter *a)

@@ -148,6 +148,7 @@ static void port_event(void *ctx, const struct engine_event *e)
         [ENGINE_SERVER_STATE] = "server_state",
         [ENGINE_LEARNED] = "learned",
         [ENGINE_CONFIGURATION] = "configuration",
+        [ENGINE_REACHABLE] = "reachable",
         [ENGINE_AUDIT] = "audit",
     };
     struct world *w = world_of(ctx);
