@@ -1,7 +1,7 @@
 /* Final states are kept: for a while, so many, over restarts, and never told twice. */
 #include <stdio.h>
 
-#include "tests/nidd/harness.h"
+#include "tests/nidd/harness_internal.h"
 
 static void an_hour(struct engine_options *o)
 {
@@ -214,9 +214,11 @@ static void a_message_that_has_ended_is_not_restored(void **state)
                                           .priority = QUEUE_PRIORITY_DEFAULT,
                                           .deadline_ms = rig_now(r) + HOURS,
                                           .message = message_bytes(&m)};
+    rig_begin_input(r);
     assert_int_equal(engine_restore_final(e, &f), OK);
     assert_int_equal(engine_restore_final(e, &f), ERR_STORE_CORRUPT); /* twice */
     assert_int_equal(engine_restore_message(e, RECORD_DOWNLINK, &stored), OK);
+    rig_end_input(r);
     assert_int_equal(totals(r).queued_messages, 0);
     f.seq++;
     f.final = FINAL_NONE;
