@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/history.h"
 #include "nidd/observation.h"
 #include "nidd/registration.h"
 
@@ -233,6 +234,7 @@ void device_free(struct engine *e, struct device *d)
     timer_stop(&e->timers, &d->flow_timer);
     list_remove(&d->storing.node);
     free(d->id);
+    history_forget_device(e, d);
     device_more_free(d);
     slab_delete(&e->devices, e->legs[d->leg]);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/history.h"
 #include "nidd/observation.h"
 
 bool downlink_is_request(const struct downlink *m)
@@ -342,6 +343,7 @@ void downlink_final(struct engine *e, struct downlink *m, enum final_state f, co
                               .cause = cause,
                               .age_ms = e->now_ms - m->accepted_ms};
     event_emit(e, m->device, &ev);
+    history_add(e, m, f, reason, cause);
     downlink_free(e, m);
 }
 
@@ -403,7 +405,7 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     handle h;
     if (coap_view_parse(r->message, &v) != OK)
         return ERR_STORE_CORRUPT;
-    if (spool_answers(d, r->seq)) {
+    if (spool_answers(d, r->seq) || history_has(d, r->seq)) {
         engine_message_delete(e, RECORD_DOWNLINK, d, r->seq);
         return OK;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/history.h"
 #include "nidd/observation.h"
 #include "nidd/policy.h"
 
@@ -107,6 +108,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     list_init(&e->unsaved);
     timer_init(&e->store_timer, TIMER_STORE);
     list_init(&e->leftovers);
+    list_init(&e->history);
     *out = e;
     return OK;
 }
@@ -131,6 +133,7 @@ void engine_free(struct engine *e)
         group_free(e, LIST_ENTRY(it, struct group, leftover_node));
     for (uint32_t i = 0; i < e->group_count; i++)
         group_free(e, e->groups[i]);
+    history_free(e);
     deletions_free(&e->storing);
     deletions_free(&e->unsaved);
     for (struct exchange *x; (x = slab_next(&e->exchanges, &cursor, &h));) {
@@ -365,6 +368,9 @@ void engine_wake(struct engine *e, uint64_t now_ms)
             break;
         case TIMER_STORE:
             store_again(e);
+            break;
+        case TIMER_HISTORY:
+            history_timer(e, t);
             break;
         }
     }

@@ -32,7 +32,8 @@ enum timer_kind {
     TIMER_DOWNLINK_REPEAT,
     TIMER_EXCHANGE_REPEAT,
     TIMER_SERVER,
-    TIMER_STORE
+    TIMER_STORE,
+    TIMER_HISTORY
 };
 
 /* Something that waits for the store; in the order of tickets. */
@@ -273,6 +274,8 @@ struct engine {
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
     uint64_t queued_messages, queued_bytes, spooled_messages, spooled_bytes;
     uint64_t queued_by_class[QUEUE_DTLS + 1];
+    struct list history; /* nidd/history.h */
+    uint64_t finals, history_bytes;
     handle oldest; /* downlink, if it is still there; else to be looked for */
     struct buf key, value, scratch, filled;
     struct route_table *routes;    /* NULL: none, all go to server 0 */
@@ -400,6 +403,11 @@ struct admission {
 void admission_settle(struct engine *e, struct downlink *m, const struct admission *a);
 void admission_forget(struct engine *e, struct downlink *m); /* it ends, and nothing takes its place any more */
 struct bytes admission_resource_key(const void *value);
+
+/* ---- inspect.c */
+const char *downlink_class_name(enum queue_class class_);
+/* By either name; one that is served before one that was, of whose name it may be the MSISDN now. */
+struct device *device_named(const struct engine *e, struct bytes id);
 
 /* ---- submit.c: through the SCEF to the device */
 void downlink_flow(struct engine *e, struct device *d); /* submits what may be submitted */

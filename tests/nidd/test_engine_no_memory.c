@@ -157,6 +157,7 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct record_final f;
     uint64_t reserved;
     (void)ctx;
     in_engine = false;
@@ -169,6 +170,8 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
         assert_int_equal(record_configuration_decode(key, value, &c), OK);
     else if (key.data[0] == RECORD_OBSERVATION)
         assert_int_equal(record_observation_decode(key, value, &o), OK);
+    else if (key.data[0] == RECORD_FINAL)
+        assert_int_equal(record_final_decode(key, value, &f), OK);
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     in_engine = true;
