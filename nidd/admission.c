@@ -69,12 +69,15 @@ struct bytes admission_resource_key(const void *value)
     return blob_bytes(((const struct downlink *)value)->resource);
 }
 
-static struct downlink *older(const struct engine *e, const struct downlink *m)
+static struct downlink *older(const struct engine *e, struct downlink *m)
 {
     struct downlink *old = m->resource ? map_get(&e->by_resource, blob_bytes(m->resource)) : NULL;
-    const bool unsent =
-        old && (old->state == DOWNLINK_STORING || (old->state == DOWNLINK_QUEUED && !old->submitted_ms));
-    return unsent && old->seq > m->device->more->barrier_seq ? old : NULL;
+    if (!old || old->seq <= m->device->more->barrier_seq)
+        return NULL;
+    if (old->state == DOWNLINK_WITH_SCEF && downlink_goes_to_buffer(m))
+        m->replaces = old->h; /* there, when it is stored (buffered.c) */
+    const bool unsent = old->state == DOWNLINK_STORING || (old->state == DOWNLINK_QUEUED && !old->submitted_ms);
+    return unsent ? old : NULL;
 }
 
 void admission_forget(struct engine *e, struct downlink *m)

@@ -2,6 +2,8 @@
  * after, since a SCEF drops its buffer when it restarts and tells nobody (TS 29.122 clauses 4.4.5.3 and 5.6.3.5).
  *
  *   WITH_SCEF --status notification--> settled
+ *       | a newer request replaces it: final state; the newer one is WITH_SCEF in its place, and PUT there once the
+ *       | store knows. Should the older one's data be delivered all the same, the newer one's is sent as a repetition
  *       | nothing told: GET --200--> waits on
  *       |                \--404--> DELETE, whose answer says more: 404 ALREADY_DELIVERED, 500 TIMEOUT or NEXT_HOP:
  *       |                          settled; 409 SENDING: waits on; else it is gone: QUEUED
@@ -12,6 +14,8 @@
 #include "nidd/configuration.h"
 
 #include <stdlib.h>
+
+#define REPLACED_MAX_AGE_S 60
 
 /* ---- notifications that overtook the 201 they belong to */
 
@@ -45,7 +49,7 @@ static bool can_ask(const struct engine *e)
     return e->ports.delivery_request && !e->draining;
 }
 
-/* PUT and DELETE (TS 29.122 clause 5.6.4). Without a word about features it is tried. */
+/* PUT and DELETE, if both sides have them (TS 29.122 clause 5.6.4). */
 static bool can_modify(const struct downlink *m)
 {
     const struct configuration *c = m->device->configuration;
@@ -123,6 +127,7 @@ static void gone(struct engine *e, struct downlink *m)
     timer_stop(&e->timers, &m->repeat);
     downlink_forget_link(e, m);
     m->attempts = 0;
+    m->to_replace = false;
     m->state = DOWNLINK_QUEUED;
     queue_set_in_flight(&m->device->queue, &m->item, false);
     if (m->stored)
@@ -140,25 +145,81 @@ void buffered_lost(struct engine *e, struct device *d)
 
 /* ---- questions, and what the answers mean */
 
-static void send(struct engine *e, uint64_t ref, enum engine_delivery_operation operation, uint32_t scef,
-                 const char *link)
+static void send(struct engine *e, uint64_t ref, const struct engine_delivery_request *q)
 {
-    e->scefs[scef].asking++;
-    e->ports.delivery_request(
-        e->ports.ctx, ref,
-        &(struct engine_delivery_request){.operation = operation, .scef = scef, .link = bytes_of_str(link)});
+    e->scefs[q->scef].asking++;
+    e->ports.delivery_request(e->ports.ctx, ref, q);
 }
 
 static void request(struct engine *e, struct downlink *m, enum engine_delivery_operation operation,
                     enum downlink_asked asked)
 {
     m->asked = (uint8_t)asked;
-    send(e, m->h, operation, device_scef(m->device), m->delivery_link);
+    send(e, m->h,
+         &(struct engine_delivery_request){
+             .operation = operation, .scef = device_scef(m->device), .link = bytes_of_str(m->delivery_link)});
 }
 
 static bool too_many(const struct engine *e, const struct downlink *m)
 {
     return e->scefs[device_scef(m->device)].asking >= e->o.configuration_window;
+}
+
+static void put_there(struct engine *e, struct downlink *m)
+{
+    timer_stop(&e->timers, &m->repeat);
+    m->asked = ASKED_REPLACE;
+    send(e, m->h,
+         &(struct engine_delivery_request){.operation = ENGINE_DELIVERY_PUT,
+                                           .scef = device_scef(m->device),
+                                           .link = bytes_of_str(m->delivery_link),
+                                           .id = device_identity(m->device),
+                                           .data = blob_bytes(m->message),
+                                           .maximum_latency_s = downlink_latency_s(e, m)});
+}
+
+void buffered_replace(struct engine *e, struct downlink *m)
+{
+    struct downlink *old = slab_get(&e->downlinks, m->replaces);
+    m->replaces = 0;
+    if (!old || !can_ask(e) || old->state != DOWNLINK_WITH_SCEF || !old->delivery_link || old->asked != ASKED_NOTHING ||
+        !can_modify(old))
+        return; /* it waits behind the older one */
+    struct map *links = &e->scefs[device_scef(old->device)].by_delivery_link;
+    map_remove(links, t8_link_tail(bytes_of_str(old->delivery_link)));
+    m->delivery_link = old->delivery_link;
+    old->delivery_link = NULL;
+    m->submitted_ms = e->now_ms;
+    m->link_age = old->link_age;
+    m->attempts = 1;
+    m->state = DOWNLINK_WITH_SCEF;
+    m->to_replace = true;
+    wait_on(e, m);
+    if (old->item.priority == m->item.priority)
+        queue_take_place(&m->device->queue, &old->item, &m->item);
+    downlink_fail(e, old, FINAL_DISPLACED, COAP_CODE(5, 3), REPLACED_MAX_AGE_S, "replaced by a newer request",
+                  T8_CAUSE_NONE);
+    queue_set_in_flight(&m->device->queue, &m->item, true);
+    if (map_put(links, m) != OK) { /* its status will find nobody: it is asked for */
+        free(m->delivery_link);
+        m->delivery_link = NULL;
+        gone(e, m);
+        return;
+    }
+    m->storing.what = STORING_DOWNLINK;
+    m->storing.ticket = downlink_put(e, m);
+    if (m->storing.ticket)
+        list_push_back(&e->storing, &m->storing.node);
+}
+
+void buffered_stored(struct engine *e, struct downlink *m, enum error err)
+{
+    if (m->state != DOWNLINK_WITH_SCEF || !m->to_replace || !m->delivery_link || m->asked != ASKED_NOTHING)
+        return;
+    if (err || !can_ask(e))
+        ask_again_at(e, m, e->o.retry_min_ms);
+    else
+        put_there(e, m);
 }
 
 bool buffered_ask(struct engine *e, struct downlink *m)
@@ -167,6 +228,8 @@ bool buffered_ask(struct engine *e, struct downlink *m)
         return false;
     if (too_many(e, m))
         ask_again_at(e, m, 1000);
+    else if (m->to_replace)
+        put_there(e, m);
     else
         request(e, m, ENGINE_DELIVERY_GET, ASKED_STATUS);
     return true;
@@ -185,7 +248,9 @@ bool buffered_find(struct engine *e, struct downlink *m)
     m->state = DOWNLINK_WITH_SCEF;
     queue_set_in_flight(&d->queue, &m->item, true);
     m->asked = ASKED_LIST;
-    send(e, m->h, ENGINE_DELIVERY_LIST, device_scef(d), d->configuration->link);
+    send(e, m->h,
+         &(struct engine_delivery_request){
+             .operation = ENGINE_DELIVERY_LIST, .scef = device_scef(d), .link = bytes_of_str(d->configuration->link)});
     return true;
 }
 
@@ -203,7 +268,10 @@ void buffered_drop(struct engine *e, const struct downlink *m)
 {
     if (!can_ask(e) || m->state != DOWNLINK_WITH_SCEF || !m->delivery_link || !can_modify(m))
         return;
-    send(e, 0, ENGINE_DELIVERY_DELETE, device_scef(m->device), m->delivery_link);
+    send(e, 0,
+         &(struct engine_delivery_request){.operation = ENGINE_DELIVERY_DELETE,
+                                           .scef = device_scef(m->device),
+                                           .link = bytes_of_str(m->delivery_link)});
 }
 
 static bool is_success(int http_status)
@@ -314,6 +382,19 @@ void engine_delivery_found(struct engine *e, uint64_t now_ms, uint32_t scef, uin
     }
 }
 
+/* The older one's data was delivered, or could not be, before the newer one's took its place. */
+static void told_replaced(struct engine *e, struct downlink *m, const struct engine_delivery_answer *r)
+{
+    if (is_success(r->http_status)) {
+        m->to_replace = false;
+        wait_on(e, m);
+    } else if (fate(r) != T8_DELIVERY_UNSET || is_gone(r)) {
+        gone(e, m);
+    } else {
+        ask_again_at(e, m, r->retry_after_s ? r->retry_after_s * 1000ULL : e->o.retry_min_ms);
+    }
+}
+
 void engine_delivery_result(struct engine *e, uint64_t now_ms, uint32_t scef, uint64_t ref,
                             const struct engine_delivery_answer *r)
 {
@@ -331,6 +412,8 @@ void engine_delivery_result(struct engine *e, uint64_t now_ms, uint32_t scef, ui
         return; /* a notification was quicker, or the device */
     if (asked == ASKED_LIST)
         told_list(e, m, r);
+    else if (asked == ASKED_REPLACE)
+        told_replaced(e, m, r);
     else if (asked == ASKED_CANCEL)
         told_cancelled(e, m, r);
     else if (asked == ASKED_FATE)

@@ -164,6 +164,7 @@ void downlink_stored(struct engine *e, struct downlink *m, enum error err)
         if (m->server_type == COAP_CON)
             server_send_empty(e, d, m->server, COAP_ACK, m->server_mid);
         tell_accepted(e, m);
+        buffered_replace(e, m);
         const handle h = m->h;
         if (configuration_refuses(d) && downlink_is_request(m))
             downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0, "refused by the SCEF", d->configuration->cause);

@@ -90,6 +90,7 @@ enum engine_event_kind {
     ENGINE_SERVER_STATE,    /* a server was found down or up: `up` */
     ENGINE_LEARNED,         /* an unknown device of a group is known from now on, durably */
     ENGINE_CONFIGURATION,   /* a NIDD configuration changed its state: `reason`; of a device, or of a group */
+    ENGINE_REACHABLE,       /* the network says that a device can be reached: `reason` */
     ENGINE_AUDIT            /* a device has given an endpoint name that is not its own: `endpoint`, `reason` */
 };
 
@@ -137,11 +138,19 @@ struct engine_submit {
 
 /* About what the SCEF has in its buffer (TS 29.122 clauses 5.6.3.4 and 5.6.3.5): a delivery, or with LIST all of a
  * configuration: engine_delivery_found for each. */
-enum engine_delivery_operation { ENGINE_DELIVERY_GET, ENGINE_DELIVERY_DELETE, ENGINE_DELIVERY_LIST };
+enum engine_delivery_operation {
+    ENGINE_DELIVERY_GET,
+    ENGINE_DELIVERY_PUT,
+    ENGINE_DELIVERY_DELETE,
+    ENGINE_DELIVERY_LIST
+};
 struct engine_delivery_request {
     enum engine_delivery_operation operation;
     uint32_t scef;
-    struct bytes link; /* of the delivery; LIST: of the configuration */
+    struct bytes link;          /* of the delivery; LIST: of the configuration */
+    struct t8_identity id;      /* PUT: what it is to be from now on */
+    struct bytes data;          /* the same */
+    uint32_t maximum_latency_s; /* the same */
 };
 struct engine_delivery_answer {
     int http_status; /* 0 = no answer */
@@ -326,6 +335,11 @@ void engine_configuration_listed(struct engine *e, uint64_t now_ms, uint32_t sce
 void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, struct bytes uri);
 [[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                                    const struct nidd_configuration_status *s);
+/* A report of the network, or a device trigger that got there: the device can be reached, now. What waits for it flows
+ * as if it had spoken; a time that the network has named with 429 or 503 is kept. `reason` is static text. false: no
+ * device of that SCEF. */
+bool engine_device_reachable(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id,
+                             const char *reason);
 /* A NEF asks for the configuration of a device (TS 29.522 clause 5.5): one that waits for its next try, or that the
  * SCEF did not want, is lined up at once. false: no device of that SCEF. */
 bool engine_configuration_trigger(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id);

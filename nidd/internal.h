@@ -134,7 +134,14 @@ enum downlink_state {
     DOWNLINK_ANSWERING
 };
 
-enum downlink_asked { ASKED_NOTHING, ASKED_STATUS, ASKED_FATE, ASKED_CANCEL, ASKED_LIST }; /* buffered.c */
+enum downlink_asked {
+    ASKED_NOTHING,
+    ASKED_STATUS,
+    ASKED_FATE,
+    ASKED_CANCEL,
+    ASKED_REPLACE,
+    ASKED_LIST
+}; /* buffered.c */
 
 struct downlink {
     handle h;
@@ -148,6 +155,7 @@ struct downlink {
     struct blob *message;  /* as it goes to the device */
     struct blob *resource; /* by which a newer request finds it, to take its place; NULL: none may */
     char *delivery_link;   /* while the SCEF holds it */
+    handle replaces; /* an older one of the same resource that lies with the SCEF: it is to take its place there */
     uint64_t seq;
     uint64_t accepted_ms;
     uint64_t submitted_ms;
@@ -166,6 +174,7 @@ struct downlink {
     uint8_t asked;     /* enum downlink_asked: what the SCEF is asked about the delivery */
     bool declined;     /* the SCEF has not taken it: it waits here for the device or the flow timer */
     bool unsure;       /* the SCEF may have it in its buffer, under a link that nobody has told */
+    bool to_replace;   /* what lies with the SCEF under its link may still be the one before it */
     bool orphan;       /* the connection it came by is gone: nobody is there to be told */
 };
 
@@ -412,7 +421,8 @@ void downlink_repeat_overdue(struct engine *e, struct device *d);
 void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind);
 /* The POST's, or a buffered delivery's end. */
 void downlink_settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms);
-bool downlink_goes_to_buffer(const struct downlink *m); /* the SCEF is to buffer it */
+bool downlink_goes_to_buffer(const struct downlink *m);                        /* the SCEF is to buffer it */
+uint32_t downlink_latency_s(const struct engine *e, const struct downlink *m); /* for how long at most */
 /* A message to this device would be submitted now, and not wait anywhere. */
 bool downlink_reaches(const struct engine *e, const struct device *d);
 uint32_t downlink_reach_pause_s(const struct engine *e, const struct device *d); /* when it is worth another try */
@@ -430,6 +440,9 @@ bool buffered_ask(struct engine *e, struct downlink *m); /* false: that cannot b
 bool buffered_find(struct engine *e, struct downlink *m);
 /* true: the SCEF is asked to let go of it; when it has, the message ends as `cancelled`, else it goes on. */
 bool buffered_cancel(struct engine *e, struct downlink *m);
+/* It is accepted now; what it replaces (m->replaces) is replaced at the SCEF too. */
+void buffered_replace(struct engine *e, struct downlink *m);
+void buffered_stored(struct engine *e, struct downlink *m, enum error err); /* the store knows of that, or not */
 void buffered_drop(struct engine *e, const struct downlink *m); /* it is about to end: the SCEF need not send it */
 
 /* ---- exchange.c */

@@ -49,13 +49,16 @@ static uint64_t repeat_pause(const struct engine *e, const struct downlink *m)
     return left < pause && left > pause / 2 ? left - left / 32 : pause;
 }
 
-/* Who buffers: the SCEF may for as long as the message lives; else it must not, and says so. */
-static uint32_t latency_s(const struct engine *e, const struct downlink *m)
+/* Who buffers: the SCEF may for as long as the message lives, and a repetition for as long as it is known for one; else
+ * it must not, and says so. */
+uint32_t downlink_latency_s(const struct engine *e, const struct downlink *m)
 {
-    if (!downlink_goes_to_buffer(m))
+    uint64_t last = last_chance_ms(e, m);
+    uint64_t end = m->deadline.at_ms < last ? m->deadline.at_ms : last;
+    if (!downlink_goes_to_buffer(m) || end <= e->now_ms)
         return 0;
-    uint64_t left_s = m->deadline.at_ms > e->now_ms ? (m->deadline.at_ms - e->now_ms) / 1000 : 0;
-    return left_s == 0 ? 1 : left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
+    uint64_t left_s = (end - e->now_ms) / 1000;
+    return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
 }
 
 static void submit(struct engine *e, struct downlink *m)
@@ -81,7 +84,7 @@ static void submit(struct engine *e, struct downlink *m)
                                                      .id = device_identity(d),
                                                      .configuration_link = bytes_of_str(d->configuration->link),
                                                      .data = blob_bytes(m->message),
-                                                     .maximum_latency_s = latency_s(e, m)});
+                                                     .maximum_latency_s = downlink_latency_s(e, m)});
 }
 
 /* ---- the mark: what must not be carried out twice is in the store as possibly sent before its POST leaves. Else a
@@ -127,8 +130,10 @@ void downlink_marked(struct engine *e, struct downlink *m, enum error err)
 {
     struct device *d = m->device;
     const handle h = m->h;
-    if (m->state != DOWNLINK_MARKING)
-        return; /* the device has answered what was sent before a restart */
+    if (m->state != DOWNLINK_MARKING) { /* the device may have answered what was sent before a restart */
+        buffered_stored(e, m, err);
+        return;
+    }
     m->state = DOWNLINK_QUEUED;
     queue_set_in_flight(&d->queue, &m->item, false);
     if (err) {
@@ -387,6 +392,7 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
 void downlink_settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms)
 {
     timer_stop(&e->timers, &m->repeat);
+    m->to_replace = false;
     if (m->delivery_link) {
         downlink_forget_link(e, m);
         if (!t8_delivery_is_failure(status))

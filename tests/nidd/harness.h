@@ -36,7 +36,8 @@ struct rig_setup {
     bool hold_configurations; /* the test answers configuration requests; else they are made and active at once */
     bool by_msisdn;           /* devices have no External Identifier: device n is 4917000000N */
     enum engine_transport transports[RIG_SERVERS];
-    bool keep_seed; /* a restarted engine gets the seed of the one before */
+    bool deliveries; /* the SCEF shows and deletes what it buffers; the test answers */
+    bool keep_seed;  /* a restarted engine gets the seed of the one before */
 };
 
 struct rig *rig_new(struct rig_setup setup);
@@ -91,6 +92,23 @@ uint16_t expect_delivered_at(struct rig *r, unsigned device, const char *text, c
 #define expect_delivered(r, device, text) expect_delivered_at(r, device, text, __FILE__, __LINE__)
 void delivery_status(struct rig *r, unsigned device, const char *delivery, enum t8_delivery_status status);
 void delivery_status_of(struct rig *r, struct bytes link, enum t8_delivery_status status);
+
+/* With `deliveries`: what is asked about buffered deliveries. */
+struct rig_delivery_request {
+    uint64_t ref;
+    enum engine_delivery_operation operation;
+    char link[160];
+    struct message message; /* PUT */
+};
+/* The next one, of this delivery's last segment (LIST: the configuration's); gives its number. */
+unsigned expect_delivery_request_at(struct rig *r, enum engine_delivery_operation o, const char *name, const char *file,
+                                    int line);
+#define expect_delivery_request(r, o, name) expect_delivery_request_at(r, o, name, __FILE__, __LINE__)
+void expect_no_delivery_request_at(struct rig *r, const char *file, int line);
+#define expect_no_delivery_request(r) expect_no_delivery_request_at(r, __FILE__, __LINE__)
+struct bytes delivery_request_data(const struct rig *r, unsigned request); /* good until the next request */
+void delivery_answer(struct rig *r, unsigned request, struct engine_delivery_answer answer);
+void delivery_found(struct rig *r, unsigned request, unsigned device, const char *delivery, struct bytes data);
 
 /* --- configurations: with hold_configurations */
 struct rig_configuration_request {

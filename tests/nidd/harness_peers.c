@@ -220,6 +220,50 @@ void delivery_status_of(struct rig *r, struct bytes link, enum t8_delivery_statu
     rig_end_input(r);
 }
 
+unsigned expect_delivery_request_at(struct rig *r, enum engine_delivery_operation o, const char *name, const char *file,
+                                    int line)
+{
+    if (r->asked.read == r->asked.count)
+        RIG_FAIL(file, line, "want a request about %s", name);
+    const struct rig_delivery_request *q = &r->asked.data[r->asked.read++];
+    const char *last = strrchr(q->link, '/');
+    if (q->operation != o || !last || strcmp(last + 1, name) != 0)
+        RIG_FAIL(file, line, "want request %d about %s, is %d about %s", (int)o, name, (int)q->operation, q->link);
+    return (unsigned)(q - r->asked.data);
+}
+
+void expect_no_delivery_request_at(struct rig *r, const char *file, int line)
+{
+    if (r->asked.read < r->asked.count)
+        RIG_FAIL(file, line, "asked (%d) about %s", (int)r->asked.data[r->asked.read].operation,
+                 r->asked.data[r->asked.read].link);
+}
+
+struct bytes delivery_request_data(const struct rig *r, unsigned request)
+{
+    const struct message *m = &r->asked.data[request].message;
+    return bytes_of(m->data, m->len);
+}
+
+void delivery_answer(struct rig *r, unsigned request, struct engine_delivery_answer answer)
+{
+    rig_begin_input(r);
+    engine_delivery_result(r->e, r->now_ms, 0, r->asked.data[request].ref, &answer);
+    rig_end_input(r);
+}
+
+void delivery_found(struct rig *r, unsigned request, unsigned device, const char *delivery, struct bytes data)
+{
+    char link[160], text[32];
+    const struct nidd_downlink d = {.id = rig_identity(r, device, text),
+                                    .self = delivery_link(r, device, delivery, link),
+                                    .data = data,
+                                    .delivery_status = T8_DELIVERY_BUFFERING};
+    rig_begin_input(r);
+    engine_delivery_found(r->e, r->now_ms, 0, r->asked.data[request].ref, &d);
+    rig_end_input(r);
+}
+
 /* --- SCEF: configurations ---------------------------------------------------------------------------- */
 
 struct rig_configuration_request *expect_configuration_request_at(struct rig *r, bool create, const char *file,
@@ -257,6 +301,8 @@ void configuration_granted(struct rig *r, struct rig_configuration_request *q, c
                          (struct nidd_configuration_result){.http_status = q->create ? 201 : 200,
                                                             .link = bytes_of_str(q->create ? link : q->link),
                                                             .maximum_packet_size_bits = packet_bits,
+                                                            .has_body = r->setup.deliveries,
+                                                            .supported_features = NIDD_FEATURE_MODIFICATION,
                                                             .status = T8_NIDD_ACTIVE});
 }
 

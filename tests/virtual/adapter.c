@@ -148,6 +148,7 @@ static void port_event(void *ctx, const struct engine_event *e)
         [ENGINE_SERVER_STATE] = "server_state",
         [ENGINE_LEARNED] = "learned",
         [ENGINE_CONFIGURATION] = "configuration",
+        [ENGINE_REACHABLE] = "reachable",
         [ENGINE_AUDIT] = "audit",
     };
     struct world *w = world_of(ctx);
@@ -210,16 +211,20 @@ void adapter_start(struct world *w)
                                  .store_delete = port_delete,
                                  .uplink_answer = port_uplink_answer,
                                  .event = port_event,
-                                 .device_added = port_device_added};
+                                 .device_added = port_device_added,
+                                 .delivery_request = w->o.buffers ? deliveries_port : NULL};
     engine_options_default(&o);
     o.seed = w->o.seed + ++w->epoch;
-    o.downlink.lifetime_ms = 6 * 3600 * 1000ULL;
+    o.downlink.lifetime_ms = DOWNLINK_LIFETIME_MS;
     o.spool_lifetime_ms = 6 * 3600 * 1000ULL;
     if (engine_new(&o, &ports, w->now_ms, &w->engine) ||
         engine_server_add(w->engine, &(struct engine_server_options){.name = "main"}) ||
-        engine_scef_add(w->engine,
-                        &(struct engine_scef_options){.name = "scef", .configuration_check_ms = 4 * 3600 * 1000ULL}))
+        engine_scef_add(w->engine, &(struct engine_scef_options){.name = "scef",
+                                                                 .configuration_check_ms = 4 * 3600 * 1000ULL,
+                                                                 .supported_features = NIDD_FEATURE_MODIFICATION}))
         abort();
+    if (w->o.buffers)
+        deliveries_policies(w);
     if (w->o.group &&
         engine_group_add(w->engine, &(struct engine_group_options){.external_group_id = BYTES_LIT(GROUP_ID),
                                                                    .learn = true,
@@ -283,6 +288,8 @@ void adapter_event(struct world *w, struct event *ev)
             &(struct nidd_configuration_result){.http_status = ev->status,
                                                 .link = bytes_of_str(ev->text),
                                                 .maximum_packet_size_bits = (uint32_t)ev->detail,
+                                                .has_body = ev->status / 100 == 2,
+                                                .supported_features = ev->len,
                                                 .status = T8_NIDD_ACTIVE});
         break;
     case EV_NOTIFY_UPLINK: {

@@ -81,12 +81,19 @@ void promises_crash(struct world *w)
     }
 }
 
+/* A newer request may stand where an older one stood, where the latest wins; but never before one that does
+ * something. */
+static bool keeps_its_place(const struct world *w, uint32_t ue, const struct engine_message_info *m)
+{
+    return !deliveries_latest_wins(w, ue) || m->message.data[1] == COAP_POST;
+}
+
 void promises_device(struct world *w, uint32_t ue)
 {
     struct engine_message_info m;
     struct engine_device_info d;
     struct bytes id = bytes_of_str(w->ues[ue].id);
-    uint64_t seq = 0, last_request = 0;
+    uint64_t seq = 0, last_request = 0, last_fixed = 0;
     unsigned in_flight = 0;
     if (!engine_device_find(w->engine, id, &d))
         return;
@@ -98,14 +105,17 @@ void promises_device(struct world *w, uint32_t ue)
         if (!request || strcmp(m.state, "acknowledged") == 0 || strcmp(m.state, "answering") == 0)
             continue;
         in_flight += !queued;
-        if (m.seq < last_request)
+        const bool fixed = keeps_its_place(w, ue, &m);
+        if (m.seq < (fixed ? last_request : last_fixed))
             world_break(w, "promise 4: %s: message %llu stands behind %llu", w->ues[ue].id, (unsigned long long)m.seq,
                         (unsigned long long)last_request);
         if (!queued && last_request)
             world_break(w, "promise 4: %s: message %llu overtook %llu", w->ues[ue].id, (unsigned long long)m.seq,
                         (unsigned long long)last_request);
-        if (queued)
+        if (queued && m.seq > last_request)
             last_request = m.seq;
+        if (queued && fixed)
+            last_fixed = m.seq;
         if (m.deadline_ms < w->now_ms)
             world_break(w, "promise 6: %s: message %llu outlived its lifetime", w->ues[ue].id,
                         (unsigned long long)m.seq);
