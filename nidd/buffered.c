@@ -8,14 +8,14 @@
  *       |                \--404--> DELETE, whose answer says more: 404 ALREADY_DELIVERED, 500 TIMEOUT or NEXT_HOP:
  *       |                          settled; 409 SENDING: waits on; else it is gone: QUEUED
  *       | its configuration is lost, and what was buffered for it: QUEUED
- *       | cancelled: DELETE --204--> final state; --409, 404--> too late, its status follows
+ *       | cancelled: DELETE --204, 404--> final state; --409, 404 ALREADY_DELIVERED--> too late, its status follows
  *
  * It is never submitted anew before the one at the SCEF is known to be gone. */
 #include "nidd/configuration.h"
 
 #include <stdlib.h>
 
-#define REPLACED_MAX_AGE_S 60
+#define GONE_MAX_AGE_S 60
 
 /* ---- notifications that overtook the 201 they belong to */
 
@@ -197,7 +197,7 @@ void buffered_replace(struct engine *e, struct downlink *m)
     wait_on(e, m);
     if (old->item.priority == m->item.priority)
         queue_take_place(&m->device->queue, &old->item, &m->item);
-    downlink_fail(e, old, FINAL_DISPLACED, COAP_CODE(5, 3), REPLACED_MAX_AGE_S, "replaced by a newer request",
+    downlink_fail(e, old, FINAL_DISPLACED, COAP_CODE(5, 3), GONE_MAX_AGE_S, "replaced by a newer request",
                   T8_CAUSE_NONE);
     queue_set_in_flight(&m->device->queue, &m->item, true);
     if (map_put(links, m) != OK) { /* its status will find nobody: it is asked for */
@@ -325,11 +325,12 @@ static void told_fate(struct engine *e, struct downlink *m, const struct engine_
     }
 }
 
-/* Delivered, being sent, or not known: then it goes on as if nobody had wanted it cancelled. */
+/* Delivered, being sent, or no word about it: then it goes on as if nobody had wanted it cancelled. */
 static void told_cancelled(struct engine *e, struct downlink *m, const struct engine_delivery_answer *r)
 {
-    if (is_success(r->http_status))
-        downlink_fail(e, m, FINAL_CANCELLED, COAP_CODE(5, 3), 0, "cancelled", T8_CAUSE_NONE);
+    if (is_success(r->http_status) || is_gone(r))
+        downlink_fail(e, m, FINAL_CANCELLED, COAP_CODE(5, 3), GONE_MAX_AGE_S, "cancelled by the operator",
+                      T8_CAUSE_NONE);
     else if (fate(r) != T8_DELIVERY_UNSET)
         downlink_settle(e, m, fate(r), 0);
     else

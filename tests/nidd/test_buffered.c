@@ -1,6 +1,6 @@
 /* Requests that the SCEF keeps (TS 29.122 clauses 4.4.5.3.1, 5.6.3.5): tracked, asked after, submitted anew when they
  * are lost there, and never twice in its buffer. */
-#include "tests/nidd/harness.h"
+#include "tests/nidd/harness_internal.h"
 
 #define READ     "CON 0.01 #50 tok 11=3"
 #define DOWN     "CON 0.01 #* tok 11=3"
@@ -403,6 +403,40 @@ static void expired_there(void **state)
     rig_end(r);
 }
 
+/* The SCEF lets go of it first; what it has sent goes on. */
+static void cancelled(void **state)
+{
+    (void)state;
+    static const struct {
+        struct engine_delivery_answer answer;
+        bool done;
+    } cases[] = {{{.http_status = 204}, true},
+                 {{.http_status = 404, .cause = T8_CAUSE_ALREADY_DELIVERED}, false},
+                 {{.http_status = 409, .cause = T8_CAUSE_SENDING}, false},
+                 {{.http_status = 404}, true},
+                 {{.http_status = 0}, false}};
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        unsigned s;
+        struct rig *r = buffered(READ, DOWN, &s);
+        rig_begin_input(r);
+        assert_int_equal(engine_message_cancel(r->e, r->now_ms, BYTES_LIT("dev0@example.com"), last_accepted(r)), OK);
+        rig_end_input(r);
+        unsigned q = expect_delivery_request(r, ENGINE_DELIVERY_DELETE, "d1");
+        assert_false(is_final(r, last_accepted(r)));
+        delivery_answer(r, q, cases[i].answer);
+        if (cases[i].done) {
+            uint16_t leg = expect_at_server(r, 0, 0, "CON 5.03 #* tok 14=< |cancelled by the operator");
+            server_sends(r, 0, 0, "ACK #%u", leg);
+            expect_final(r, last_accepted(r), FINAL_CANCELLED, "cancelled by the operator");
+            rig_end(r);
+        } else {
+            expect_no_submission(r);
+            delivery_status(r, 0, "d1", T8_DELIVERY_SUCCESS);
+            answered(r, s);
+        }
+    }
+}
+
 /* --- the latest wins, there too */
 
 #define WRITE   "CON 0.03 #50 tok 11=3 |1"
@@ -544,6 +578,7 @@ int main(void)
         cmocka_unit_test(posted_without_an_answer),
         cmocka_unit_test(died_before_the_link_was_stored),
         cmocka_unit_test(expired_there),
+        cmocka_unit_test(cancelled),
         cmocka_unit_test(replaced_there),
         cmocka_unit_test(too_late_to_replace),
         cmocka_unit_test(replaced_while_it_is_sent),
