@@ -74,7 +74,7 @@ static struct downlink *older(const struct engine *e, struct downlink *m)
     struct downlink *old = m->resource ? map_get(&e->by_resource, blob_bytes(m->resource)) : NULL;
     if (!old || old->seq <= m->device->more->barrier_seq)
         return NULL;
-    if (old->state == DOWNLINK_WITH_SCEF && downlink_goes_to_buffer(m))
+    if (old->state == DOWNLINK_WITH_SCEF && downlink_goes_to_buffer(m) && old->item.priority == m->item.priority)
         m->replaces = old->h; /* there, when it is stored (buffered.c) */
     const bool unsent = old->state == DOWNLINK_STORING || (old->state == DOWNLINK_QUEUED && !old->submitted_ms);
     return unsent ? old : NULL;

@@ -17,6 +17,7 @@
 #define CONFIG_MAX_SCEFS      32
 #define CONFIG_MAX_GROUPS     256
 #define CONFIG_MAX_ROUTES     256
+#define CONFIG_MAX_DOWNLINKS  256
 #define CONFIG_MAX_SLICES     256
 #define CONFIG_MAX_FAULTS     20 /* told at once */
 
@@ -104,6 +105,15 @@ struct config_route {
     char *domain, *external_id;
 };
 
+/* As written in `downlinks`; config.engine_downlinks has the defaults in it. */
+struct config_downlink {
+    char *server, *domain, *external_id;
+    enum engine_buffer buffer;
+    uint32_t lifetime_s;
+    uint8_t priority;
+    bool latest_wins;
+};
+
 /* As written in `devices`. */
 struct config_device_entry {
     char *external_id;
@@ -150,6 +160,8 @@ struct config {
     uint32_t server_count;
     struct config_route *routes;
     uint32_t route_count;
+    struct config_downlink *downlinks;
+    uint32_t downlink_count;
     struct config_device_entry *device_entries;
     uint32_t device_entry_count;
     char *devices_file;
@@ -169,6 +181,7 @@ struct config {
     uint16_t port_first, port_last;
     struct config_endpoint *server_endpoints; /* server_count of them */
     struct engine_route *engine_routes;       /* route_count of them; their texts are those of `routes` */
+    struct engine_downlink *engine_downlinks; /* downlink_count of them; the same */
     struct config_device *devices;
     size_t device_count, device_capacity;
     struct config_text *device_text; /* memory of the identities */

@@ -167,6 +167,9 @@ static enum error engine_open(struct adapter *a, struct buf *why)
         err = engine_scefs_add(a);
     if (!err)
         err = engine_routes_replace(a->engine, a->config->engine_routes, a->config->route_count);
+    if (!err)
+        err = engine_downlinks_replace(a->engine, &a->config->engine.downlink, a->config->engine_downlinks,
+                                       a->config->downlink_count);
     return told(why, err, "engine", NULL);
 }
 

@@ -5,20 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* By the last digit of its number, each device's requests are kept by somebody else. */
+/* By the last digit of its number, each device's requests are kept by somebody else. Their priority is what chance says
+ * now, so that queues hold all of them. */
 void deliveries_policies(struct world *w)
 {
     static const char *const patterns[] = {"*3@example.org", "*4@example.org", "*5@example.org",
                                            "*6@example.org", "*8@example.org", "*9@example.org"};
     struct engine_downlink entries[6];
-    const struct engine_policy otherwise = {.lifetime_ms = DOWNLINK_LIFETIME_MS, .priority = QUEUE_PRIORITY_DEFAULT};
+    struct engine_policy otherwise = {.lifetime_ms = DOWNLINK_LIFETIME_MS, .priority = QUEUE_PRIORITY_DEFAULT};
+    if (w->o.priorities)
+        otherwise.priority = (uint8_t)prng_below(&w->prng, QUEUE_PRIORITY_MAX + 1);
     for (size_t i = 0; i < 6; i++) {
         entries[i] = (struct engine_downlink){
             .server = ENGINE_NONE, .external_id = bytes_of_str(patterns[i]), .policy = otherwise};
         entries[i].policy.latest_wins = true;
         entries[i].policy.buffer = i < 4 ? ENGINE_BUFFER_SCEF : ENGINE_BUFFER_SERVER;
     }
-    if (engine_downlinks_replace(w->engine, &otherwise, entries, 6))
+    if (engine_downlinks_replace(w->engine, &otherwise, entries, w->o.buffers ? 6 : 0))
         abort();
 }
 

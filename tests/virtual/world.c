@@ -441,7 +441,7 @@ struct world *world_new(const struct world_options *o)
     w->server =
         server_model_new(prng_next(&w->prng), o->ues, o->op_pause_ms,
                          &(struct server_model_ports){.ctx = w, .send = server_send, .wake_at = server_wake_at});
-    if (o->buffers)
+    if (o->buffers || o->priorities)
         server_model_be_impatient(w->server);
     struct scef_options so;
     scef_options_default(&so);

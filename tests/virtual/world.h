@@ -23,6 +23,7 @@ struct world_options {
     double troubles;      /* of the network, for each UE and day; not 0: limits hold too */
     bool group;           /* all devices are one group, and every second one is learned from its first message */
     bool buffers;         /* by device the adapter, the SCEF or the server keeps what it is not there for */
+    bool priorities;      /* small queues, a priority that changes all the time, and final states kept */
     const char *follow;   /* External Identifier whose story is printed; NULL = none */
 };
 
