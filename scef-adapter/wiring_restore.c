@@ -35,6 +35,8 @@ static const char *kind_name(enum record_kind kind)
         return "configuration";
     case RECORD_OBSERVATION:
         return "observation";
+    case RECORD_FINAL:
+        return "final";
     case RECORD_SEQUENCE:
         break;
     }
@@ -74,7 +76,8 @@ static enum error set_aside(struct restore *r, struct bytes key, struct bytes va
 static bool of_other_slice(const struct restore *r, struct bytes key)
 {
     const struct config *c = r->a->config;
-    bool of_device = r->kind == RECORD_DEVICE || r->kind == RECORD_DOWNLINK || r->kind == RECORD_UPLINK;
+    bool of_device =
+        r->kind == RECORD_DEVICE || r->kind == RECORD_DOWNLINK || r->kind == RECORD_UPLINK || r->kind == RECORD_FINAL;
     return of_device && slice_of(key_identity(key), c->slices.count) != c->slices.index;
 }
 
@@ -100,6 +103,11 @@ static enum error record_take(void *ctx, struct bytes key, struct bytes value)
         err = record_device_decode(key, value, &d);
         if (!err)
             err = engine_restore_device(r->a->engine, &d);
+    } else if (r->kind == RECORD_FINAL) {
+        struct record_final f;
+        err = record_final_decode(key, value, &f);
+        if (!err)
+            err = engine_restore_final(r->a->engine, &f);
     } else if (r->kind == RECORD_OBSERVATION) {
         struct record_observation o;
         err = record_observation_decode(key, value, &o);
@@ -141,8 +149,8 @@ static void asides_move(struct restore *r)
 
 enum error adapter_restore(struct adapter *a)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE,    RECORD_CONFIGURATION, RECORD_DEVICE,
-                                             RECORD_OBSERVATION, RECORD_DOWNLINK,      RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_OBSERVATION,
+                                             RECORD_FINAL,    RECORD_DOWNLINK,      RECORD_UPLINK};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct restore r = {.a = a, .kind = kinds[i]};
         uint8_t prefix = (uint8_t)kinds[i];

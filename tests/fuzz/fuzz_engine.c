@@ -313,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.o.queue.nstart = flags & 2 ? 2 : 1;
     w.o.spool_max_messages = 4;
     w.o.max_exchanges = flags & 4 ? 4 : 32;
-    w.o.downlink_lifetime_ms = w.o.spool_lifetime_ms = 20 * MINUTE;
+    w.o.downlink.lifetime_ms = w.o.spool_lifetime_ms = 20 * MINUTE;
     w.o.configuration_window = 2;
     w.o.default_packet_size_bytes = flags & 8 ? 100 : 0;
     w.o.delete_removed = flags & 16 ? ENGINE_DELETE_REMOVED_ALL : ENGINE_DELETE_REMOVED_NO;

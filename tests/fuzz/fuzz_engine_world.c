@@ -437,6 +437,7 @@ static void restore_record(enum record_kind kind, struct bytes key, struct bytes
     struct record_device d;
     struct record_message m;
     struct record_observation o;
+    struct record_final f;
     uint64_t reserved;
     if (kind == RECORD_OBSERVATION && record_observation_decode(key, value, &o) == OK)
         fail_unless(engine_restore_observation(w.e, &o) == OK);
@@ -446,6 +447,8 @@ static void restore_record(enum record_kind kind, struct bytes key, struct bytes
         fail_unless(engine_restore_configuration(w.e, &c) == OK);
     else if (kind == RECORD_DEVICE && record_device_decode(key, value, &d) == OK)
         fail_unless(engine_restore_device(w.e, &d) == OK);
+    else if (kind == RECORD_FINAL && record_final_decode(key, value, &f) == OK)
+        fail_unless(engine_restore_final(w.e, &f) == OK);
     else if (record_message_decode(key, value, &m) == OK)
         fail_unless(engine_restore_message(w.e, kind, &m) == OK);
     else
@@ -454,8 +457,8 @@ static void restore_record(enum record_kind kind, struct bytes key, struct bytes
 
 static void restore(void)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE,    RECORD_CONFIGURATION, RECORD_DEVICE,
-                                             RECORD_OBSERVATION, RECORD_DOWNLINK,      RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_OBSERVATION,
+                                             RECORD_FINAL,    RECORD_DOWNLINK,      RECORD_UPLINK};
     for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
         for (size_t i = 0; i < w.committed_count; i++)
             if (w.committed[i].key.data[0] == (uint8_t)kinds[k])

@@ -33,6 +33,7 @@ static void decode(struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct record_final f;
     struct buf key_out = {0};
     struct buf value_out = {0};
     const bool is_device = record_device_decode(key, value, &d) == OK;
@@ -41,7 +42,17 @@ static void decode(struct bytes key, struct bytes value)
     const bool is_sequence = record_sequence_decode(key, value, &reserved) == OK;
     const bool is_configuration = record_configuration_decode(key, value, &c) == OK;
     const bool is_observation = record_observation_decode(key, value, &o) == OK;
-    fail_unless(is_device + is_message + is_sequence + is_configuration + is_observation <= 1);
+    const bool is_final = record_final_decode(key, value, &f) == OK;
+    fail_unless(is_device + is_message + is_sequence + is_configuration + is_observation + is_final <= 1);
+    if (is_final) {
+        touch(f.device_id);
+        touch(f.server);
+        touch(f.reason);
+        touch(f.path);
+        record_message_key(RECORD_FINAL, f.device_id, f.seq, &key_out);
+        record_final_encode(buf_bytes(&key_out), &f, &value_out);
+        check_same(&key_out, &value_out, key, value);
+    }
     if (is_observation) {
         touch(o.device_id);
         touch(o.token);
@@ -86,7 +97,13 @@ static void decode(struct bytes key, struct bytes value)
         touch(m.message);
         record_message_key((enum record_kind)key.data[0], m.device_id, m.seq, &key_out);
         record_message_encode(buf_bytes(&key_out), &m, &value_out);
-        check_same(&key_out, &value_out, key, value);
+        if (value.data[0] == 1) {
+            struct record_message again;
+            fail_unless(record_message_decode(key, buf_bytes(&value_out), &again) == OK);
+            fail_unless(bytes_equal(again.message, m.message) && again.priority == m.priority);
+        } else {
+            check_same(&key_out, &value_out, key, value);
+        }
     }
     buf_free(&key_out);
     buf_free(&value_out);

@@ -21,6 +21,7 @@ uint64_t rig_store_put(void *ctx, struct bytes key, struct bytes value)
     struct record_device d;
     struct record_message m;
     struct record_observation o;
+    struct record_final f;
     uint64_t reserved;
     assert_true(key.len > 0);
     if (key.data[0] == RECORD_SEQUENCE)
@@ -29,9 +30,12 @@ uint64_t rig_store_put(void *ctx, struct bytes key, struct bytes value)
         assert_int_equal(record_device_decode(key, value, &d), OK);
     else if (key.data[0] == RECORD_OBSERVATION)
         assert_int_equal(record_observation_decode(key, value, &o), OK);
+    else if (key.data[0] == RECORD_FINAL)
+        assert_int_equal(record_final_decode(key, value, &f), OK);
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     struct rig_record *op = new_operation(ctx, key);
+    ((struct rig *)ctx)->downlink_puts += key.data[0] == RECORD_DOWNLINK;
     buf_add(&op->value, value);
     return op->ticket;
 }
@@ -148,6 +152,7 @@ void rig_store_restore(struct rig *r)
         struct record_device d;
         struct record_message m;
         struct record_observation o;
+        struct record_final f;
         if (key.data[0] == RECORD_SEQUENCE) {
             assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
             engine_restore_sequence(r->e, reserved);
@@ -157,11 +162,19 @@ void rig_store_restore(struct rig *r)
         } else if (key.data[0] == RECORD_OBSERVATION) {
             assert_int_equal(record_observation_decode(key, value, &o), OK);
             assert_int_equal(engine_restore_observation(r->e, &o), OK);
+        } else if (key.data[0] == RECORD_FINAL) {
+            assert_int_equal(record_final_decode(key, value, &f), OK);
+            assert_int_equal(engine_restore_final(r->e, &f), OK);
         } else {
             assert_int_equal(record_message_decode(key, value, &m), OK);
             assert_int_equal(engine_restore_message(r->e, (enum record_kind)key.data[0], &m), OK);
         }
     }
+}
+
+unsigned downlink_puts(const struct rig *r)
+{
+    return r->downlink_puts;
 }
 
 unsigned stored_records(struct rig *r, enum record_kind kind)

@@ -157,6 +157,7 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct record_final f;
     uint64_t reserved;
     (void)ctx;
     in_engine = false;
@@ -169,6 +170,8 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
         assert_int_equal(record_configuration_decode(key, value, &c), OK);
     else if (key.data[0] == RECORD_OBSERVATION)
         assert_int_equal(record_observation_decode(key, value, &o), OK);
+    else if (key.data[0] == RECORD_FINAL)
+        assert_int_equal(record_final_decode(key, value, &f), OK);
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     in_engine = true;
@@ -419,7 +422,7 @@ static bool set_up(void)
     o.spool_max_messages = 4;
     o.max_exchanges = 8;
     o.default_packet_size_bytes = 200;
-    o.downlink_lifetime_ms = o.spool_lifetime_ms = 1200000;
+    o.downlink.lifetime_ms = o.spool_lifetime_ms = 1200000;
     w.now_ms = T0;
     in_engine = true;
     bool ok = engine_new(&o, &ports, T0, &w.e) == OK &&

@@ -148,6 +148,7 @@ static void port_event(void *ctx, const struct engine_event *e)
         [ENGINE_SERVER_STATE] = "server_state",
         [ENGINE_LEARNED] = "learned",
         [ENGINE_CONFIGURATION] = "configuration",
+        [ENGINE_REACHABLE] = "reachable",
         [ENGINE_AUDIT] = "audit",
     };
     struct world *w = world_of(ctx);
@@ -179,6 +180,7 @@ static void restore_one(void *ctx, struct bytes key, struct bytes value)
     struct record_configuration c;
     struct record_device d;
     struct record_message m;
+    struct record_final f;
     enum error err;
     uint64_t reserved = 0;
     if (r->kind == RECORD_SEQUENCE) {
@@ -187,6 +189,8 @@ static void restore_one(void *ctx, struct bytes key, struct bytes value)
     } else if (r->kind == RECORD_CONFIGURATION)
         err = record_configuration_decode(key, value, &c) ? ERR_STORE_CORRUPT
                                                           : engine_restore_configuration(w->engine, &c);
+    else if (r->kind == RECORD_FINAL)
+        err = record_final_decode(key, value, &f) ? ERR_STORE_CORRUPT : engine_restore_final(w->engine, &f);
     else if (r->kind == RECORD_DEVICE)
         err = record_device_decode(key, value, &d) ? ERR_STORE_CORRUPT : engine_restore_device(w->engine, &d);
     else
@@ -198,8 +202,8 @@ static void restore_one(void *ctx, struct bytes key, struct bytes value)
 
 void adapter_start(struct world *w)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_DOWNLINK,
-                                             RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE,
+                                             RECORD_FINAL,    RECORD_DOWNLINK,      RECORD_UPLINK};
     struct engine_options o;
     struct engine_ports ports = {.ctx = w,
                                  .server_send = port_server_send,
@@ -210,16 +214,26 @@ void adapter_start(struct world *w)
                                  .store_delete = port_delete,
                                  .uplink_answer = port_uplink_answer,
                                  .event = port_event,
-                                 .device_added = port_device_added};
+                                 .device_added = port_device_added,
+                                 .delivery_request = w->o.buffers ? deliveries_port : NULL};
     engine_options_default(&o);
     o.seed = w->o.seed + ++w->epoch;
-    o.downlink_lifetime_ms = 6 * 3600 * 1000ULL;
+    o.downlink.lifetime_ms = DOWNLINK_LIFETIME_MS;
     o.spool_lifetime_ms = 6 * 3600 * 1000ULL;
+    if (w->o.priorities) {
+        o.queue.max_messages = 4;
+        o.queue_total_messages = 2 * w->o.ues;
+        o.history_ms = 1800 * 1000;
+        o.history_max = 8;
+    }
     if (engine_new(&o, &ports, w->now_ms, &w->engine) ||
         engine_server_add(w->engine, &(struct engine_server_options){.name = "main"}) ||
-        engine_scef_add(w->engine,
-                        &(struct engine_scef_options){.name = "scef", .configuration_check_ms = 4 * 3600 * 1000ULL}))
+        engine_scef_add(w->engine, &(struct engine_scef_options){.name = "scef",
+                                                                 .configuration_check_ms = 4 * 3600 * 1000ULL,
+                                                                 .supported_features = NIDD_FEATURE_MODIFICATION}))
         abort();
+    if (w->o.buffers || w->o.priorities)
+        deliveries_policies(w);
     if (w->o.group &&
         engine_group_add(w->engine, &(struct engine_group_options){.external_group_id = BYTES_LIT(GROUP_ID),
                                                                    .learn = true,
@@ -283,6 +297,8 @@ void adapter_event(struct world *w, struct event *ev)
             &(struct nidd_configuration_result){.http_status = ev->status,
                                                 .link = bytes_of_str(ev->text),
                                                 .maximum_packet_size_bits = (uint32_t)ev->detail,
+                                                .has_body = ev->status / 100 == 2,
+                                                .supported_features = ev->len,
                                                 .status = T8_NIDD_ACTIVE});
         break;
     case EV_NOTIFY_UPLINK: {
@@ -314,6 +330,8 @@ void adapter_event(struct world *w, struct event *ev)
         break;
     }
     case EV_TO_ADAPTER:
+        if (w->o.priorities)
+            deliveries_policies(w);
         if (w->leg_of_ue[ev->who] != UINT32_MAX)
             engine_server_datagram(w->engine, w->now_ms, w->leg_of_ue[ev->who], 0, data);
         break;
