@@ -267,9 +267,16 @@ static void reply_method(struct http_exchange *x)
 
 void admin_handle(void *ctx, struct http_exchange *x)
 {
+    admin_take(ctx, &(struct loading_origin){.kind = LOADING_ADMIN, .from.exchange = x});
+}
+
+void admin_take(struct adapter *a, const struct loading_origin *o)
+{
+    struct http_exchange *x = o->from.exchange;
     const struct http_request *q = http_exchange_request(x);
-    struct admin_request r = {.a = ctx, .x = x};
+    struct admin_request r = {.a = a, .x = x};
     bool path_known = false;
+    a->origin = *o;
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (!route_matches(routes[i].pattern, q->path, &r))
             continue;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/map.h"
 #include "scef-adapter/slice.h"
@@ -263,26 +264,46 @@ char *config_path_resolve(const char *config_path, const char *name)
     return n < 0 ? NULL : out;
 }
 
+static void state_of(const struct stat *st, struct config_file_state *out)
+{
+    *out = (struct config_file_state){.size = (uint64_t)st->st_size,
+                                      .mtime_ns =
+                                          (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
+                                      .inode = st->st_ino};
+}
+
+bool config_devices_file_state(const struct config *c, struct config_file_state *out)
+{
+    struct stat st;
+    *out = (struct config_file_state){.size = 0};
+    if (!c->devices_path)
+        return true;
+    if (stat(c->devices_path, &st) != 0)
+        return false;
+    state_of(&st, out);
+    return true;
+}
+
 static enum error file_collect(struct source *s, const char *config_path)
 {
-    enum error err = OK;
-    char *path = config_path_resolve(config_path, s->c->devices_file);
-    if (!path)
-        return ERR_NO_MEMORY;
+    struct stat st;
+    const char *path = s->c->devices_path;
     FILE *f = fopen(path, "re");
-    if (!f) {
+    if (!f || fstat(fileno(f), &st) != 0) { /* as it is before it is read: who changes it meanwhile changes this too */
         config_fault(&s->report, config_line_of(s->places, "", 0, "devices_file"), "devices_file",
                      "a readable file of JSON lines, relative to this file", "%s: %s", path, strerror(errno));
-    } else {
-        s->report.file = path;
-        s->in_file = true;
-        s->path[0] = '\0';
-        s->line = 0;
-        err = file_read(s, f);
-        s->report.file = config_path;
-        fclose(f);
+        if (f)
+            fclose(f);
+        return OK;
     }
-    free(path);
+    state_of(&st, &s->c->devices_file_state);
+    s->report.file = path;
+    s->in_file = true;
+    s->path[0] = '\0';
+    s->line = 0;
+    const enum error err = file_read(s, f);
+    s->report.file = config_path;
+    fclose(f);
     return err;
 }
 
@@ -343,19 +364,16 @@ static enum error duplicates_find(struct source *s, size_t in_yaml, const char *
     return err;
 }
 
-enum error config_devices_collect(struct config *c, const struct config_places *places, const char *file, bool alone,
+enum error config_devices_collect(struct config *c, const struct config_places *places, const char *file,
                                   struct config_report *r)
 {
     struct source s = {.c = c, .report = *r, .places = places, .faults_before = r->count};
     enum error err = entries_collect(&s);
     size_t in_yaml = c->device_count;
-    if (!err && c->devices_file && !alone)
+    if (!err && c->devices_path)
         err = file_collect(&s, file);
-    if (!err && s.report.count == s.faults_before) {
-        char *devices_file = c->devices_file ? config_path_resolve(file, c->devices_file) : NULL;
-        err = duplicates_find(&s, in_yaml, file, devices_file ? devices_file : file);
-        free(devices_file);
-    }
+    if (!err && s.report.count == s.faults_before)
+        err = duplicates_find(&s, in_yaml, file, c->devices_path ? c->devices_path : file);
     r->count = s.report.count;
     return err;
 }
