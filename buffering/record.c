@@ -395,6 +395,7 @@ enum error record_import_decode(struct bytes key, struct bytes value, struct rec
     out->size = reader_be64(&r);
     out->mtime_ns = reader_be64(&r);
     out->inode = reader_be64(&r);
-    out->removing = reader_u8(&r) != 0;
-    return value_end(&r);
+    const uint8_t removing = reader_u8(&r);
+    out->removing = removing != 0;
+    return removing > 1 ? ERR_STORE_CORRUPT : value_end(&r);
 }

@@ -102,6 +102,7 @@ static void import_put(struct adapter *a)
     buf_free(&key);
     buf_free(&value);
     a->import.state = IMPORT_NONE;
+    log_write(LOG_INFO, "imported", LOG_S("hint", "as long as the devices stay as they are, a start does not read them"));
 }
 
 /* A record that the store refuses goes back to the engine, which gives it again: then from the beginning. */
