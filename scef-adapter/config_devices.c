@@ -177,9 +177,10 @@ struct member {
     const char *value;
 };
 
-static enum error object_read(struct source *s, json_t *object)
+#define MEMBERS 6
+static void members_init(struct member members[MEMBERS])
 {
-    struct member members[] = {
+    const struct member all[MEMBERS] = {
         {"external_id", config_check_external_id, "an External Identifier like dev1@example.org", NULL},
         {"msisdn", config_check_msisdn, "5 to 15 digits, in quotes", NULL},
         {"scef", config_check_name, "the name of a SCEF in scef", NULL},
@@ -187,16 +188,33 @@ static enum error object_read(struct source *s, json_t *object)
         {"group", config_check_external_id, "the external_group_id of a group in groups", NULL},
         {"endpoint", config_check_endpoint, "an LwM2M endpoint name of at most 252 bytes", NULL},
     };
-    const size_t count = sizeof(members) / sizeof(members[0]);
+    memcpy(members, all, sizeof(all));
+}
+
+static struct member *member_find(struct member members[MEMBERS], const char *key, size_t len)
+{
+    for (size_t i = 0; i < MEMBERS; i++)
+        if (strlen(members[i].key) == len && memcmp(members[i].key, key, len) == 0)
+            return &members[i];
+    return NULL;
+}
+
+static enum error members_take(struct source *s, const struct member members[MEMBERS])
+{
+    return device_add(s, &(struct names){members[0].value, members[1].value, members[2].value, members[3].value,
+                                         members[4].value, members[5].value});
+}
+
+static enum error object_read(struct source *s, json_t *object)
+{
+    struct member members[MEMBERS];
     const char *key;
     json_t *value;
     unsigned before = s->report.count;
+    members_init(members);
     json_object_foreach(object, key, value)
     {
-        struct member *m = NULL;
-        for (size_t i = 0; i < count; i++)
-            if (strcmp(members[i].key, key) == 0)
-                m = &members[i];
+        struct member *m = member_find(members, key, strlen(key));
         char wrong[160] = "";
         if (!m) {
             snprintf(wrong, sizeof(wrong), "is no key that is known");
@@ -213,16 +231,68 @@ static enum error object_read(struct source *s, json_t *object)
         if (wrong[0])
             source_fault(s, name, m ? m->expected : "external_id, msisdn, scef, server, group or endpoint", wrong);
     }
-    if (s->report.count != before)
-        return OK;
-    return device_add(s, &(struct names){members[0].value, members[1].value, members[2].value, members[3].value,
-                                         members[4].value, members[5].value});
+    return s->report.count == before ? members_take(s, members) : OK;
 }
 
-static enum error line_read(struct source *s, const char *line, size_t len)
+static char *skip_space(char *at)
 {
+    return at + strspn(at, " \t\r\n");
+}
+
+/* A string of plain characters, which stand for themselves; NULL: another one. *len without the quotes. */
+static char *plain_string(char *at, size_t *len)
+{
+    if (*at != '"')
+        return NULL;
+    *len = strcspn(at + 1, "\"\\");
+    for (size_t i = 1; i <= *len; i++)
+        if ((unsigned char)at[i] < ' ' || (unsigned char)at[i] > '~')
+            return NULL;
+    return at[*len + 1] == '"' ? at + 1 : NULL;
+}
+
+/* Most lines are an object of plain strings, each under a key of ours and as it must be: such a line is read a few
+ * times faster here than by way of a JSON tree. false: `line` is as it was, and somebody else is to read it. */
+static bool plain_line(char *line, struct member members[MEMBERS])
+{
+    char *ends[MEMBERS];
+    size_t count = 0;
+    char *at = skip_space(line);
+    members_init(members);
+    if (*at != '{')
+        return false;
+    do {
+        size_t key_len;
+        size_t len;
+        char *key = plain_string(skip_space(at + 1), &key_len);
+        struct member *m = key ? member_find(members, key, key_len) : NULL;
+        at = m && !m->value ? skip_space(key + key_len + 1) : NULL;
+        char *value = at && *at == ':' ? plain_string(skip_space(at + 1), &len) : NULL;
+        if (!value)
+            return false;
+        m->value = value;
+        ends[count++] = value + len;
+        at = skip_space(value + len + 1);
+    } while (*at == ',');
+    if (*at != '}' || *skip_space(at + 1))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        *ends[i] = '\0';
+    bool right = true;
+    for (size_t i = 0; i < MEMBERS && right; i++)
+        right = !members[i].value || !members[i].check(members[i].value);
+    for (size_t i = 0; i < count && !right; i++)
+        *ends[i] = '"';
+    return right;
+}
+
+static enum error line_read(struct source *s, char *line, size_t len)
+{
+    struct member members[MEMBERS];
     if (strspn(line, " \t\r\n") == len)
         return OK;
+    if (plain_line(line, members))
+        return members_take(s, members);
     json_error_t why;
     json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
     if (!object || !json_is_object(object)) {
