@@ -214,7 +214,7 @@ static enum error devices_add(struct adapter *a, struct buf *why)
             store_settle(a);
     }
     config_devices_release(c);
-    adapter_import_begin(a);
+    adapter_import_begin(a, c);
     return OK;
 }
 

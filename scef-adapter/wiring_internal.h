@@ -67,6 +67,7 @@ struct adapter_import {
     struct record_import record;
     uint64_t ticket; /* COMMITTING: the records' last one */
     bool failed;     /* COMMITTING: one of them */
+    bool known;      /* `record` is in the store */
 };
 
 struct adapter {
@@ -166,7 +167,10 @@ void adapter_set_aside(struct adapter *a, struct bytes key, struct bytes value, 
 /* wiring_import.c: at the start the configuration's devices are compared with the stored ones, unless the records are
  * known to be of just this configuration. */
 [[gnu::warn_unused_result]] enum error adapter_import_check(struct adapter *a, bool *known, bool *removing);
-void adapter_import_begin(struct adapter *a); /* the devices were added: to be remembered once all is stored */
+/* The engine has the devices of this configuration: to be remembered once all is stored. */
+void adapter_import_begin(struct adapter *a, const struct config *c);
+/* Is the store known to be of the devices of this configuration, whose devices_file need not have been read? */
+bool adapter_import_covers(const struct adapter *a, const struct config *c);
 void adapter_import_turn_end(struct adapter *a);
 void adapter_import_forget(struct adapter *a); /* a record says something else now, or is missing */
 

@@ -135,9 +135,28 @@ static void devices_take(struct reload *r)
         return;
     }
     const uint64_t before = devices_listed_before(r->a), removed = before > r->listed ? before - r->listed : 0;
-    if (r->added || removed || r->moved || r->stranded)
+    if (!r->added && !removed && !r->moved && !r->stranded)
+        adapter_import_begin(r->a, r->fresh);
+    else
         log_write(LOG_WARN, "needs_restart", LOG_S("key", "devices"), LOG_I("added", r->added),
                   LOG_I("removed", removed), LOG_I("moved", r->moved), LOG_I("of_new_servers", r->stranded));
+}
+
+static uint64_t devices_here(const struct adapter *a)
+{
+    struct engine_totals t;
+    engine_totals_get(a->engine, &t);
+    return t.devices;
+}
+
+static enum error devices_load(struct config **fresh, struct buf *faults)
+{
+    enum error err = config_devices_load(*fresh, faults);
+    if (err) {
+        config_free(*fresh);
+        *fresh = NULL;
+    }
+    return err;
 }
 
 void adapter_reload(struct adapter *a, const char *config_path)
@@ -153,7 +172,10 @@ void adapter_reload(struct adapter *a, const char *config_path)
         loading_hurry(a->loading);
         return;
     }
-    enum error err = config_load(config_path, &fresh, &faults);
+    enum error err = config_load_shared(config_path, &fresh, &faults);
+    const bool same_devices = !err && adapter_import_covers(a, fresh);
+    if (!err && !same_devices)
+        err = devices_load(&fresh, &faults);
     metric_add(&a->metrics, METRIC_RELOADS, err ? "refused" : "taken", 1);
     if (err) {
         faults_tell(buf_bytes(&faults));
@@ -167,8 +189,12 @@ void adapter_reload(struct adapter *a, const char *config_path)
     engine_identity_set(a->engine, fresh->engine.identity_policy, fresh->engine.fill_endpoint);
     const bool routed = routes_take(&r);
     groups_take(&r);
-    adapter_import_forget(a); /* the records may say less or more than the file from now on */
-    devices_take(&r);
+    if (same_devices) {
+        r.listed = devices_here(a);
+    } else {
+        adapter_import_forget(a); /* the records may say less or more than the file from now on */
+        devices_take(&r);
+    }
     config_compare(a->config, fresh, NULL, key_needs_restart);
     log_write(LOG_INFO, "reloaded", LOG_S("file", config_path), LOG_I("routes", fresh->route_count),
               LOG_I("devices", r.listed));
