@@ -201,6 +201,7 @@ struct exchange {
     bool uplink_waits;
     bool asks_block;
     bool awaits_leg; /* SPOOLED, and not to be tried before the leg is connected */
+    bool orphan;     /* SPOOLED, a response by a token of a connection that is gone */
 };
 
 struct server {

@@ -157,8 +157,10 @@ static enum error send_again(struct engine *e, struct exchange *x)
 {
     struct bytes old = blob_bytes(x->message);
     uint8_t header[COAP_HEADER_BYTES];
-    if (x->answers_seq && server_is_reliable(e, x->server)) {
-        server_took(e, x, "late"); /* of a connection that is gone */
+    if (x->orphan) {
+        if (!x->answers_seq)
+            event_drop(e, x->device, x->server, old, "connection_lost");
+        server_took(e, x, "late");
         return OK;
     }
     /* Its old Message ID may have been forgotten, or be in use: a new one. */
@@ -288,6 +290,7 @@ enum error spool_restore(struct engine *e, struct device *d, uint32_t server, co
     x->seen_ms = r->accepted_ms;
     x->answers_seq = r->answers_seq;
     x->answers_accepted_ms = r->accepted_ms;
+    x->orphan = server_is_reliable(e, server) && x->code >> 5 != 0;
     x->expires_ms = x->spool_deadline_ms = r->deadline_ms;
     d->spooled++;
     e->spooled_messages++;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scef-adapter/config_keys.h"
+#include "t8/secret_file.h"
 
 /* ---- libcyaml ---- */
 
@@ -227,6 +228,7 @@ static enum error check_all(const struct config_check *k)
     if (!err && !k->later)
         err = config_devices_collect(k->c, k->places, k->file, k->r);
     if (!err) {
+        config_server_keys_check(k);
         check_legs(k);
         check_relay(k);
     }
@@ -339,7 +341,7 @@ static enum error load(const char *path, bool later, struct config **out, struct
     fclose(f);
     if (!err)
         err = parse(buf_bytes(&text), path, false, later, out, faults);
-    buf_free(&text);
+    secret_free(&text);
     return err;
 }
 
@@ -362,6 +364,8 @@ void config_free(struct config *c)
     free(c->devices_path);
     for (uint32_t i = 0; i < c->scef_count; i++)
         free(c->scefs[i].allowed_host_list);
+    free(c->psk_holders[0]);
+    free(c->psk_holders[1]);
     free(c->slice_urls);
     free(c->server_endpoints);
     free(c->engine_routes);

@@ -110,6 +110,7 @@ struct config_device_entry {
     char *server;
     char *group;
     char *endpoint;
+    char *psk_identity, *psk_key;
 };
 
 #define CONFIG_NO_GROUP UINT32_MAX
@@ -118,8 +119,10 @@ struct config_device {
     const char *external_id; /* NULL: known by its MSISDN only */
     const char *msisdn;      /* NULL: none */
     const char *endpoint;    /* NULL: none but those that follow from its identity */
-    uint32_t scef, group;    /* indices */
-    uint32_t server;         /* ENGINE_NONE: the routes decide */
+    const char *psk_identity;
+    const char *psk_key;  /* in hex; NULL: none of its own, and no identity either */
+    uint32_t scef, group; /* indices */
+    uint32_t server;      /* ENGINE_NONE: the routes decide */
     uint32_t line;
     uint32_t entry; /* in `devices` */
 };
@@ -174,7 +177,9 @@ struct config {
     struct engine_route *engine_routes;       /* route_count of them; their texts are those of `routes` */
     struct config_device *devices;
     size_t device_count, device_capacity;
-    struct config_text *device_text; /* memory of the identities */
+    struct config_text *device_text; /* memory of the identities and keys */
+    /* The files that hold devices' keys: this one, devices_file; NULL: it holds none. */
+    char *psk_holders[2];
     struct config_file_state devices_file_state;
     char *devices_path;                 /* of devices_file, resolved; NULL: there is none, or it was not to be opened */
     struct config_later *devices_later; /* what config_devices_load needs; NULL: the devices were read */
@@ -195,7 +200,7 @@ void config_free(struct config *c);
 void config_devices_digest(const struct config *c, uint8_t out[16]);
 /* Of devices_file as it is now; false: it cannot be told. */
 bool config_devices_file_state(const struct config *c, struct config_file_state *out);
-/* The devices are needed once, at the start, and may be many: frees what only they need. */
+/* The devices are needed once, at the start, and may be many: frees what only they need, and wipes their keys. */
 void config_devices_release(struct config *c);
 
 bool config_server_find(const struct config *c, const char *name, uint32_t *out);

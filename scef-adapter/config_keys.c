@@ -211,7 +211,7 @@ const struct config_key config_keys[] = {
     {"servers", "key_file", IN(config_server, key_file), A_FILE("with a private key"), .help = "its key"},
     {"servers", "psk_identity", IN(config_server, psk_identity),
      TEXT(config_check_psk_identity, "at most 128 bytes of text"),
-     .help = "coaps: a pre-shared key instead of ca_file; with psk_file"},
+     .help = "coaps: a pre-shared key instead of ca_file, of devices that have no psk_key; with psk_file"},
     {"servers", "psk_file", IN(config_server, psk_file),
      TEXT(NULL, "a file whose first line is the key in hex, relative to this file"), .help = "its key"},
     {"servers", "connections_max", IN(config_server, connections_max), NUMBER(1, CONFIG_MAX_DEVICES),
@@ -250,6 +250,14 @@ const struct config_key config_keys[] = {
     {"devices", "endpoint", IN(config_device_entry, endpoint),
      TEXT(config_check_endpoint, "an LwM2M endpoint name of at most 252 bytes"), .live = true,
      .help = "its LwM2M endpoint name, when that is not external_id (msisdn) or urn:nai: and external_id"},
+    {"devices", "psk_identity", IN(config_device_entry, psk_identity),
+     TEXT(config_check_psk_identity, "at most 128 bytes of text"), .live = true,
+     .help = "who it is to a server by a pre-shared key; without it its endpoint name: endpoint, else urn:nai: and "
+             "external_id, else msisdn"},
+    {"devices", "psk_key", IN(config_device_entry, psk_key), TEXT(config_check_psk_key, "2 to 128 hexadecimal digits"),
+     .secret = true, .live = true,
+     .help = "coaps: its own pre-shared key in hex, for servers without ca_file; without it the server's psk_file. "
+             "Sessions that begin later use it"},
     {"groups", "external_group_id", IN(config_group, external_group_id),
      TEXT(config_check_external_id, "an External Group Identifier like meters@example.org"), .mandatory = true,
      .example = "meters@example.org", .help = "External Group Identifier (TS 23.003 clause 19.7.3)"},

@@ -103,6 +103,7 @@ const char *config_check_dialect(const char *text);
 const char *config_check_scef_name(const char *text);
 const char *config_check_server_uri(const char *text);
 const char *config_check_psk_identity(const char *text);
+const char *config_check_psk_key(const char *text);
 const char *config_check_prefix(const char *text);
 const char *config_check_address(const char *text);
 const char *config_check_port_range(const char *text);
@@ -147,6 +148,12 @@ char *config_path_resolve(const char *config_path, const char *name);
 
 /* ---- certificates, keys, secrets (config_security.c) */
 [[gnu::warn_unused_result]] enum error config_security_check(const struct config_check *k);
+/* Whether devices prove themselves to the server, and the server itself, by pre-shared keys only. */
+static inline bool config_server_by_key(const struct config_server *s)
+{
+    return config_scheme_secure(s->scheme) && !s->ca_file;
+}
+void config_server_keys_check(const struct config_check *k); /* after the devices */
 
 /* ---- SCEFs, groups, slices (config_scefs.c), before the devices, which refer to them */
 [[gnu::warn_unused_result]] enum error config_scefs_check(const struct config_check *k);

@@ -2,7 +2,8 @@
  * the record 'f', need not look at either: it takes milliseconds, however many devices there are (loading.h). Any other
  * start reads all records and the whole devices_file, compares, writes what has changed, and then writes 'f'.
  *
- * Not so with a port for each device, which have to be opened at the start. */
+ * Not so with a port for each device, which have to be opened at the start, and not where devices have pre-shared keys,
+ * which are in no record. */
 #include <string.h>
 
 #include "scef-adapter/wiring_internal.h"
@@ -98,7 +99,8 @@ void adapter_import_forget(struct adapter *a)
 void adapter_import_begin(struct adapter *a, const struct config *c)
 {
     const bool failed = a->import.failed && !a->running;
-    a->import = (struct adapter_import){.state = failed ? IMPORT_NONE : IMPORT_SAVING};
+    const bool has_keys = c->psk_holders[0] || c->psk_holders[1];
+    a->import = (struct adapter_import){.state = failed || has_keys ? IMPORT_NONE : IMPORT_SAVING};
     import_of(c, &c->devices_file_state, &a->import.record);
 }
 

@@ -103,10 +103,11 @@ struct adapter {
     size_t failed_count, failed_capacity;
 
     uint64_t ticket_given, ticket_done;
-    bool store_open;   /* the open batch holds something */
-    bool store_failed; /* the last batch did */
-    bool in_uplink;    /* the engine is at an uplink: what it sends must be in the socket before the SCEF is answered */
-    bool running;      /* inputs may be given to the engine */
+    bool store_open;       /* the open batch holds something */
+    bool store_failed;     /* the last batch did */
+    bool connections_held; /* until the store has caught up */
+    bool in_uplink; /* the engine is at an uplink: what it sends must be in the socket before the SCEF is answered */
+    bool running;   /* inputs may be given to the engine */
     bool status_unmatched; /* the engine knows no delivery that the status is about */
     bool ready;
     uint32_t ready_cursor;
@@ -123,11 +124,15 @@ static inline uint64_t adapter_now(struct adapter *a)
     return a->now_ms = loop_now_ms(a->loop);
 }
 
+/* wiring.c: warns of files with devices' keys that every user can read. */
+void adapter_key_holders_tell(const struct config *c);
+
 /* wiring_ports.c */
 void adapter_ports(struct adapter *a, struct engine_ports *out);
 struct store_sink adapter_store_sink(struct adapter *a);
 struct legs_sink adapter_legs_sink(struct adapter *a);
 void adapter_datagram_take(struct adapter *a, const struct loading_origin *o);
+void adapter_backlog_check(struct adapter *a); /* a store that is far behind: servers' connections are not read */
 
 /* wiring_scef.c */
 [[gnu::warn_unused_result]] enum error adapter_scefs_open(struct adapter *a);

@@ -1,6 +1,6 @@
-/* SIGHUP: the configuration file is read again. Routes, servers and endpoint names of devices, the check of endpoint
- * names and the log's level take effect without anything being dropped; what is under way keeps its server. Everything
- * else counts from the next start, and is named. With a mistake in it the file changes nothing. */
+/* SIGHUP: the configuration file is read again. Routes, servers, endpoint names and pre-shared keys of devices, the
+ * check of endpoint names and the log's level take effect without anything being dropped; what is under way keeps its
+ * server. Everything else counts from the next start, and is named. With a mistake in it the file changes nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +113,8 @@ static enum error device_take(struct reload *r, const struct config_device *d)
         r->stranded++;
         return OK;
     }
-    return engine_device_change(r->a->engine, &o);
+    enum error err = engine_device_change(r->a->engine, &o);
+    return err ? err : legs_psk_set(r->a->legs, now.leg, d->psk_identity, d->psk_key);
 }
 
 static uint64_t devices_listed_before(const struct adapter *a)
@@ -186,6 +187,7 @@ void adapter_reload(struct adapter *a, const char *config_path)
     buf_free(&faults);
     struct reload r = {.a = a, .fresh = fresh};
     log_set_level(fresh->log_level);
+    adapter_key_holders_tell(fresh);
     engine_identity_set(a->engine, fresh->engine.identity_policy, fresh->engine.fill_endpoint);
     const bool routed = routes_take(&r);
     groups_take(&r);

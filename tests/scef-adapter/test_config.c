@@ -29,6 +29,9 @@ static enum error parse(const char *text, struct config **c, char faults[4096])
     return err;
 }
 
+#define A65_60 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A65    A65_60 "aaaaa"
+
 static const struct {
     const char *text;
     const char *begin; /* of the only line, or of the first */
@@ -213,8 +216,8 @@ static const struct {
      "ca_file, or psk_identity"},
     {SCEF "servers: [{name: m, uri: 'coap+tcp://x', ca_file: x.pem}]\n",
      "c.yaml:2: servers[0].uri: has no use for certificates", "coaps+tcp://"},
-    {SCEF "servers: [{name: m, uri: 'coaps+tcp://x', psk_identity: me}]\n", "c.yaml:2: servers[0].uri: needs something",
-     "psk_file"},
+    {SCEF "servers: [{name: m, uri: 'coaps+tcp://x', psk_identity: me}]\n",
+     "c.yaml:2: servers[0].psk_identity: is there alone", "psk_file"},
     {SCEF "servers: [{name: m, uri: 'coaps+tcp://x', ca_file: x.pem, psk_file: x}]\n",
      "c.yaml:2: servers[0].psk_file: is there alone", "or neither"},
     {SCEF "servers: [{name: m, uri: 'coaps+tcp://x', ca_file: x.pem, key_file: x}]\n",
@@ -228,6 +231,22 @@ static const struct {
     {BASE "devices: [{external_id: nobody}]\n", "c.yaml:3: devices[0].external_id: 'nobody' is not LOCAL@DOMAIN",
      "dev1@example.org"},
     {BASE "devices: [{msisdn: '+4917'}]\n", "c.yaml:3: devices[0].msisdn: '+4917' is no MSISDN", "5 to 15 digits"},
+    {BASE "devices: [{external_id: a@b, psk_identity: me}]\n", "c.yaml:3: devices[0].psk_identity: is there alone",
+     "psk_key"},
+    {BASE "devices:\n  - external_id: a@b\n    psk_key: abc\n",
+     "c.yaml:5: devices[0].psk_key: has an odd number of digits;", "2 to 128"},
+    {BASE "devices: [{external_id: a@b, psk_key: 0x12}]\n",
+     "c.yaml:3: devices[0].psk_key: holds a character that is no hexadecimal digit;", "2 to 128"},
+    {BASE "devices: [{external_id: a@b, psk_key: '" A65 A65 "'}]\n", "c.yaml:3: devices[0].psk_key: is too long;",
+     "2 to 128"},
+    {BASE "devices: [{external_id: a@b, psk_key: ''}]\n", "c.yaml:3: devices[0].psk_key: has no value", "2 to 128"},
+    {BASE "devices: [{external_id: a@b, psk_key: ab, psk_identity: '" A65 A65 "'}]\n",
+     "c.yaml:3: devices[0].psk_identity: '" A65_60 "' is longer than 128", "128 bytes"},
+    {BASE "devices: [{external_id: a@b, psk_key: ab, endpoint: '" A65 A65 "'}]\n",
+     "c.yaml:3: devices[0].psk_identity: is missing, and the endpoint name is too long", "128 bytes"},
+    {SCEF "servers: [{name: m, uri: 'coaps://x'}]\ndevices: [{external_id: a@b, psk_key: ab},\n  {external_id: c@d, "
+          "server: m}]\n",
+     "c.yaml:4: devices[1].psk_key: is missing: server 'm' has no psk_file", "2 to 128"},
     {"scef: {api_root: x, scs_as_id: a/b}\n" SERVERS, "c.yaml:1: scef.api_root: 'x' does not begin", "a URL like"},
     /* what is missing */
     {"scef: {scs_as_id: as1}\n" SERVERS, "c.yaml:1: scef.api_root: is missing", "a URL like"},
@@ -370,7 +389,7 @@ static void test_compare(void **state)
         {THREE_SERVERS, ""},
         {THREE_SERVERS "routes: [{server: b}]\n"
                        "groups: []\nlog: {level: debug}\nrelay: {endpoint_check: warn, endpoint_fill_in: true}\n"
-                       "devices: [{external_id: a@b}]\n",
+                       "devices: [{external_id: a@b, psk_key: abcd}]\n",
          ""},
         {THREE_SERVERS "relay: {nstart: 2}\nstore: {path: /x}\n", "store.path relay.nstart "},
         {THREE_SERVERS "groups: [{external_group_id: g@x}]\n", "groups "},
@@ -496,6 +515,36 @@ static void test_security(void **state)
     assert_int_equal(parse(BASE "callback: {url: 'http://h/x//', path_token: 0123456789abcdef}\n", &c, faults), OK);
     assert_string_equal(c->callback.url, "http://h/x");
     assert_null(c->scefs[0].oauth.token_url);
+    config_free(c);
+}
+
+static void test_device_keys(void **state)
+{
+    (void)state;
+    char faults[4096];
+    struct config *c;
+    assert_int_equal(parse(SCEF "servers: [{name: m, uri: 'coaps://x'}]\n"
+                                "devices:\n  - {external_id: a@b, psk_key: 00ff}\n  - {external_id: c@d, psk_key: 0A, "
+                                "endpoint: urn:imei:1}\n"
+                                "  - {msisdn: '491701234567', psk_key: 0b}\n  - {external_id: e@f, msisdn: '12345', "
+                                "psk_key: 0c,\n     psk_identity: me, server: m}\n  - {external_id: g@h}\n",
+                           &c, faults),
+                     OK);
+    static const char *const identities[] = {"urn:nai:a@b", "urn:imei:1", "491701234567", "me"};
+    static const char *const keys[] = {"00ff", "0A", "0b", "0c"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(c->devices[i].psk_identity, identities[i]);
+        assert_string_equal(c->devices[i].psk_key, keys[i]);
+    }
+    assert_null(c->devices[4].psk_key);
+    assert_null(c->devices[4].psk_identity);
+    assert_string_equal(c->psk_holders[0], "c.yaml");
+    assert_null(c->psk_holders[1]);
+    config_devices_release(c);
+    assert_string_equal(c->device_entries[0].psk_key, ""); /* wiped */
+    config_free(c);
+    assert_int_equal(parse(BASE, &c, faults), OK);
+    assert_null(c->psk_holders[0]);
     config_free(c);
 }
 
@@ -653,6 +702,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_security),
+        cmocka_unit_test(test_device_keys),
         cmocka_unit_test(test_several_scefs),
         cmocka_unit_test(test_dialects),
         cmocka_unit_test(test_slices),
