@@ -95,7 +95,6 @@ static struct downlink *make(struct engine *e, const struct downlink_new *n, con
     m->accepted_ms = e->now_ms;
     m->seq = engine_next_seq(e);
     m->state = n->store ? DOWNLINK_STORING : DOWNLINK_QUEUED;
-    list_init(&m->awaiting_node);
     list_init(&m->storing.node);
     timer_init(&m->deadline, TIMER_DOWNLINK_DEADLINE);
     timer_init(&m->repeat, TIMER_DOWNLINK_REPEAT);
@@ -224,7 +223,7 @@ struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid)
             return m;
     }
     LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->device_mid == device_mid && m->state == DOWNLINK_AWAITING)
             return m;
     }
@@ -251,7 +250,7 @@ static bool is_answer_to(const struct downlink *m, const struct coap_view *respo
 struct downlink *downlink_answered_by(struct device *d, const struct coap_view *response)
 {
     LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->state == DOWNLINK_AWAITING && is_answer_to(m, response))
             return m;
     }
@@ -287,7 +286,7 @@ void downlink_forget_links(struct engine *e, struct device *d)
 
 static void await(struct downlink *m)
 {
-    list_push_back(&m->device->awaiting, &m->awaiting_node);
+    list_push_back(&m->device->awaiting, &m->item.node);
     m->device->awaiting_count++;
 }
 
@@ -374,7 +373,7 @@ void downlink_free(struct engine *e, struct downlink *m)
         observation_unsent(e, m->device, m->server, message_token(m));
     admission_forget(e, m);
     downlink_leave_queue(e, m, DOWNLINK_AWAITING);
-    list_remove(&m->awaiting_node);
+    list_remove(&m->item.node);
     m->device->awaiting_count--;
     list_remove(&m->storing.node);
     timer_stop(&e->timers, &m->deadline);
@@ -392,8 +391,7 @@ void downlink_replaced(struct engine *e, struct device *d, uint64_t seq)
     struct list *const lists[] = {&d->queue.items, &d->awaiting};
     for (unsigned i = 0; i < 2; i++) {
         LIST_EACH_SAFE (it, lists[i]) {
-            struct downlink *m =
-                i == 0 ? LIST_ENTRY(it, struct downlink, item.node) : LIST_ENTRY(it, struct downlink, awaiting_node);
+            struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
             if (seq && m->seq == seq)
                 downlink_free(e, m);
         }
@@ -443,7 +441,6 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->item.bytes = message->len;
     m->item.priority = r->priority;
     m->item.place = r->place_seq;
-    list_init(&m->awaiting_node);
     list_init(&m->storing.node);
     timer_init(&m->deadline, TIMER_DOWNLINK_DEADLINE);
     timer_init(&m->repeat, TIMER_DOWNLINK_REPEAT);

@@ -181,7 +181,7 @@ bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_
     if (!d)
         return false;
     LIST_EACH (it, &d->awaiting) {
-        const struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        const struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (found) {
             fill_message(e, m, out);
             *seq = m->seq;

@@ -149,9 +149,8 @@ enum downlink_asked {
 
 struct downlink {
     handle h;
-    handle from; /* the exchange (DOWN) it came by, for the server's repetitions */
-    struct queue_item item;
-    struct list awaiting_node;
+    handle from;            /* the exchange (DOWN) it came by, for the server's repetitions */
+    struct queue_item item; /* its node is in the queue, or in the device's `awaiting` */
     struct storing storing;
     struct timer deadline;
     struct timer repeat;

@@ -10,19 +10,20 @@ static bool is_waiting(const struct downlink *m)
     return m->state != DOWNLINK_STORING && m->state != DOWNLINK_ANSWERING;
 }
 
-static struct downlink *find(struct device *d, uint64_t seq)
+static struct downlink *find_in(const struct list *l, uint64_t seq)
 {
-    LIST_EACH (it, &d->queue.items) {
+    LIST_EACH (it, l) {
         struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->seq == seq)
             return is_waiting(m) ? m : NULL;
     }
-    LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
-        if (m->seq == seq)
-            return is_waiting(m) ? m : NULL;
-    }
     return NULL;
+}
+
+static struct downlink *find(const struct device *d, uint64_t seq)
+{
+    struct downlink *m = find_in(&d->queue.items, seq);
+    return m ? m : find_in(&d->awaiting, seq);
 }
 
 /* What the SCEF buffers may be beyond recall: it is asked first, where it can be. */
@@ -50,12 +51,11 @@ static bool is_purged(const struct downlink *m)
     return is_waiting(m) && m->asked != ASKED_CANCEL;
 }
 
-static uint32_t purge_list(struct engine *e, struct list *l, bool awaiting, uint32_t max)
+static uint32_t purge_list(struct engine *e, struct list *l, uint32_t max)
 {
     uint32_t n = 0;
     LIST_EACH_SAFE (it, l) {
-        struct downlink *m =
-            awaiting ? LIST_ENTRY(it, struct downlink, awaiting_node) : LIST_ENTRY(it, struct downlink, item.node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (n == max)
             break;
         if (!is_purged(m))
@@ -89,8 +89,8 @@ uint32_t engine_queue_purge(struct engine *e, uint64_t now_ms, struct bytes devi
         return purge_all(e, max);
     if (!d)
         return 0;
-    uint32_t n = purge_list(e, &d->awaiting, true, max);
-    n += purge_list(e, &d->queue.items, false, max - n);
+    uint32_t n = purge_list(e, &d->awaiting, max);
+    n += purge_list(e, &d->queue.items, max - n);
     downlink_flow(e, d);
     return n;
 }
