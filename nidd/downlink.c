@@ -324,6 +324,7 @@ void downlink_answering(struct engine *e, struct downlink *m)
 void downlink_unanswered(struct engine *e, struct downlink *m)
 {
     m->state = DOWNLINK_AWAITING;
+    m->acknowledged |= m->server_type == COAP_CON; /* the device has reacted: it is not in flight any more */
     timer_start(&e->timers, &m->deadline, m->deadline.at_ms);
 }
 

@@ -77,6 +77,10 @@ struct device_more {
     char *endpoint;    /* provisioned; NULL: none */
     struct observation *observations;
     struct registration *registrations;
+    char *watch_link;        /* of the subscription that tells when it can be reached; NULL: none */
+    uint64_t watch_until_ms; /* no other one is asked for before */
+    uint16_t watch_scef;
+    bool watch_asked;   /* the POST is under way */
     struct list finals; /* nidd/history.h; oldest first; zeroed: none yet */
     uint32_t final_count;
     uint32_t replaceable; /* downlinks in the engine's by_resource */
@@ -443,6 +447,13 @@ bool buffered_cancel(struct engine *e, struct downlink *m);
 void buffered_replace(struct engine *e, struct downlink *m);
 void buffered_stored(struct engine *e, struct downlink *m, enum error err); /* the store knows of that, or not */
 void buffered_drop(struct engine *e, const struct downlink *m); /* it is about to end: the SCEF need not send it */
+
+/* ---- reachability.c */
+/* The device was not there for m: the network is asked to tell when it is. `pdn`: it has no PDN connection. */
+void watch_wanted(struct engine *e, const struct downlink *m, bool pdn);
+void watch_forget(struct engine *e, struct device *d); /* in memory only */
+struct bytes watch_key(const void *device);
+void watches_start(struct engine *e);
 
 /* ---- exchange.c */
 struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,

@@ -356,6 +356,8 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
     case T8_CAUSE_TEMPORARILY_NOT_REACHABLE:
     case T8_CAUSE_NO_PDN_CONNECTION:
     case T8_CAUSE_TRIGGERED: /* dropped there, and the UE is being woken: it will be heard of */
+        if (!r->requested_retransmission_ms)
+            watch_wanted(e, m, r->cause != T8_CAUSE_TEMPORARILY_NOT_REACHABLE);
         queue_again(e, m, longer(pause, pause_until(e, r->requested_retransmission_ms)));
         return;
     case T8_CAUSE_TIMEOUT:
@@ -403,6 +405,8 @@ void downlink_settle(struct engine *e, struct downlink *m, enum t8_delivery_stat
     if (!t8_delivery_is_failure(status)) {
         sent(e, m);
     } else if (status == T8_DELIVERY_FAILURE_TEMPORARILY_NOT_REACHABLE) {
+        if (!retransmission_ms)
+            watch_wanted(e, m, false);
         queue_again(e, m, pause_until(e, retransmission_ms));
     } else {
         try_again(e, m);
