@@ -218,6 +218,8 @@ static enum error check_all(const struct config_check *k)
     if (!err)
         err = config_routes_check(k);
     if (!err)
+        err = config_downlinks_check(k);
+    if (!err)
         err = config_security_check(k);
     if (!err)
         config_groups_check(k);
@@ -369,5 +371,6 @@ void config_free(struct config *c)
     free(c->slice_urls);
     free(c->server_endpoints);
     free(c->engine_routes);
+    free(c->engine_downlinks);
     (void)cyaml_free(&cyaml_quiet, config_schema(false), c, 0);
 }

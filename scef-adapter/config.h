@@ -17,11 +17,13 @@
 #define CONFIG_MAX_SCEFS      32
 #define CONFIG_MAX_GROUPS     256
 #define CONFIG_MAX_ROUTES     256
+#define CONFIG_MAX_DOWNLINKS  256
 #define CONFIG_MAX_SLICES     256
 #define CONFIG_MAX_FAULTS     20 /* told at once */
 
 enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY };
 enum config_oauth_credentials { CONFIG_OAUTH_BASIC, CONFIG_OAUTH_BODY };
+enum config_reachability { CONFIG_REACHABILITY_NONE, CONFIG_REACHABILITY_MONITORING };
 enum config_notifications { CONFIG_NOTIFICATIONS_CALLBACK, CONFIG_NOTIFICATIONS_WEBSOCKET };
 enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
 
@@ -71,6 +73,7 @@ struct config_scef {
     uint32_t configuration_check_s;    /* 0 = never */
     bool test_notification;
     enum config_notifications notifications;
+    enum config_reachability reachability;
     uint32_t websocket_ping_s, websocket_duplicates_s;
     enum engine_delete_removed delete_removed;
     uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;
@@ -100,6 +103,15 @@ struct config_route {
     uint16_t uri_port;
     bool bootstrap, dtls;
     char *domain, *external_id;
+};
+
+/* As written in `downlinks`; config.engine_downlinks has the defaults in it. */
+struct config_downlink {
+    char *server, *domain, *external_id;
+    enum engine_buffer buffer;
+    uint32_t lifetime_s;
+    uint8_t priority;
+    bool latest_wins;
 };
 
 /* As written in `devices`. */
@@ -156,6 +168,8 @@ struct config {
     uint32_t server_count;
     struct config_route *routes;
     uint32_t route_count;
+    struct config_downlink *downlinks;
+    uint32_t downlink_count;
     struct config_device_entry *device_entries;
     uint32_t device_entry_count;
     char *devices_file;
@@ -175,6 +189,7 @@ struct config {
     uint16_t port_first, port_last;
     struct config_endpoint *server_endpoints; /* server_count of them */
     struct engine_route *engine_routes;       /* route_count of them; their texts are those of `routes` */
+    struct engine_downlink *engine_downlinks; /* downlink_count of them; the same */
     struct config_device *devices;
     size_t device_count, device_capacity;
     struct config_text *device_text; /* memory of the identities and keys */

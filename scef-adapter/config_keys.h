@@ -47,7 +47,7 @@ const char *config_section_in(const struct config_section *inner, const struct c
 
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
-#define CONFIG_KEYS_MAX     112
+#define CONFIG_KEYS_MAX     160
 #define CONFIG_SECTIONS_MAX 16
 
 /* "relay.nstart", "servers[2].uri", "scef[1].oauth.scope", "devices_file". `mapping`: a list with or_mapping was
@@ -162,8 +162,9 @@ void config_groups_check(const struct config_check *k);
 bool config_scef_find(const struct config *c, const char *name, uint32_t *out);
 bool config_group_find(const struct config *c, const char *external_group_id, uint32_t *out);
 
-/* ---- routes (config_routes.c), after the servers */
+/* ---- routes and policies (config_routes.c), after the servers */
 [[gnu::warn_unused_result]] enum error config_routes_check(const struct config_check *k);
+[[gnu::warn_unused_result]] enum error config_downlinks_check(const struct config_check *k);
 
 /* ---- devices (config_devices.c) */
 [[gnu::warn_unused_result]] enum error config_devices_collect(struct config *c, const struct config_places *places,

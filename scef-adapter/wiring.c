@@ -144,7 +144,8 @@ static enum error engine_scefs_add(struct adapter *a)
                                             c->scefs[i].configuration_duration_s * UINT64_C(1000),
                                         .configuration_check_ms = c->scefs[i].configuration_check_s * UINT64_C(1000),
                                         .supported_features = a->scefs[i].features,
-                                        .notification_destination = a->scefs[i].destination};
+                                        .notification_destination = a->scefs[i].destination,
+                                        .watch = c->scefs[i].reachability == CONFIG_REACHABILITY_MONITORING};
         err = engine_scef_add(a->engine, &o);
     }
     for (uint32_t i = 0; i < c->group_count && !err; i++) {
@@ -184,6 +185,9 @@ static enum error engine_open(struct adapter *a, struct buf *why)
         err = engine_scefs_add(a);
     if (!err)
         err = engine_routes_replace(a->engine, a->config->engine_routes, a->config->route_count);
+    if (!err)
+        err = engine_downlinks_replace(a->engine, &a->config->engine.downlink, a->config->engine_downlinks,
+                                       a->config->downlink_count);
     return told(why, err, "engine", NULL);
 }
 

@@ -1,6 +1,6 @@
 /* The configuration's devices and their records. A start that finds the records to be of just this configuration, by
- * the record 'f', need not look at either: it takes milliseconds, however many devices there are (loading.h). Any other
- * start reads all records and the whole devices_file, compares, writes what has changed, and then writes 'f'.
+ * the record 'i', need not look at either: it takes milliseconds, however many devices there are (loading.h). Any other
+ * start reads all records and the whole devices_file, compares, writes what has changed, and then writes 'i'.
  *
  * Not so with a port for each device, which have to be opened at the start, and not where devices have pre-shared keys,
  * which are in no record. */

@@ -1,6 +1,7 @@
-/* SIGHUP: the configuration file is read again. Routes, servers, endpoint names and pre-shared keys of devices, the
- * check of endpoint names and the log's level take effect without anything being dropped; what is under way keeps its
- * server. Everything else counts from the next start, and is named. With a mistake in it the file changes nothing. */
+/* SIGHUP: the configuration file is read again. Routes, policies for downlinks, servers, endpoint names and pre-shared
+ * keys of devices, the check of endpoint names and the log's level take effect without anything being dropped; what is
+ * under way keeps its server. Everything else counts from the next start, and is named. With a mistake in it the file
+ * changes nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,27 @@ static bool routes_take(const struct reload *r)
         log_write(LOG_ERROR, "reload_incomplete", LOG_S("key", "routes"), LOG_S("reason", error_text(err)));
     free(routes);
     return !err;
+}
+
+/* The same for the policies. What is queued keeps what it was accepted with. */
+static void downlinks_take(const struct reload *r)
+{
+    const uint32_t count = r->fresh->downlink_count;
+    struct engine_downlink *entries = calloc(count ? count : 1, sizeof(*entries));
+    enum error err = entries ? OK : ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < count && !err; i++) {
+        entries[i] = r->fresh->engine_downlinks[i];
+        if (!server_here(r, entries[i].server, &entries[i].server)) {
+            log_write(LOG_WARN, "needs_restart", LOG_S("key", "downlinks"),
+                      LOG_S("server", r->fresh->downlinks[i].server), LOG_S("reason", "this server is new"));
+            err = ERR_NOT_FOUND;
+        }
+    }
+    if (!err)
+        err = engine_downlinks_replace(r->a->engine, &r->fresh->engine.downlink, entries, count);
+    if (err && err != ERR_NOT_FOUND)
+        log_write(LOG_ERROR, "reload_incomplete", LOG_S("key", "downlinks"), LOG_S("reason", error_text(err)));
+    free(entries);
 }
 
 static void groups_take(const struct reload *r)
@@ -190,6 +212,7 @@ void adapter_reload(struct adapter *a, const char *config_path)
     adapter_key_holders_tell(fresh);
     engine_identity_set(a->engine, fresh->engine.identity_policy, fresh->engine.fill_endpoint);
     const bool routed = routes_take(&r);
+    downlinks_take(&r);
     groups_take(&r);
     if (same_devices) {
         r.listed = devices_here(a);

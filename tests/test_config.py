@@ -40,7 +40,7 @@ MISTAKES = {
     "unknown section": (
         BASE + "logs: {}\n",
         "c.yaml:7: logs: is no key that is known; expected one of: scef, callback, admin, store, server_leg, servers,"
-        " routes, devices, groups, slices, relay, log, devices_file",
+        " routes, downlinks, devices, groups, slices, relay, log, devices_file",
     ),
     "wrong type": (
         BASE + "relay:\n  nstart: one\n",

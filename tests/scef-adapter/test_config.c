@@ -170,6 +170,28 @@ static const struct {
     {THREE_SERVERS "routes: [{server: a, uri_host: 'x y'}]\n", "c.yaml:4: routes[0].uri_host: 'x y' holds", "a host"},
     {THREE_SERVERS "routes: [{server: a, host: b}]\n", "c.yaml:4: routes[0].host: is no key", "server, rds_ue_port"},
     {THREE_SERVERS "routes: {server: a}\n", "c.yaml:4: routes: is a mapping", "a list"},
+
+    /* downlinks */
+    {THREE_SERVERS "downlinks: [{priority: 7}]\n", "c.yaml:4: downlinks[0]: says nothing of whose requests",
+     "server, domain or external_id"},
+    {THREE_SERVERS "downlinks: [{server: d, priority: 7}]\n", "c.yaml:4: downlinks[0].server: 'd' is no server's name",
+     "the name of a server"},
+    {THREE_SERVERS "downlinks: [{server: a, domain: x,\n  external_id: y*}]\n",
+     "c.yaml:5: downlinks[0].external_id: stands beside domain 'x'", "domain or external_id"},
+    {THREE_SERVERS "downlinks: [{server: a, priority: 8}]\n", "c.yaml:4: downlinks[0].priority: 8 is too large",
+     "from 0 to 7"},
+    {THREE_SERVERS "downlinks: [{server: a, lifetime_s: 0}]\n", "c.yaml:4: downlinks[0].lifetime_s: 0 is too small",
+     "from 1 to"},
+    {THREE_SERVERS "downlinks: [{server: a, buffer: both}]\n", "c.yaml:4: downlinks[0].buffer: 'both' is not known",
+     "one of: adapter, scef, server"},
+    {THREE_SERVERS "downlinks: [{server: a, latest_wins: 1}]\n", "c.yaml:4: downlinks[0].latest_wins: '1' is not known",
+     "one of: true, false"},
+    {THREE_SERVERS "downlinks:\n  - {server: a, domain: x}\n  - {server: a, external_id: '*@X', priority: 1}\n",
+     "c.yaml:6: downlinks[1]: is never reached: all that it matches goes by downlinks[0] (c.yaml:5)",
+     "another match, or no such policy"},
+    {THREE_SERVERS "downlinks:\n  - {external_id: 'm*@x'}\n  - {external_id: '*1@x', priority: 1}\n",
+     "c.yaml:6: downlinks[1]: matches what downlinks[0] (c.yaml:5) matches too", "the same policy"},
+    {THREE_SERVERS "relay: {downlink_priority: 9}\n", "c.yaml:4: relay.downlink_priority: 9 is too large", "0 to 7"},
     {BASE "relay: {endpoint_check: strict}\n", "c.yaml:3: relay.endpoint_check: 'strict' is not known",
      "enforce, warn, off"},
     {BASE "relay: {endpoint_fill_in: yes}\n", "c.yaml:3: relay.endpoint_fill_in: 'yes' is not known", "true, false"},
@@ -374,6 +396,44 @@ static void test_routes(void **state)
     config_free(c);
 }
 
+static void test_downlinks(void **state)
+{
+    (void)state;
+    struct config *c;
+    char faults[4096];
+    assert_int_equal(parse(THREE_SERVERS
+                           "relay: {downlink_lifetime_s: 600, downlink_priority: 2, downlink_buffer: scef,\n"
+                           "  downlink_latest_wins: true, queue_total_messages: 5, queue_total_mib: 3,\n"
+                           "  spool_total_messages: 6, spool_total_mib: 4, history_s: 60, history_max: 7,\n"
+                           "  history_total_mib: 8}\n"
+                           "downlinks:\n"
+                           "  - {server: b, priority: 0}\n"
+                           "  - {domain: example.org, buffer: server, latest_wins: false}\n"
+                           "  - {server: c, external_id: 'm*@x', lifetime_s: 7}\n"
+                           "  - {server: c}\n",
+                           &c, faults),
+                     OK);
+    assert_string_equal(faults, "");
+    const struct engine_policy *p = &c->engine.downlink;
+    assert_true(p->lifetime_ms == 600000 && p->priority == 2 && p->buffer == ENGINE_BUFFER_SCEF && p->latest_wins);
+    assert_true(c->engine.queue_total_messages == 5 && c->engine.queue_total_bytes == 3 << 20);
+    assert_true(c->engine.spool_total_messages == 6 && c->engine.spool_total_bytes == 4 << 20);
+    assert_true(c->engine.history_ms == 60000 && c->engine.history_max == 7);
+    assert_true(c->engine.history_total_bytes == 8 << 20);
+    const struct engine_downlink *d = c->engine_downlinks;
+    assert_int_equal(c->downlink_count, 4);
+    p = &d[0].policy;
+    assert_true(d[0].server == 1 && p->priority == 0 && p->lifetime_ms == 600000 && p->latest_wins);
+    p = &d[1].policy;
+    assert_true(d[1].server == ENGINE_NONE && bytes_equal(d[1].domain, BYTES_LIT("example.org")));
+    assert_true(p->priority == 2 && p->buffer == ENGINE_BUFFER_SERVER && !p->latest_wins);
+    p = &d[2].policy;
+    assert_true(d[2].server == 2 && bytes_equal(d[2].external_id, BYTES_LIT("m*@x")));
+    assert_true(p->lifetime_ms == 7000 && p->buffer == ENGINE_BUFFER_SCEF);
+    assert_memory_equal(&d[3].policy, &c->engine.downlink, sizeof(d[3].policy));
+    config_free(c);
+}
+
 static void key_note(void *ctx, const char *key)
 {
     buf_addf(ctx, "%s ", key);
@@ -390,6 +450,10 @@ static void test_compare(void **state)
         {THREE_SERVERS "routes: [{server: b}]\n"
                        "groups: []\nlog: {level: debug}\nrelay: {endpoint_check: warn, endpoint_fill_in: true}\n"
                        "devices: [{external_id: a@b, psk_key: abcd}]\n",
+         ""},
+        {THREE_SERVERS "downlinks: [{server: b, priority: 1, buffer: scef, lifetime_s: 1, latest_wins: true}]\n"
+                       "relay: {downlink_priority: 1, downlink_buffer: scef, downlink_lifetime_s: 1,\n"
+                       "  downlink_latest_wins: true}\n",
          ""},
         {THREE_SERVERS "relay: {nstart: 2}\nstore: {path: /x}\n", "store.path relay.nstart "},
         {THREE_SERVERS "groups: [{external_group_id: g@x}]\n", "groups "},
@@ -486,7 +550,7 @@ static void test_values(void **state)
     assert_null(c->devices[1].external_id);
     assert_string_equal(c->devices[1].msisdn, "491701234567");
     assert_int_equal(c->devices[1].server, 1);
-    assert_int_equal(c->engine.downlink_lifetime_ms, 7000);
+    assert_int_equal(c->engine.downlink.lifetime_ms, 7000);
     assert_int_equal(c->engine.nidd_ack_timeout_ms, 80);
     assert_int_equal(c->engine.queue.nstart, 9);
     assert_int_equal(c->engine.queue.max_bytes, 4096);
@@ -693,20 +757,11 @@ static void test_help_is_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_faults_are_bounded),
-        cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_one_line),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_security),
-        cmocka_unit_test(test_device_keys),
-        cmocka_unit_test(test_several_scefs),
-        cmocka_unit_test(test_dialects),
-        cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_help_is_valid),
+        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_faults_are_bounded),
+        cmocka_unit_test(test_routes),   cmocka_unit_test(test_downlinks),   cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_one_line), cmocka_unit_test(test_defaults),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_security), cmocka_unit_test(test_device_keys), cmocka_unit_test(test_several_scefs),
+        cmocka_unit_test(test_dialects), cmocka_unit_test(test_slices),      cmocka_unit_test(test_help_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
