@@ -158,9 +158,28 @@ static void devices_take(struct reload *r)
         return;
     }
     const uint64_t before = devices_listed_before(r->a), removed = before > r->listed ? before - r->listed : 0;
-    if (r->added || removed || r->moved || r->stranded)
+    if (!r->added && !removed && !r->moved && !r->stranded)
+        adapter_import_begin(r->a, r->fresh);
+    else
         log_write(LOG_WARN, "needs_restart", LOG_S("key", "devices"), LOG_I("added", r->added),
                   LOG_I("removed", removed), LOG_I("moved", r->moved), LOG_I("of_new_servers", r->stranded));
+}
+
+static uint64_t devices_here(const struct adapter *a)
+{
+    struct engine_totals t;
+    engine_totals_get(a->engine, &t);
+    return t.devices;
+}
+
+static enum error devices_load(struct config **fresh, struct buf *faults)
+{
+    enum error err = config_devices_load(*fresh, faults);
+    if (err) {
+        config_free(*fresh);
+        *fresh = NULL;
+    }
+    return err;
 }
 
 void adapter_reload(struct adapter *a, const char *config_path)
@@ -169,7 +188,17 @@ void adapter_reload(struct adapter *a, const char *config_path)
     struct buf faults = {0};
     if (a->stop_at_ms)
         return;
-    enum error err = config_load(config_path, &fresh, &faults);
+    if (a->loading) { /* the devices are compared with those that are here */
+        if (!a->reload_path)
+            a->reload_path = strdup(config_path);
+        log_write(LOG_INFO, "reload_waits", LOG_S("reason", "not all devices are loaded yet"));
+        loading_hurry(a->loading);
+        return;
+    }
+    enum error err = config_load_shared(config_path, &fresh, &faults);
+    const bool same_devices = !err && adapter_import_covers(a, fresh);
+    if (!err && !same_devices)
+        err = devices_load(&fresh, &faults);
     metric_add(&a->metrics, METRIC_RELOADS, err ? "refused" : "taken", 1);
     if (err) {
         faults_tell(buf_bytes(&faults));
@@ -185,7 +214,12 @@ void adapter_reload(struct adapter *a, const char *config_path)
     const bool routed = routes_take(&r);
     downlinks_take(&r);
     groups_take(&r);
-    devices_take(&r);
+    if (same_devices) {
+        r.listed = devices_here(a);
+    } else {
+        adapter_import_forget(a); /* the records may say less or more than the file from now on */
+        devices_take(&r);
+    }
     config_compare(a->config, fresh, NULL, key_needs_restart);
     log_write(LOG_INFO, "reloaded", LOG_S("file", config_path), LOG_I("routes", fresh->route_count),
               LOG_I("devices", r.listed));

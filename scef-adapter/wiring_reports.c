@@ -32,6 +32,7 @@ static bool is_reachable(const struct monitoring_report *r)
 
 static void reachable(struct adapter_scef *s, struct t8_identity id, const char *reason)
 {
+    loading_soon(s->a, id); /* one that is not here yet begins as one that can be reached */
     if (!engine_device_reachable(s->a->engine, adapter_now(s->a), s->index, id, reason))
         metric_scef_add(&s->a->metrics, METRIC_REACHABLE, s->config->name, "unknown_device", 1);
 }

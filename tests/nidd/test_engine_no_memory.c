@@ -158,11 +158,16 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_configuration c;
     struct record_observation o;
     struct record_final f;
+    struct bytes id;
     uint64_t reserved;
     (void)ctx;
     in_engine = false;
     assert_true(key.len > 0);
-    if (key.data[0] == RECORD_SEQUENCE)
+    if (key.data[0] == RECORD_LEG || key.data[0] == RECORD_MSISDN)
+        assert_int_equal(record_index_decode(key, value, &id), OK);
+    else if (key.data[0] == RECORD_LEGS || key.data[0] == RECORD_LEARNED)
+        assert_int_equal(record_count_decode(key, value, &reserved), OK);
+    else if (key.data[0] == RECORD_SEQUENCE)
         assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
     else if (key.data[0] == RECORD_DEVICE)
         assert_int_equal(record_device_decode(key, value, &d), OK);
@@ -415,7 +420,9 @@ static bool set_up(void)
                                                  {.server = 0, .uri_host = BYTES_LIT("h")}};
     static const struct engine_downlink policies[] = {
         {.server = 1, .policy = {.lifetime_ms = 1200000, .priority = 5}},
-        {.server = 0, .domain = BYTES_LIT("x"), .policy = {.lifetime_ms = 1200000, .priority = 3, .latest_wins = true}}};
+        {.server = 0,
+         .domain = BYTES_LIT("x"),
+         .policy = {.lifetime_ms = 1200000, .priority = 3, .latest_wins = true}}};
     struct engine_options o;
     engine_options_default(&o);
     o.identity_policy = ENGINE_IDENTITY_ENFORCE;
@@ -438,8 +445,7 @@ static bool set_up(void)
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef1",
                                                                  .notification_destination = "http://as/t8"}) == OK &&
               engine_group_add(w.e, &group) == OK && engine_routes_replace(w.e, routes, 1) == OK &&
-              engine_route_add(w.e, &routes[1]) == OK &&
-              engine_downlinks_replace(w.e, &o.downlink, policies, 2) == OK;
+              engine_route_add(w.e, &routes[1]) == OK && engine_downlinks_replace(w.e, &o.downlink, policies, 2) == OK;
     if (ok) {
         engine_restore_sequence(w.e, 10);
         for (unsigned i = 0; i < sizeof(configurations) / sizeof(*configurations); i++)

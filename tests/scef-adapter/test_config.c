@@ -757,21 +757,11 @@ static void test_help_is_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_faults_are_bounded),
-        cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_downlinks),
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_one_line),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_security),
-        cmocka_unit_test(test_device_keys),
-        cmocka_unit_test(test_several_scefs),
-        cmocka_unit_test(test_dialects),
-        cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_help_is_valid),
+        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_faults_are_bounded),
+        cmocka_unit_test(test_routes),   cmocka_unit_test(test_downlinks),   cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_one_line), cmocka_unit_test(test_defaults),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_security), cmocka_unit_test(test_device_keys), cmocka_unit_test(test_several_scefs),
+        cmocka_unit_test(test_dialects), cmocka_unit_test(test_slices),      cmocka_unit_test(test_help_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ enum event_kind {
     EV_SCEF_UP, /* detail: 1 = and has forgotten its configurations */
     EV_SERVER_DOWN,
     EV_SERVER_UP,
+    EV_LOAD,           /* one more device of those that the adapter has not loaded since its restart */
     EV_NETWORK,        /* detail: network.c's */
     EV_DELIVERY,       /* a request about a buffered delivery arrives at the SCEF; detail: what */
     EV_DELIVERY_FOUND, /* of its list, at the adapter */
@@ -54,6 +55,7 @@ struct told {
     uint32_t ue;
     uint32_t op;    /* of the server; 0: not a request */
     uint32_t epoch; /* incarnation that told the final state */
+    uint32_t accepted_epoch;
     uint8_t final;
     bool accepted;
     bool final_durable; /* the record was gone from the store at the latest then */
@@ -71,6 +73,8 @@ struct world {
     struct store_model *store;
     struct slab requests; /* of the adapter, under way at the SCEF */
     struct world_ue *ues;
+    bool *loaded;                    /* by ue, while `loading` */
+    bool loading;                    /* the engine has started without the devices */
     uint32_t *ue_of_leg, *leg_of_ue; /* UINT32_MAX: none yet */
     struct told *told;
     uint64_t told_cap, told_top;
@@ -113,5 +117,7 @@ void adapter_start(struct world *w);
 void adapter_crash(struct world *w);
 void adapter_turn_end(struct world *w);
 void adapter_event(struct world *w, struct event *ev);
+void adapter_load(struct world *w, uint32_t ue); /* unless it is there */
+void adapter_load_next(struct world *w, const struct event *ev);
 
 #endif
