@@ -33,12 +33,6 @@
 static void on_changed(void *ctx);
 static void work(struct store_redis *s);
 
-const char *store_durability_name(enum store_durability d)
-{
-    static const char *const names[] = {"memory", "everysec", "fsync", "replicated"};
-    return names[d];
-}
-
 /* --- telling ----------------------------------------------------------------------------------------- */
 
 static void batch_end(struct batch *b, enum error err)
