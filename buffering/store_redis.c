@@ -538,14 +538,11 @@ static void connection_work(struct store_redis *s, uint64_t now_ms)
         attempt_start(s);
 }
 
-/* Not from inside hiredis. */
-static void work(struct store_redis *s)
+static void work_once(struct store_redis *s)
 {
     const uint64_t now_ms = redis_now_ms();
     expire(s, now_ms);
     connection_work(s, now_ms);
-    if (s->connection && s->doomed) /* it came up and could not be watched */
-        drop(s);
     do {
         s->again = false;
         collect(s);
@@ -560,6 +557,14 @@ static void work(struct store_redis *s)
     } while (s->again);
     if (s->connection)
         redis_write(s->connection); /* now, not when the loop comes by again */
+}
+
+/* Not from inside hiredis. */
+static void work(struct store_redis *s)
+{
+    do
+        work_once(s);
+    while (s->connection && (s->doomed || !s->connection->ac));
     timer_renew(s);
 }
 
