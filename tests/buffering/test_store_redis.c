@@ -410,19 +410,6 @@ static void test_fsync_asks_for_each_commit(void **state)
     redis_server_free(&s);
 }
 
-static void replica_wait(const struct redis_server *s)
-{
-    for (int i = 0; i < 1000; i++) {
-        redisReply *r = redis_server_command(s, "INFO replication");
-        const bool up = strstr(r->str, "state=online") != NULL;
-        freeReplyObject(r);
-        if (up)
-            return;
-        usleep(20000);
-    }
-    fail_msg("no replica");
-}
-
 static void test_replicated_waits_for_replicas(void **state)
 {
     struct redis_server master, replica;
@@ -433,7 +420,7 @@ static void test_replicated_waits_for_replicas(void **state)
     redis_server_start(&replica, program, NULL);
     const unsigned port = redis_server_listen(&master);
     redis_server_do(&replica, "REPLICAOF 127.0.0.1 %u", port);
-    replica_wait(&master);
+    redis_server_replica_wait(&master);
     memset(&x, 0, sizeof(x));
     redis_server_options(&master, &x.o);
     x.o.durability = STORE_REPLICATED;
