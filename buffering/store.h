@@ -35,8 +35,10 @@ struct store_sink {
     void *ctx;
     /* All batches up to `ticket` that were not told before have ended as `err` says. Never called from inside put or
      * delete; may be called from inside store_flush and is from store_close. It may put, delete and flush. After an
-     * error the batch left no trace: its deletes have not happened either and are the caller's to do again (a batch of
-     * deletes alone finds room in a full store). ERR_STORE: full, or the disk refused; ERR_NO_MEMORY. */
+     * error its deletes have not happened and are the caller's to do again (a batch of deletes alone finds room in a
+     * full store). ERR_STORE (full, down, or the disk refused) and ERR_NO_MEMORY: the batch left no trace.
+     * ERR_STORE_UNSURE: a store elsewhere did not answer in time; nothing was accepted, and yet some or all of it may
+     * be there: the caller deletes what must not come back with a restart. */
     void (*committed)(void *ctx, uint64_t ticket, enum error err);
 };
 
@@ -51,6 +53,7 @@ struct store_ops { /* what a kind of store brings */
                        enum error (*fn)(void *ctx, struct bytes key, struct bytes value));
     void (*read)(struct store *s, struct store_load *l); /* what, key and cursor say which */
     size_t (*backlog_bytes)(const struct store *s);
+    const char *(*trouble)(const struct store *s); /* NULL: such a store never has any that a commit does not tell */
     void (*close)(struct store *s);
 };
 struct store {
@@ -117,6 +120,12 @@ static inline void store_walk(struct store *s, enum store_walk which, struct buf
 static inline size_t store_backlog_bytes(const struct store *s)
 {
     return s->ops->backlog_bytes(s);
+}
+/* What keeps the store from taking anything now, as far as it knows without a commit: a text, valid until the next
+ * call; NULL: nothing. */
+static inline const char *store_trouble(const struct store *s)
+{
+    return s->ops->trouble ? s->ops->trouble(s) : NULL;
 }
 /* Flushes, waits for all commits (telling them), ends all reads with ERR_DRAINING (who is told that asks for no more),
  * and frees. NULL is fine. Not from inside the sink's or a scan's calls. */

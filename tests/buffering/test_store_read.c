@@ -114,20 +114,20 @@ static void test_a_device_comes_with_all_that_is_its(void **state)
     struct asked none;
     PUT(h, "da\0", "1");
     PUT(h, "dab\0", "2");
-    PUT(h, "ma\0........2", "m2");
-    PUT(h, "ma\0........1", "m1");
+    PUT(h, "ma\0.......2", "m2");
+    PUT(h, "ma\0.......1", "m1");
     PUT(h, "mab\0.......1", "other");
-    PUT(h, "oa\0........9", "o");
-    PUT(h, "ua\0........3", "u");
-    PUT(h, "ca\0........3", "configuration");
-    PUT(h, "fa\0........8", "f");
+    PUT(h, "oa\0.......9", "o");
+    PUT(h, "ua\0.......3", "u");
+    PUT(h, "ca\0.......3", "configuration");
+    PUT(h, "fa\0.......8", "f");
     PUT(h, "xda\0", "aside");
     settle(h, 1);
     load(&a, h, "a"); /* three in one turn */
     load(&none, h, "b");
     load(&b, h, "ab");
     assert_int_equal(a.done + b.done + none.done, 0);
-    assert_text(&a, "da.=1 oa.........9=o fa.........8=f ma.........1=m1 ma.........2=m2 ua.........3=u");
+    assert_text(&a, "da.=1 oa........9=o fa........8=f ma........1=m1 ma........2=m2 ua........3=u");
     assert_text(&b, "dab.=2 mab........1=other");
     assert_text(&none, "");
     load(&none, h, ""); /* nobody's */
@@ -378,25 +378,17 @@ static void test_reads_among_writes(void **state)
     harness_free(h);
 }
 
-#define EACH_KIND(test)                                                                                                \
-    {"memory: " #test, test, NULL, NULL, &memory},                                                                     \
-    {                                                                                                                  \
-        "lmdb: " #test, test, NULL, NULL, &lmdb                                                                        \
-    }
-
 int main(void)
 {
-    static enum harness_kind memory = HARNESS_MEMORY;
-    static enum harness_kind lmdb = HARNESS_LMDB;
     const struct CMUnitTest tests[] = {
-        EACH_KIND(test_a_device_comes_with_all_that_is_its),
-        EACH_KIND(test_one_record_or_none),
-        EACH_KIND(test_a_read_sees_what_was_told),
-        EACH_KIND(test_done_may_read_put_and_flush),
-        EACH_KIND(test_walks_name_all),
-        EACH_KIND(test_one_device_with_many_messages_is_named),
-        EACH_KIND(test_closing_ends_every_read_once),
-        EACH_KIND(test_reads_among_writes),
+        HARNESS_EACH_KIND(test_a_device_comes_with_all_that_is_its),
+        HARNESS_EACH_KIND(test_one_record_or_none),
+        HARNESS_EACH_KIND(test_a_read_sees_what_was_told),
+        HARNESS_EACH_KIND(test_done_may_read_put_and_flush),
+        HARNESS_EACH_KIND(test_walks_name_all),
+        HARNESS_EACH_KIND(test_one_device_with_many_messages_is_named),
+        HARNESS_EACH_KIND(test_closing_ends_every_read_once),
+        HARNESS_EACH_KIND(test_reads_among_writes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, harness_servers_end);
 }
