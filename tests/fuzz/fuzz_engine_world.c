@@ -67,9 +67,10 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct record_final f;
     uint64_t reserved;
     (void)ctx;
-    fail_unless(record_observation_decode(key, value, &o) == OK ||
+    fail_unless(record_final_decode(key, value, &f) == OK || record_observation_decode(key, value, &o) == OK ||
                 record_sequence_decode(key, value, &reserved) == OK || record_device_decode(key, value, &d) == OK ||
                 record_message_decode(key, value, &m) == OK || record_configuration_decode(key, value, &c) == OK);
     return operation(key, value, false);
@@ -553,9 +554,9 @@ void world_operator(unsigned what, unsigned choice)
     struct engine_message_info m;
     const struct bytes id = world_id(choice % DEVICES);
     uint64_t seq = 0;
-    bool found = engine_message_next(w.e, id, &seq, &m);
-    for (unsigned n = choice >> 5; found && n; n--)
-        found = engine_message_next(w.e, id, &seq, &m);
+    const bool found = engine_message_next(w.e, id, &seq, &m);
+    for (unsigned n = choice >> 5; n && engine_message_next(w.e, id, &seq, &m);)
+        n--;
     w.inside = true;
     if (what == 0) {
         const bool waits = found && strcmp(m.state, "storing") != 0 && strcmp(m.state, "answering") != 0;
