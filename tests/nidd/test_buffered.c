@@ -370,6 +370,9 @@ static void died_before_the_link_was_stored(void **state)
     server_sends(r, 0, 0, "CON 0.01 #51 tk2 11=4");
     expect_at_server(r, 0, 0, "ACK #51");
     rig_restart(r);
+    advance(r, 9 * SECONDS);
+    expect_no_delivery_request(r); /* its POST may still be on its way */
+    advance(r, 1 * SECONDS);
     unsigned q = expect_delivery_request(r, ENGINE_DELIVERY_LIST, "c0");
     delivery_found(r, q, 0, "d1", submission_message(r, s));
     delivery_answer(r, q, (struct engine_delivery_answer){.http_status = 200});
