@@ -295,6 +295,17 @@ static enum t8_delivery_status fate(const struct engine_delivery_answer *r)
     return r->cause == T8_CAUSE_TIMEOUT ? T8_DELIVERY_FAILURE_TIMEOUT : T8_DELIVERY_UNSET;
 }
 
+/* It shows no deliveries: to let go of it is the other way to know. Without that it is taken for lost after a while. */
+static void not_shown(struct engine *e, struct downlink *m)
+{
+    if (can_modify(m))
+        request(e, m, ENGINE_DELIVERY_DELETE, ASKED_FATE);
+    else if (e->now_ms - m->submitted_ms >= e->o.retry_max_ms)
+        gone(e, m);
+    else
+        timer_start(&e->timers, &m->repeat, m->submitted_ms + e->o.retry_max_ms);
+}
+
 static void told_status(struct engine *e, struct downlink *m, const struct engine_delivery_answer *r)
 {
     if (is_success(r->http_status)) {
@@ -304,6 +315,8 @@ static void told_status(struct engine *e, struct downlink *m, const struct engin
             wait_on(e, m);
     } else if (fate(r) != T8_DELIVERY_UNSET) {
         downlink_settle(e, m, fate(r), 0);
+    } else if (r->http_status == 405 || r->http_status == 501) {
+        not_shown(e, m);
     } else if (!is_gone(r)) {
         ask_again_at(e, m, r->retry_after_s ? r->retry_after_s * 1000ULL : e->o.retry_min_ms);
     } else if (can_modify(m)) {

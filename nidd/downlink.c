@@ -459,7 +459,7 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     queue_insert(&d->queue, &m->item);
     if (d->configuration && buffered_known(e, m, r->delivery_link))
         buffered_restored(e, m);
-    else
-        m->unsure = downlink_goes_to_buffer(m);
+    else if ((m->unsure = downlink_goes_to_buffer(m)))
+        m->item.not_before_ms = e->now_ms + e->o.nidd_ack_timeout_ms; /* a POST of before may still be on its way */
     return OK;
 }

@@ -36,9 +36,10 @@ struct rig_setup {
     bool hold_configurations; /* the test answers configuration requests; else they are made and active at once */
     bool by_msisdn;           /* devices have no External Identifier: device n is 4917000000N */
     enum engine_transport transports[RIG_SERVERS];
-    bool deliveries; /* the SCEF shows and deletes what it buffers; the test answers */
-    bool watch;      /* the SCEF is asked to tell when devices can be reached; the test answers */
-    bool keep_seed;  /* a restarted engine gets the seed of the one before */
+    bool deliveries;  /* the SCEF shows and deletes what it buffers; the test answers */
+    bool no_features; /* with `deliveries`: neither PUT nor DELETE */
+    bool watch;       /* the SCEF is asked to tell when devices can be reached; the test answers */
+    bool keep_seed;   /* a restarted engine gets the seed of the one before */
 };
 
 struct rig *rig_new(struct rig_setup setup);

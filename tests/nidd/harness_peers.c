@@ -337,13 +337,14 @@ void configuration_granted(struct rig *r, struct rig_configuration_request *q, c
 {
     char link[64];
     snprintf(link, sizeof(link), "/as/configurations/%s", name);
-    configuration_answer(r, q,
-                         (struct nidd_configuration_result){.http_status = q->create ? 201 : 200,
-                                                            .link = bytes_of_str(q->create ? link : q->link),
-                                                            .maximum_packet_size_bits = packet_bits,
-                                                            .has_body = r->setup.deliveries,
-                                                            .supported_features = NIDD_FEATURE_MODIFICATION,
-                                                            .status = T8_NIDD_ACTIVE});
+    configuration_answer(
+        r, q,
+        (struct nidd_configuration_result){.http_status = q->create ? 201 : 200,
+                                           .link = bytes_of_str(q->create ? link : q->link),
+                                           .maximum_packet_size_bits = packet_bits,
+                                           .has_body = r->setup.deliveries,
+                                           .supported_features = r->setup.no_features ? 0 : NIDD_FEATURE_MODIFICATION,
+                                           .status = T8_NIDD_ACTIVE});
 }
 
 enum error configuration_status(struct rig *r, unsigned device, const char *name, enum t8_nidd_status status)

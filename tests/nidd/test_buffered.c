@@ -218,6 +218,41 @@ static void its_end_was_not_told(void **state)
     answered(r, s);
 }
 
+/* A SCEF that shows no deliveries: it is made to let go of it, or the retry timer is the last resort. */
+static void not_shown(void **state)
+{
+    (void)state;
+    static const int statuses[] = {405, 501};
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned s;
+        struct rig_setup plain = setup;
+        plain.no_features = i % 2;
+        struct rig *r = rig_new(plain);
+        server_sends(r, 0, 0, READ);
+        expect_at_server(r, 0, 0, "ACK #50");
+        submit_pending(r, expect_submitted(r, 0, DOWN), "d1");
+        advance(r, 10 * MINUTES);
+        device_sends(r, 0, "NON #9");
+        advance(r, 10 * SECONDS);
+        unsigned q = expect_delivery_request(r, ENGINE_DELIVERY_GET, "d1");
+        delivery_answer(r, q, (struct engine_delivery_answer){.http_status = statuses[i / 2]});
+        if (plain.no_features) {
+            advance(r, 45 * MINUTES);
+            expect_no_submission(r);
+            expect_no_delivery_request(r);
+            advance(r, 5 * MINUTES);
+            q = expect_delivery_request(r, ENGINE_DELIVERY_GET, "d1");
+            delivery_answer(r, q, (struct engine_delivery_answer){.http_status = statuses[i / 2]});
+        } else {
+            q = expect_delivery_request(r, ENGINE_DELIVERY_DELETE, "d1");
+            delivery_answer(r, q, (struct engine_delivery_answer){.http_status = 204});
+        }
+        s = expect_submitted(r, 0, DOWN);
+        submit_delivered(r, s);
+        answered(r, s);
+    }
+}
+
 /* What may have been delivered long ago is not carried out a second time. */
 static void lost_and_not_idempotent(void **state)
 {
@@ -370,6 +405,9 @@ static void died_before_the_link_was_stored(void **state)
     server_sends(r, 0, 0, "CON 0.01 #51 tk2 11=4");
     expect_at_server(r, 0, 0, "ACK #51");
     rig_restart(r);
+    advance(r, 9 * SECONDS);
+    expect_no_delivery_request(r); /* its POST may still be on its way */
+    advance(r, 1 * SECONDS);
     unsigned q = expect_delivery_request(r, ENGINE_DELIVERY_LIST, "c0");
     delivery_found(r, q, 0, "d1", submission_message(r, s));
     delivery_answer(r, q, (struct engine_delivery_answer){.http_status = 200});
@@ -570,6 +608,7 @@ int main(void)
         cmocka_unit_test(asked_in_vain),
         cmocka_unit_test(lost_by_the_scef),
         cmocka_unit_test(its_end_was_not_told),
+        cmocka_unit_test(not_shown),
         cmocka_unit_test(lost_and_not_idempotent),
         cmocka_unit_test(slow_answer_of_what_is_not_idempotent),
         cmocka_unit_test(asked_when_the_device_speaks),

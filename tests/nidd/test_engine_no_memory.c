@@ -72,7 +72,13 @@ static struct {
     uint64_t configuration_refs[OPEN];
     enum what { CREATE, GET, PATCH, DELETE_ } configuration_whats[OPEN];
     unsigned configuration_count;
-    bool listing[2];
+    bool listing[2], watches_listing[2];
+    struct {
+        uint64_t ref;
+        uint32_t scef;
+    } asked[OPEN];
+    uint64_t watch_refs[OPEN];
+    unsigned asked_count, answered, watch_count;
     struct message last_down[DEVICES]; /* what the devices got last */
     uint16_t last_up_mid[DEVICES];     /* what the server got last */
     uint8_t accepted[SEQS], final[SEQS];
@@ -142,6 +148,28 @@ static void port_list(void *ctx, uint32_t scef)
     (void)ctx;
     assert_false(w.listing[scef]);
     w.listing[scef] = true;
+}
+
+static void port_delivery(void *ctx, uint64_t ref, const struct engine_delivery_request *q)
+{
+    (void)ctx;
+    assert_true(w.asked_count < OPEN && q->scef < 2 && q->link.len > 0);
+    w.asked[w.asked_count].ref = ref;
+    w.asked[w.asked_count++].scef = q->scef;
+}
+
+static void port_watch(void *ctx, uint32_t scef, uint64_t ref, const struct engine_watch *q)
+{
+    (void)ctx;
+    assert_true(w.watch_count < OPEN && scef < 2 && q->expire_ms > w.now_ms);
+    w.watch_refs[w.watch_count++] = ref;
+}
+
+static void port_watch_list(void *ctx, uint32_t scef)
+{
+    (void)ctx;
+    assert_true(scef < 2);
+    w.watches_listing[scef] = true;
 }
 
 static enum error port_device_added(void *ctx, uint32_t leg)
@@ -309,11 +337,54 @@ static void answer_submits(void)
     }
 }
 
+/* About what the SCEF buffers, and about who is to be told of devices. */
+static void answer_questions(void)
+{
+    static const struct engine_delivery_answer answers[] = {
+        {.http_status = 200, .delivery_status = T8_DELIVERY_BUFFERING},
+        {.http_status = 404},
+        {.http_status = 404, .cause = T8_CAUSE_ALREADY_DELIVERED},
+        {.http_status = 0},
+        {.http_status = 204},
+        {.http_status = 409, .cause = T8_CAUSE_SENDING},
+    };
+    in_engine = true;
+    for (unsigned scef = 0; scef < 2; scef++) {
+        if (w.watches_listing[scef]) {
+            engine_watch_found(w.e, w.now_ms, scef, (struct t8_identity){.external_id = BYTES_LIT("dev1@x")},
+                               BYTES_LIT("/as/subscriptions/s1"), w.now_ms + 60000);
+            engine_watch_listed(w.e, scef);
+        }
+        w.watches_listing[scef] = false;
+    }
+    while (w.asked_count) {
+        const uint64_t ref = w.asked[--w.asked_count].ref;
+        const uint32_t scef = w.asked[w.asked_count].scef;
+        const struct nidd_downlink d = {.self = BYTES_LIT("/as/configurations/c0/downlink-data-deliveries/d7"),
+                                        .data = message_bytes(&w.last_down[0])};
+        engine_delivery_found(w.e, w.now_ms, scef, ref, &d);
+        engine_delivery_result(w.e, w.now_ms, scef, ref, &answers[w.answered++ % 6]);
+    }
+    while (w.watch_count) {
+        const struct engine_watch_answer a = {.http_status = w.answered++ % 3 ? 201 : 403,
+                                              .link = BYTES_LIT("/as/subscriptions/s2")};
+        (void)engine_watch_result(w.e, w.now_ms, w.watch_refs[--w.watch_count], &a);
+    }
+    (void)engine_watch_over(w.e, 0, BYTES_LIT("/as/subscriptions/s2"));
+    (void)engine_device_reachable(w.e, w.now_ms, 0, (struct t8_identity){.external_id = BYTES_LIT("dev1@x")}, "report");
+    in_engine = false;
+    after();
+    settle(OK);
+}
+
 static struct nidd_configuration_result configuration_result(enum what what, unsigned n)
 {
     static const char *const links[] = {"/as/configurations/c0", "/as/configurations/c1", "/as/configurations/c2"};
-    struct nidd_configuration_result shown = {
-        .http_status = 200, .link = bytes_of_str(links[n % 3]), .has_body = true, .duration_ms = w.now_ms + 600000};
+    struct nidd_configuration_result shown = {.http_status = 200,
+                                              .link = bytes_of_str(links[n % 3]),
+                                              .has_body = true,
+                                              .duration_ms = w.now_ms + 600000,
+                                              .supported_features = NIDD_FEATURE_MODIFICATION};
     switch (what) {
     case CREATE:
         shown.http_status = n % 7 == 6 ? 409 : 201;
@@ -388,6 +459,9 @@ static bool set_up(void)
                                        .configuration_delete = port_delete_configuration,
                                        .configuration_list = port_list,
                                        .device_added = port_device_added,
+                                       .delivery_request = port_delivery,
+                                       .watch_create = port_watch,
+                                       .watch_list = port_watch_list,
                                        .store_put = port_put,
                                        .store_delete = port_delete,
                                        .uplink_answer = port_answer,
@@ -420,9 +494,10 @@ static bool set_up(void)
                                                  {.server = 0, .uri_host = BYTES_LIT("h")}};
     static const struct engine_downlink policies[] = {
         {.server = 1, .policy = {.lifetime_ms = 1200000, .priority = 5}},
+        {.server = 0, .domain = BYTES_LIT("x"), .policy = {.lifetime_ms = 1200000, .priority = 3, .latest_wins = true}},
         {.server = 0,
-         .domain = BYTES_LIT("x"),
-         .policy = {.lifetime_ms = 1200000, .priority = 3, .latest_wins = true}}};
+         .external_id = BYTES_LIT("dev1@x"),
+         .policy = {.lifetime_ms = 1200000, .latest_wins = true, .buffer = ENGINE_BUFFER_SCEF}}};
     struct engine_options o;
     engine_options_default(&o);
     o.identity_policy = ENGINE_IDENTITY_ENFORCE;
@@ -441,11 +516,13 @@ static bool set_up(void)
               engine_server_add(w.e, &(struct engine_server_options){.name = "server0"}) == OK &&
               engine_server_add(w.e, &(struct engine_server_options){.name = "server1",
                                                                      .transport = ENGINE_TRANSPORT_RELIABLE}) == OK &&
-              engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef0"}) == OK &&
+              engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef0",
+                                                                 .supported_features = NIDD_FEATURE_MODIFICATION,
+                                                                 .watch = true}) == OK &&
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef1",
                                                                  .notification_destination = "http://as/t8"}) == OK &&
               engine_group_add(w.e, &group) == OK && engine_routes_replace(w.e, routes, 1) == OK &&
-              engine_route_add(w.e, &routes[1]) == OK && engine_downlinks_replace(w.e, &o.downlink, policies, 2) == OK;
+              engine_route_add(w.e, &routes[1]) == OK && engine_downlinks_replace(w.e, &o.downlink, policies, 3) == OK;
     if (ok) {
         engine_restore_sequence(w.e, 10);
         for (unsigned i = 0; i < sizeof(configurations) / sizeof(*configurations); i++)
@@ -551,6 +628,13 @@ static void what_else_there_is(unsigned round)
     answer_submits();
     m = message_of("ACK 2.05 #%u r%u", message_mid(message_bytes(&w.last_down[1])), round);
     uplink(1, &m);
+    for (unsigned i = 0; i < 3; i++) {
+        m = message_of("NON 0.03 #%u b%u 11=3 |x", 850 + 10 * round + i, i);
+        datagram(1, 0, &m);
+        settle(OK);
+        answer_submits();
+        answer_questions();
+    }
 }
 
 static void a_busy_minute(unsigned round)
@@ -629,6 +713,7 @@ static void run(void)
             pass(150000);
             answer_configurations();
             answer_submits();
+            answer_questions();
         }
         /* All is over, whatever went wrong. */
         struct engine_totals t;

@@ -128,9 +128,30 @@ void deliveries_at_scef(struct world *w, const struct event *ev)
     events_push(&w->events, answer);
 }
 
+/* Reports get lost, come twice, and late. */
+void deliveries_report(void *ctx, const struct scef_ue_event *e)
+{
+    struct world *w = ctx;
+    if ((e->what != SCEF_UE_AWAKE && e->what != SCEF_UE_PDN_CREATED) || w->scef_down)
+        return;
+    for (int copies = world_chance(w, 0.2) ? 2 : 1; copies > 0; copies--)
+        if (!world_chance(w, 0.3))
+            events_push(&w->events, (struct event){.at_ms = w->now_ms + world_between(w, 2, 5000),
+                                                   .kind = EV_REPORT,
+                                                   .epoch = w->epoch,
+                                                   .who = e->ue,
+                                                   .detail = e->what == SCEF_UE_PDN_CREATED});
+}
+
 /* Its answer arrives at the adapter. */
 void deliveries_at_adapter(struct world *w, const struct event *ev)
 {
+    if (ev->kind == EV_REPORT) {
+        w->r.reports += engine_device_reachable(w->engine, w->now_ms, 0,
+                                                (struct t8_identity){.external_id = bytes_of_str(w->ues[ev->who].id)},
+                                                ev->detail ? "PDN_CONNECTIVITY_STATUS" : "UE_REACHABILITY");
+        return;
+    }
     if (ev->kind == EV_DELIVERY_FOUND) {
         const struct nidd_downlink d = {.id.external_id = bytes_of_str(w->ues[ev->who].id),
                                         .self = bytes_of_str(ev->text),

@@ -39,6 +39,15 @@ static bool record_exists(struct world *w, enum record_kind kind, struct bytes i
     return has;
 }
 
+/* The server's request that the message is; 0: none. */
+static uint32_t op_of(struct bytes message)
+{
+    if (message.len < 8 || message.data[1] >> 5 != 0)
+        return 0;
+    const uint8_t *k = message.data + 4;
+    return (uint32_t)k[0] << 24 | (uint32_t)k[1] << 16 | (uint32_t)k[2] << 8 | k[3];
+}
+
 void promises_event(struct world *w, const struct engine_event *e)
 {
     if (e->kind != ENGINE_ACCEPTED && e->kind != ENGINE_FINAL)
@@ -53,10 +62,7 @@ void promises_event(struct world *w, const struct engine_event *e)
         t->accepted_ms = w->now_ms;
         t->accepted_epoch = w->epoch;
         t->ue = ue_of(w, e->device_id);
-        if (e->message.len >= 8 && e->message.data[1] >> 5 == 0) {
-            const uint8_t *k = e->message.data + 4;
-            t->op = (uint32_t)k[0] << 24 | (uint32_t)k[1] << 16 | (uint32_t)k[2] << 8 | k[3];
-        }
+        t->op = op_of(e->message);
         return;
     }
     w->r.finals[e->final]++;
@@ -68,7 +74,8 @@ void promises_event(struct world *w, const struct engine_event *e)
         world_break(w, "promise 2: message %llu ended again after a restart", (unsigned long long)e->seq);
     t->final = (uint8_t)e->final;
     t->epoch = w->epoch;
-    struct server_op *op = server_model_op(w->server, t->op);
+    /* Stored, but the process died before it said so: the server's repetition was acknowledged. */
+    struct server_op *op = server_model_op(w->server, t->op ? t->op : op_of(e->message));
     if (op)
         op->final = (int)e->final;
 }

@@ -38,13 +38,14 @@ static int run(const struct world_options *o, uint64_t hours)
     printf("seed %llu: %llu events in %.1f s; NAS %llu MO + %llu MT (needed without faults: %llu); requests %llu, "
            "acknowledged %llu, answered %llu; "
            "executions %llu, repeats at devices %llu; notifications %llu; registered %u; without configuration %u; "
-           "adapter crashes %llu; buffered by the SCEF %llu, replaced there %llu, asked after %llu;",
+           "adapter crashes %llu; buffered by the SCEF %llu, replaced there %llu, asked after %llu, reports %llu;",
            (unsigned long long)o->seed, (unsigned long long)r.events, (double)(clock() - before) / CLOCKS_PER_SEC,
            (unsigned long long)r.nas_mo, (unsigned long long)r.nas_mt, (unsigned long long)r.nas_needed,
            (unsigned long long)r.ops, (unsigned long long)r.ops_acknowledged, (unsigned long long)r.ops_answered,
            (unsigned long long)r.executions, (unsigned long long)r.repeats_at_devices,
            (unsigned long long)r.notifications, r.registered, r.unconfigured, (unsigned long long)r.crashes,
-           (unsigned long long)r.buffered, (unsigned long long)r.replaced, (unsigned long long)r.delivery_requests);
+           (unsigned long long)r.buffered, (unsigned long long)r.replaced, (unsigned long long)r.delivery_requests,
+           (unsigned long long)r.reports);
     for (int f = 1; f < FINAL_COUNT; f++)
         if (r.finals[f])
             printf(" %s %llu", final_state_name((enum final_state)f), (unsigned long long)r.finals[f]);

@@ -307,6 +307,7 @@ static void happen(struct world *w, struct event *ev)
         break;
     case EV_DELIVERY_FOUND:
     case EV_DELIVERY_ANSWER:
+    case EV_REPORT:
         if (ev->epoch == w->epoch)
             deliveries_at_adapter(w, ev);
         break;
@@ -456,7 +457,7 @@ struct world *world_new(const struct world_options *o)
                             .downlink_answer = scef_downlink_answer,
                             .notify = port_notify,
                             .nas_event = scef_nas};
-    if (scef_model_new(&so, &sp, w->now_ms, &w->scef))
+    if (scef_model_new(&so, &sp, w->now_ms, &w->scef) || (o->buffers && scef_observe(w->scef, deliveries_report, w)))
         abort();
     for (uint32_t i = 0; i < o->ues; i++) {
         struct world_ue *u = &w->ues[i];

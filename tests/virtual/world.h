@@ -36,6 +36,7 @@ struct world_result {
     uint64_t notifications, crashes;
     uint64_t buffered;          /* by the SCEF */
     uint64_t replaced;          /* the same, there */
+    uint64_t reports;           /* of the network, that a device can be reached */
     uint64_t delivery_requests; /* about what the SCEF buffers */
     uint32_t registered;
     uint32_t unconfigured; /* devices of which the SCEF knows nothing at the end: it forgot, and nobody found out */

@@ -38,7 +38,8 @@ enum event_kind {
     EV_NETWORK,        /* detail: network.c's */
     EV_DELIVERY,       /* a request about a buffered delivery arrives at the SCEF; detail: what */
     EV_DELIVERY_FOUND, /* of its list, at the adapter */
-    EV_DELIVERY_ANSWER
+    EV_DELIVERY_ANSWER,
+    EV_REPORT /* the network says that a device can be reached; detail: 1 = it has a PDN connection */
 };
 
 struct world_ue {
@@ -111,6 +112,7 @@ void deliveries_port(void *ctx, uint64_t ref, const struct engine_delivery_reque
 void deliveries_once(struct world *w, struct bytes configuration_id, const struct nidd_downlink *d);
 void deliveries_at_scef(struct world *w, const struct event *ev);
 void deliveries_at_adapter(struct world *w, const struct event *ev);
+void deliveries_report(void *ctx, const struct scef_ue_event *e); /* an observer of the SCEF's UEs */
 
 /* adapter.c: the shell around the engine */
 void adapter_start(struct world *w);
