@@ -60,6 +60,11 @@ static uint64_t lifetime_ms(const struct engine *e, enum queue_class class_, con
     return class_ == QUEUE_REQUEST ? p->lifetime_ms : class_ == QUEUE_DTLS ? DTLS_LIFETIME_MS : e->o.answer_lifetime_ms;
 }
 
+static bool is_given_back(const struct downlink *m)
+{
+    return m->buffer == ENGINE_BUFFER_SERVER && downlink_is_request(m);
+}
+
 static void count(struct engine *e, const struct downlink *m)
 {
     const struct downlink *oldest = slab_get(&e->downlinks, e->oldest);
@@ -68,6 +73,7 @@ static void count(struct engine *e, const struct downlink *m)
     e->queued_messages++;
     e->queued_bytes += m->item.bytes;
     e->queued_by_class[m->item.class_]++;
+    m->device->given_back += is_given_back(m);
 }
 
 /* A new one in its first state; in no queue yet. NULL: no memory; the message's reference is given up then. */
@@ -212,10 +218,35 @@ void downlink_not_accepted(struct engine *e, struct downlink *m, enum error err)
 
 /* ------------------------------------------------------------------ what the device says */
 
+/* Requests are submitted in their order, so those stand in front of their level, but for as many that have left the
+ * line and come back without having been submitted as may be in flight at once: a queue may hold thousands, and the
+ * device says something often. */
+#define UNTRIED_AHEAD_MAX 64
+
+struct downlink *downlink_tried_next(const struct device *d, struct tried_cursor *c)
+{
+    const struct queue *q = &d->queue;
+    if (!c->begun)
+        c->next = queue_first(q);
+    c->begun = true;
+    while (c->next) {
+        struct downlink *m = LIST_ENTRY(c->next, struct downlink, item);
+        const bool tried = m->submitted_ms || m->item.in_flight;
+        const bool skips = !tried && downlink_is_request(m) && ++c->untried > UNTRIED_AHEAD_MAX;
+        struct queue_item *next = skips ? queue_next_level(q, &m->item) : queue_behind(q, &m->item);
+        if (next && (next->priority != m->item.priority || next->class_ != m->item.class_))
+            c->untried = 0;
+        c->next = next;
+        if (tried)
+            return m;
+    }
+    return NULL;
+}
+
 struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid)
 {
-    LIST_EACH (it, &d->queue.items) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+    struct tried_cursor c = {0};
+    for (struct downlink *m; (m = downlink_tried_next(d, &c));) {
         /* An ACK or RST of ours bears a Message ID of the device's. A message that is back in line counts too: its
          * first sending may have arrived after all. */
         bool ours = downlink_type(m) <= COAP_NON && m->item.class_ != QUEUE_DTLS;
@@ -254,11 +285,10 @@ struct downlink *downlink_answered_by(struct device *d, const struct coap_view *
         if (m->state == DOWNLINK_AWAITING && is_answer_to(m, response))
             return m;
     }
-    LIST_EACH (it, &d->queue.items) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+    struct tried_cursor c = {0};
+    for (struct downlink *m; (m = downlink_tried_next(d, &c));)
         if (downlink_is_request(m) && m->submitted_ms && is_answer_to(m, response))
             return m;
-    }
     return NULL;
 }
 
@@ -380,6 +410,7 @@ void downlink_free(struct engine *e, struct downlink *m)
     e->queued_messages--;
     e->queued_bytes -= m->item.bytes;
     e->queued_by_class[m->item.class_]--;
+    m->device->given_back -= is_given_back(m);
     blob_unref(m->message);
     slab_delete(&e->downlinks, m->h);
 }

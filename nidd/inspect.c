@@ -153,16 +153,24 @@ static const char *reason_to_wait(const struct engine *e, const struct downlink 
     return "server";
 }
 
-static void fill_message(const struct engine *e, const struct downlink *m, struct engine_message_info *out)
+static const char *state_name(const struct downlink *m)
 {
     static const char *const states[] = {
         [DOWNLINK_STORING] = "storing",       [DOWNLINK_QUEUED] = "queued",       [DOWNLINK_MARKING] = "queued",
         [DOWNLINK_SUBMITTED] = "submitted",   [DOWNLINK_WITH_SCEF] = "with_scef", [DOWNLINK_SENT] = "sent",
         [DOWNLINK_AWAITING] = "acknowledged", [DOWNLINK_ANSWERING] = "answering"};
+    if (m->state == DOWNLINK_AWAITING && !m->acknowledged)
+        return "sent";
+    if (m->state == DOWNLINK_WITH_SCEF && m->asked == ASKED_LIST && !m->delivery_link)
+        return "queued"; /* the SCEF is asked whether it has it */
+    return states[m->state];
+}
+
+static void fill_message(const struct engine *e, const struct downlink *m, struct engine_message_info *out)
+{
     *out = (struct engine_message_info){.seq = m->seq,
                                         .class_ = downlink_class_name((enum queue_class)m->item.class_),
-                                        .state = m->state == DOWNLINK_AWAITING && !m->acknowledged ? "sent"
-                                                                                                   : states[m->state],
+                                        .state = state_name(m),
                                         .server = m->server,
                                         .priority = m->item.priority,
                                         .age_ms = e->now_ms - m->accepted_ms,

@@ -100,6 +100,7 @@ struct device {
     uint64_t last_uplink_ms;
     uint64_t closed_until_ms; /* the network has named a time (Retry-After): an uplink does not shorten it */
     uint32_t awaiting_count;
+    uint32_t given_back; /* requests in its queue that are given back when it cannot be reached: ENGINE_BUFFER_SERVER */
     uint32_t uplink_count;
     uint32_t downlink_count;
     uint32_t leg;
@@ -392,6 +393,14 @@ void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uin
 void downlink_fail_requests(struct engine *e, struct device *d, const char *reason, enum t8_cause cause);
 void downlink_free(struct engine *e, struct downlink *m); /* without a word */
 bool downlink_is_request(const struct downlink *m);
+/* Those of the queue that may have been submitted: start with a zeroed cursor; NULL at the end. The one it gave may be
+ * removed meanwhile. */
+struct tried_cursor {
+    struct queue_item *next;
+    uint32_t untried; /* of the level, so far */
+    bool begun;
+};
+struct downlink *downlink_tried_next(const struct device *d, struct tried_cursor *c);
 /* It waits for its answer only, or this is on its way. */
 void downlink_leave_queue(struct engine *e, struct downlink *m, enum downlink_state state);
 /* As it goes to the device; a DTLS record counts as NON: nothing is expected of it here. */
