@@ -62,9 +62,6 @@ static uint64_t lifetime_ms(const struct engine *e, enum queue_class class_, con
 
 static void count(struct engine *e, const struct downlink *m)
 {
-    const struct downlink *oldest = slab_get(&e->downlinks, e->oldest);
-    if (e->downlinks.live == 1 || (oldest && m->accepted_ms < oldest->accepted_ms))
-        e->oldest = m->h;
     e->queued_messages++;
     e->queued_bytes += m->item.bytes;
     e->queued_by_class[m->item.class_]++;
