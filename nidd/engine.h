@@ -412,7 +412,8 @@ struct engine_device_info {
     uint32_t spooled_messages;
     uint64_t uplink_count, downlink_count; /* NAS messages as far as the adapter sees them */
 };
-#define ENGINE_MESSAGE_STATES 7 /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering" */
+#define ENGINE_MESSAGE_STATES 7 /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering"  \
+                                 */
 struct engine_message_info {
     uint64_t seq;
     const char *class_; /* "answer", "ack", "request", "dtls" */

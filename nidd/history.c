@@ -187,8 +187,8 @@ void history_add(struct engine *e, const struct downlink *m, enum final_state f,
                              .final = (uint8_t)f,
                              .server = bytes_of_str(engine_server_name(e, m->server)),
                              .reason = buf_bytes(&why),
-                             .path =
-                                 downlink_is_request(m) ? coap_path_text(blob_bytes(m->message), path) : (struct bytes){0}};
+                             .path = downlink_is_request(m) ? coap_path_text(blob_bytes(m->message), path)
+                                                            : (struct bytes){0}};
     keep(e, m->device, &r);
     buf_free(&why);
 }
