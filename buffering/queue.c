@@ -195,25 +195,33 @@ void queue_remove(struct queue *q, struct queue_item *item)
 
 /* ---- whose turn it is */
 
-static struct queue_item *first(const struct queue *q)
+struct queue_item *queue_first(const struct queue *q)
 {
     return list_empty(&q->items) ? NULL : item_of(q->items.next);
+}
+
+struct queue_item *queue_behind(const struct queue *q, const struct queue_item *item)
+{
+    return item->node.next == &q->items ? NULL : item_of(item->node.next);
+}
+
+struct queue_item *queue_next_level(const struct queue *q, const struct queue_item *item)
+{
+    struct queue_item *below;
+    return queue_behind(q, level_end(q, level_of(item), &below));
 }
 
 /* Who may go before `item` has: not the next DTLS record, and no request of its priority when it is not accepted yet.
  */
 static struct queue_item *after(const struct queue *q, const struct queue_item *item)
 {
-    if (is_record(item) || (is_request(item) && item->storing)) {
-        struct queue_item *below;
-        item = level_end(q, level_of(item), &below);
-    }
-    return item->node.next == &q->items ? NULL : item_of(item->node.next);
+    const bool holds = is_record(item) || (is_request(item) && item->storing);
+    return holds ? queue_next_level(q, item) : queue_behind(q, item);
 }
 
 struct queue_item *queue_next(const struct queue *q, const struct queue_limits *l, uint64_t now_ms)
 {
-    for (struct queue_item *item = first(q); item; item = after(q, item)) {
+    for (struct queue_item *item = queue_first(q); item; item = after(q, item)) {
         if (is_request(item) && q->requests_in_flight >= l->nstart)
             return NULL;
         if (item->in_flight || item->storing)
@@ -229,7 +237,7 @@ struct queue_item *queue_next(const struct queue *q, const struct queue_limits *
 uint64_t queue_next_time(const struct queue *q, uint64_t now_ms)
 {
     uint64_t earliest = UINT64_MAX;
-    for (const struct queue_item *item = first(q); item; item = after(q, item)) {
+    for (const struct queue_item *item = queue_first(q); item; item = after(q, item)) {
         if (is_waiting(item, now_ms) && item->not_before_ms < earliest)
             earliest = item->not_before_ms;
         if (is_request(item) && !item->in_flight && !item->storing)

@@ -79,6 +79,11 @@ struct queue_item *queue_next(const struct queue *q, const struct queue_limits *
 /* The earliest time after now at which time alone may change what queue_next gives: the not_before_ms of a waiting
  * answer, acknowledgement or first request (those behind it keep their order); UINT64_MAX when none waits. */
 uint64_t queue_next_time(const struct queue *q, uint64_t now_ms);
+/* In order: the item behind this one, or the first of the next level (what keeps its order by itself: answers,
+ * acknowledgements, DTLS records, the requests of each priority). NULL: none. */
+struct queue_item *queue_first(const struct queue *q);
+struct queue_item *queue_behind(const struct queue *q, const struct queue_item *item);
+struct queue_item *queue_next_level(const struct queue *q, const struct queue_item *item);
 void queue_set_in_flight(struct queue *q, struct queue_item *item, bool in_flight);
 
 #endif

@@ -190,6 +190,7 @@ void device_more_free(struct device *d)
     learn_forget(d);
     observations_free(d);
     registrations_free(d);
+    free(d->more->watch_link);
     free(d->more->endpoint);
     free(d->more->msisdn);
     free(d->more);
@@ -233,6 +234,7 @@ void device_free(struct engine *e, struct device *d)
 {
     timer_stop(&e->timers, &d->flow_timer);
     list_remove(&d->storing.node);
+    watch_forget(e, d);
     free(d->id);
     history_forget_device(e, d);
     device_more_free(d);

@@ -60,11 +60,17 @@ static uint64_t lifetime_ms(const struct engine *e, enum queue_class class_, con
     return class_ == QUEUE_REQUEST ? p->lifetime_ms : class_ == QUEUE_DTLS ? DTLS_LIFETIME_MS : e->o.answer_lifetime_ms;
 }
 
+static bool is_given_back(const struct downlink *m)
+{
+    return m->buffer == ENGINE_BUFFER_SERVER && downlink_is_request(m);
+}
+
 static void count(struct engine *e, const struct downlink *m)
 {
     e->queued_messages++;
     e->queued_bytes += m->item.bytes;
     e->queued_by_class[m->item.class_]++;
+    m->device->given_back += is_given_back(m);
 }
 
 /* A new one in its first state; in no queue yet. NULL: no memory; the message's reference is given up then. */
@@ -92,7 +98,6 @@ static struct downlink *make(struct engine *e, const struct downlink_new *n, con
     m->accepted_ms = e->now_ms;
     m->seq = engine_next_seq(e);
     m->state = n->store ? DOWNLINK_STORING : DOWNLINK_QUEUED;
-    list_init(&m->awaiting_node);
     list_init(&m->storing.node);
     timer_init(&m->deadline, TIMER_DOWNLINK_DEADLINE);
     timer_init(&m->repeat, TIMER_DOWNLINK_REPEAT);
@@ -210,10 +215,35 @@ void downlink_not_accepted(struct engine *e, struct downlink *m, enum error err)
 
 /* ------------------------------------------------------------------ what the device says */
 
+/* Requests are submitted in their order, so those stand in front of their level, but for as many that have left the
+ * line and come back without having been submitted as may be in flight at once: a queue may hold thousands, and the
+ * device says something often. */
+#define UNTRIED_AHEAD_MAX 64
+
+struct downlink *downlink_tried_next(const struct device *d, struct tried_cursor *c)
+{
+    const struct queue *q = &d->queue;
+    if (!c->begun)
+        c->next = queue_first(q);
+    c->begun = true;
+    while (c->next) {
+        struct downlink *m = LIST_ENTRY(c->next, struct downlink, item);
+        const bool tried = m->submitted_ms || m->item.in_flight;
+        const bool skips = !tried && downlink_is_request(m) && ++c->untried > UNTRIED_AHEAD_MAX;
+        struct queue_item *next = skips ? queue_next_level(q, &m->item) : queue_behind(q, &m->item);
+        if (next && (next->priority != m->item.priority || next->class_ != m->item.class_))
+            c->untried = 0;
+        c->next = next;
+        if (tried)
+            return m;
+    }
+    return NULL;
+}
+
 struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid)
 {
-    LIST_EACH (it, &d->queue.items) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+    struct tried_cursor c = {0};
+    for (struct downlink *m; (m = downlink_tried_next(d, &c));) {
         /* An ACK or RST of ours bears a Message ID of the device's. A message that is back in line counts too: its
          * first sending may have arrived after all. */
         bool ours = downlink_type(m) <= COAP_NON && m->item.class_ != QUEUE_DTLS;
@@ -221,7 +251,7 @@ struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid)
             return m;
     }
     LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->device_mid == device_mid && m->state == DOWNLINK_AWAITING)
             return m;
     }
@@ -248,15 +278,14 @@ static bool is_answer_to(const struct downlink *m, const struct coap_view *respo
 struct downlink *downlink_answered_by(struct device *d, const struct coap_view *response)
 {
     LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->state == DOWNLINK_AWAITING && is_answer_to(m, response))
             return m;
     }
-    LIST_EACH (it, &d->queue.items) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+    struct tried_cursor c = {0};
+    for (struct downlink *m; (m = downlink_tried_next(d, &c));)
         if (downlink_is_request(m) && m->submitted_ms && is_answer_to(m, response))
             return m;
-    }
     return NULL;
 }
 
@@ -284,7 +313,7 @@ void downlink_forget_links(struct engine *e, struct device *d)
 
 static void await(struct downlink *m)
 {
-    list_push_back(&m->device->awaiting, &m->awaiting_node);
+    list_push_back(&m->device->awaiting, &m->item.node);
     m->device->awaiting_count++;
 }
 
@@ -322,6 +351,7 @@ void downlink_answering(struct engine *e, struct downlink *m)
 void downlink_unanswered(struct engine *e, struct downlink *m)
 {
     m->state = DOWNLINK_AWAITING;
+    m->acknowledged |= m->server_type == COAP_CON; /* the device has reacted: it is not in flight any more */
     timer_start(&e->timers, &m->deadline, m->deadline.at_ms);
 }
 
@@ -370,13 +400,14 @@ void downlink_free(struct engine *e, struct downlink *m)
         observation_unsent(e, m->device, m->server, message_token(m));
     admission_forget(e, m);
     downlink_leave_queue(e, m, DOWNLINK_AWAITING);
-    list_remove(&m->awaiting_node);
+    list_remove(&m->item.node);
     m->device->awaiting_count--;
     list_remove(&m->storing.node);
     timer_stop(&e->timers, &m->deadline);
     e->queued_messages--;
     e->queued_bytes -= m->item.bytes;
     e->queued_by_class[m->item.class_]--;
+    m->device->given_back -= is_given_back(m);
     blob_unref(m->message);
     slab_delete(&e->downlinks, m->h);
 }
@@ -388,8 +419,7 @@ void downlink_replaced(struct engine *e, struct device *d, uint64_t seq)
     struct list *const lists[] = {&d->queue.items, &d->awaiting};
     for (unsigned i = 0; i < 2; i++) {
         LIST_EACH_SAFE (it, lists[i]) {
-            struct downlink *m =
-                i == 0 ? LIST_ENTRY(it, struct downlink, item.node) : LIST_ENTRY(it, struct downlink, awaiting_node);
+            struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
             if (seq && m->seq == seq)
                 downlink_free(e, m);
         }
@@ -439,7 +469,6 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->item.bytes = message->len;
     m->item.priority = r->priority;
     m->item.place = r->place_seq;
-    list_init(&m->awaiting_node);
     list_init(&m->storing.node);
     timer_init(&m->deadline, TIMER_DOWNLINK_DEADLINE);
     timer_init(&m->repeat, TIMER_DOWNLINK_REPEAT);

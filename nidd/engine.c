@@ -170,6 +170,7 @@ void engine_free(struct engine *e)
         free(e->scefs[i].name);
         free(e->scefs[i].notification_destination);
         map_free(&e->scefs[i].by_delivery_link);
+        map_free(&e->scefs[i].watches);
         for (uint32_t n = 0; n < EARLY_STATUS_SLOTS; n++)
             free(e->scefs[i].early[n].link);
     }

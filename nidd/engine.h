@@ -160,6 +160,19 @@ struct engine_delivery_answer {
     uint32_t retry_after_s;               /* 0 = not told */
 };
 
+/* A subscription to one report: UE_REACHABILITY, or with `pdn` PDN_CONNECTIVITY_STATUS (TS 29.122 clause 5.3.2.4.3). */
+struct engine_watch {
+    struct t8_identity id;
+    bool pdn;
+    uint64_t expire_ms; /* UTC: then nobody waits for the report any more */
+};
+struct engine_watch_answer {
+    int http_status; /* 0 = no answer */
+    struct bytes link;
+    uint64_t expire_ms; /* as granted; 0 = not told */
+    uint32_t retry_after_s;
+};
+
 struct engine_ports {
     void *ctx;
     /* Message from the device's address `leg` to server `server`: 4 header bytes, then the rest. ERR_UNREACHABLE or
@@ -191,6 +204,10 @@ struct engine_ports {
     /* Ends in exactly one engine_delivery_result with the same ref, which may be 0. Without it (NULL) what the SCEF
      * buffers is never asked after: it is submitted anew after retry_max_ms without a word. */
     void (*delivery_request)(void *ctx, uint64_t ref, const struct engine_delivery_request *q);
+    /* Ends in exactly one engine_watch_result with the same ref. And once at the start, to find those of before:
+     * engine_watch_found for each, then engine_watch_listed. Without these (NULL) nothing is asked for. */
+    void (*watch_create)(void *ctx, uint32_t scef, uint64_t ref, const struct engine_watch *w);
+    void (*watch_list)(void *ctx, uint32_t scef);
     /* A configuration has this websocketUri (TS 29.122 clause 5.2.5.4), and has it no more: one `end` for each that was
      * taken (true). Several configurations may have the same. Without these (NULL) a URI is of no interest. */
     bool (*websocket_begin)(void *ctx, uint32_t scef, struct bytes uri);
@@ -223,6 +240,7 @@ struct engine_scef_options {
     uint64_t configuration_check_ms;      /* how often one that nothing is heard of is asked after; 0 = never */
     uint64_t supported_features;          /* of the NIDD API, ours */
     const char *notification_destination; /* where the SCEF is to notify; NULL: not compared */
+    bool watch;                           /* it is asked to tell when a device that was not there can be reached */
 };
 /* Texts are copied. ERR_MEMBER_TYPE: no name, or the name of another one. */
 [[gnu::warn_unused_result]] enum error engine_scef_add(struct engine *e, const struct engine_scef_options *o);
@@ -340,6 +358,15 @@ void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, str
  * device of that SCEF. */
 bool engine_device_reachable(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id,
                              const char *reason);
+/* Whom the subscription is about; no identity: it is not known any more. */
+struct t8_identity engine_watch_result(struct engine *e, uint64_t now_ms, uint64_t ref,
+                                       const struct engine_watch_answer *r);
+/* This subscription of ours has told what it was for, or was ended by the SCEF: whom it is about; no identity: it is
+ * none of ours. */
+struct t8_identity engine_watch_over(struct engine *e, uint32_t scef, struct bytes link);
+void engine_watch_found(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id, struct bytes link,
+                        uint64_t expire_ms);
+void engine_watch_listed(struct engine *e, uint32_t scef);
 /* A NEF asks for the configuration of a device (TS 29.522 clause 5.5): one that waits for its next try, or that the
  * SCEF did not want, is lined up at once. false: no device of that SCEF. */
 bool engine_configuration_trigger(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id);
@@ -412,8 +439,9 @@ struct engine_device_info {
     uint32_t spooled_messages;
     uint64_t uplink_count, downlink_count; /* NAS messages as far as the adapter sees them */
 };
-#define ENGINE_MESSAGE_STATES 7 /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering"  \
-                                 */
+#define ENGINE_MESSAGE_STATES                                                                                          \
+    7 /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering"                            \
+       */
 struct engine_message_info {
     uint64_t seq;
     const char *class_; /* "answer", "ack", "request", "dtls" */

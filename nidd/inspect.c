@@ -191,7 +191,7 @@ void engine_messages_each(const struct engine *e, struct bytes device_id, engine
     if (!d)
         return;
     LIST_EACH (it, &d->awaiting) {
-        fill_message(e, LIST_ENTRY(it, struct downlink, awaiting_node), &info);
+        fill_message(e, LIST_ENTRY(it, struct downlink, item.node), &info);
         if (!fn(ctx, &info))
             return;
     }

@@ -77,6 +77,10 @@ struct device_more {
     char *endpoint;    /* provisioned; NULL: none */
     struct observation *observations;
     struct registration *registrations;
+    char *watch_link;        /* of the subscription that tells when it can be reached; NULL: none */
+    uint64_t watch_until_ms; /* no other one is asked for before */
+    uint16_t watch_scef;
+    bool watch_asked;   /* the POST is under way */
     struct list finals; /* nidd/history.h; oldest first; zeroed: none yet */
     uint32_t final_count;
     uint32_t replaceable; /* downlinks in the engine's by_resource */
@@ -96,6 +100,7 @@ struct device {
     uint64_t last_uplink_ms;
     uint64_t closed_until_ms; /* the network has named a time (Retry-After): an uplink does not shorten it */
     uint32_t awaiting_count;
+    uint32_t given_back; /* requests in its queue that are given back when it cannot be reached: ENGINE_BUFFER_SERVER */
     uint32_t uplink_count;
     uint32_t downlink_count;
     uint32_t leg;
@@ -145,9 +150,8 @@ enum downlink_asked {
 
 struct downlink {
     handle h;
-    handle from; /* the exchange (DOWN) it came by, for the server's repetitions */
-    struct queue_item item;
-    struct list awaiting_node;
+    handle from;            /* the exchange (DOWN) it came by, for the server's repetitions */
+    struct queue_item item; /* its node is in the queue, or in the device's `awaiting` */
     struct storing storing;
     struct timer deadline;
     struct timer repeat;
@@ -379,6 +383,14 @@ void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uin
 void downlink_fail_requests(struct engine *e, struct device *d, const char *reason, enum t8_cause cause);
 void downlink_free(struct engine *e, struct downlink *m); /* without a word */
 bool downlink_is_request(const struct downlink *m);
+/* Those of the queue that may have been submitted: start with a zeroed cursor; NULL at the end. The one it gave may be
+ * removed meanwhile. */
+struct tried_cursor {
+    struct queue_item *next;
+    uint32_t untried; /* of the level, so far */
+    bool begun;
+};
+struct downlink *downlink_tried_next(const struct device *d, struct tried_cursor *c);
 /* It waits for its answer only, or this is on its way. */
 void downlink_leave_queue(struct engine *e, struct downlink *m, enum downlink_state state);
 /* As it goes to the device; a DTLS record counts as NON: nothing is expected of it here. */
@@ -443,6 +455,13 @@ bool buffered_cancel(struct engine *e, struct downlink *m);
 void buffered_replace(struct engine *e, struct downlink *m);
 void buffered_stored(struct engine *e, struct downlink *m, enum error err); /* the store knows of that, or not */
 void buffered_drop(struct engine *e, const struct downlink *m); /* it is about to end: the SCEF need not send it */
+
+/* ---- reachability.c */
+/* The device was not there for m: the network is asked to tell when it is. `pdn`: it has no PDN connection. */
+void watch_wanted(struct engine *e, const struct downlink *m, bool pdn);
+void watch_forget(struct engine *e, struct device *d); /* in memory only */
+struct bytes watch_key(const void *device);
+void watches_start(struct engine *e);
 
 /* ---- exchange.c */
 struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,

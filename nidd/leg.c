@@ -33,7 +33,7 @@ static void connection_lost(struct engine *e, struct device *d, uint32_t server)
         m->orphan |= m->server == server;
     }
     LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         m->orphan |= m->server == server;
     }
     LIST_EACH_SAFE (it, &d->exchanges) {

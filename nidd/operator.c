@@ -10,19 +10,20 @@ static bool is_waiting(const struct downlink *m)
     return m->state != DOWNLINK_STORING && m->state != DOWNLINK_ANSWERING;
 }
 
-static struct downlink *find(struct device *d, uint64_t seq)
+static struct downlink *find_in(const struct list *l, uint64_t seq)
 {
-    LIST_EACH (it, &d->queue.items) {
+    LIST_EACH (it, l) {
         struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->seq == seq)
             return is_waiting(m) ? m : NULL;
     }
-    LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
-        if (m->seq == seq)
-            return is_waiting(m) ? m : NULL;
-    }
     return NULL;
+}
+
+static struct downlink *find(const struct device *d, uint64_t seq)
+{
+    struct downlink *m = find_in(&d->queue.items, seq);
+    return m ? m : find_in(&d->awaiting, seq);
 }
 
 /* What the SCEF buffers may be beyond recall: it is asked first, where it can be. false: it was. */
@@ -54,11 +55,10 @@ static bool is_purged(const struct engine_purge *p, const struct downlink *m)
 }
 
 /* false: one is left for which there was no time. */
-static bool purge_list(struct engine *e, struct engine_purge *p, struct list *l, bool awaiting, uint32_t *left)
+static bool purge_list(struct engine *e, struct engine_purge *p, struct list *l, uint32_t *left)
 {
     LIST_EACH_SAFE (it, l) {
-        struct downlink *m =
-            awaiting ? LIST_ENTRY(it, struct downlink, awaiting_node) : LIST_ENTRY(it, struct downlink, item.node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (!is_purged(p, m))
             continue;
         if (*left == 0)
@@ -72,7 +72,7 @@ static bool purge_list(struct engine *e, struct engine_purge *p, struct list *l,
 /* The same. It flows again when nothing more of it is purged. */
 static bool purge_device(struct engine *e, struct engine_purge *p, struct device *d, uint32_t *left)
 {
-    if (!purge_list(e, p, &d->awaiting, true, left) || !purge_list(e, p, &d->queue.items, false, left))
+    if (!purge_list(e, p, &d->awaiting, left) || !purge_list(e, p, &d->queue.items, left))
         return false;
     downlink_flow(e, d);
     return true;

@@ -178,8 +178,9 @@ bool downlink_reaches(const struct engine *e, const struct device *d)
 {
     if (!configuration_usable(d) || !d->reachable || e->now_ms < d->closed_until_ms)
         return false;
-    LIST_EACH (it, &d->queue.items)
-        if (LIST_ENTRY(it, struct downlink, item.node)->state == DOWNLINK_WITH_SCEF)
+    struct tried_cursor c = {0};
+    for (const struct downlink *m; (m = downlink_tried_next(d, &c));)
+        if (m->state == DOWNLINK_WITH_SCEF)
             return false;
     return true;
 }
@@ -204,6 +205,8 @@ static void give_back_one(struct engine *e, struct downlink *m)
 
 static void give_back(struct engine *e, struct device *d)
 {
+    if (d->given_back == 0)
+        return;
     LIST_EACH_SAFE (it, &d->queue.items) {
         struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->buffer == ENGINE_BUFFER_SERVER && downlink_is_request(m) && m->state == DOWNLINK_QUEUED)
@@ -250,8 +253,8 @@ void downlink_flow(struct engine *e, struct device *d)
 void downlink_repeat_overdue(struct engine *e, struct device *d)
 {
     bool usable = configuration_usable(d) && e->now_ms >= d->closed_until_ms;
-    LIST_EACH_SAFE (it, &d->queue.items) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+    struct tried_cursor c = {0};
+    for (struct downlink *m; (m = downlink_tried_next(d, &c));) {
         if (m->state == DOWNLINK_QUEUED && m->item.not_before_ms == UINT64_MAX)
             m->item.not_before_ms = 0;
         if (m->state == DOWNLINK_WITH_SCEF)
@@ -356,6 +359,8 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
     case T8_CAUSE_TEMPORARILY_NOT_REACHABLE:
     case T8_CAUSE_NO_PDN_CONNECTION:
     case T8_CAUSE_TRIGGERED: /* dropped there, and the UE is being woken: it will be heard of */
+        if (!r->requested_retransmission_ms)
+            watch_wanted(e, m, r->cause != T8_CAUSE_TEMPORARILY_NOT_REACHABLE);
         queue_again(e, m, longer(pause, pause_until(e, r->requested_retransmission_ms)));
         return;
     case T8_CAUSE_TIMEOUT:
@@ -403,6 +408,8 @@ void downlink_settle(struct engine *e, struct downlink *m, enum t8_delivery_stat
     if (!t8_delivery_is_failure(status)) {
         sent(e, m);
     } else if (status == T8_DELIVERY_FAILURE_TEMPORARILY_NOT_REACHABLE) {
+        if (!retransmission_ms)
+            watch_wanted(e, m, false);
         queue_again(e, m, pause_until(e, retransmission_ms));
     } else {
         try_again(e, m);

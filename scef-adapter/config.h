@@ -23,6 +23,7 @@
 
 enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY };
 enum config_oauth_credentials { CONFIG_OAUTH_BASIC, CONFIG_OAUTH_BODY };
+enum config_reachability { CONFIG_REACHABILITY_NONE, CONFIG_REACHABILITY_MONITORING };
 enum config_notifications { CONFIG_NOTIFICATIONS_CALLBACK, CONFIG_NOTIFICATIONS_WEBSOCKET };
 enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
 
@@ -72,6 +73,7 @@ struct config_scef {
     uint32_t configuration_check_s;    /* 0 = never */
     bool test_notification;
     enum config_notifications notifications;
+    enum config_reachability reachability;
     uint32_t websocket_ping_s, websocket_duplicates_s;
     enum engine_delete_removed delete_removed;
     uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;

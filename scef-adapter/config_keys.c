@@ -24,6 +24,8 @@ static const cyaml_strval_t leg_modes[] = {{"prefix", CONFIG_LEG_PREFIX}, {"port
 static const cyaml_strval_t oauth_credentials[] = {{"basic", CONFIG_OAUTH_BASIC}, {"body", CONFIG_OAUTH_BODY}};
 static const cyaml_strval_t notification_ways[] = {{"callback", CONFIG_NOTIFICATIONS_CALLBACK},
                                                    {"websocket", CONFIG_NOTIFICATIONS_WEBSOCKET}};
+static const cyaml_strval_t reachability_ways[] = {{"none", CONFIG_REACHABILITY_NONE},
+                                                   {"monitoring", CONFIG_REACHABILITY_MONITORING}};
 static const cyaml_strval_t flags[] = {{"true", true}, {"false", false}};
 static const cyaml_strval_t delete_removed_words[] = {
     {"true", ENGINE_DELETE_REMOVED_YES}, {"false", ENGINE_DELETE_REMOVED_NO}, {"all", ENGINE_DELETE_REMOVED_ALL}};
@@ -147,6 +149,9 @@ const struct config_key config_keys[] = {
     {"scef", "notifications", IN(config_scef, notifications), WORD(notification_ways), .fallback = "callback",
      .help = "websocket: each new NIDD configuration asks for a WebSocket, which we open and get its notifications by; "
              "a SCEF that has none uses callback.url all the same"},
+    {"scef", "reachability", IN(config_scef, reachability), WORD(reachability_ways), .fallback = "none",
+     .help = "monitoring: when a message waits for a device that was not there, the SCEF is asked to tell once when it "
+             "can be reached (TS 29.122 monitoring events)"},
     {"scef", "websocket_ping_s", IN(config_scef, websocket_ping_s), NUMBER(0, 3600), .fallback = "30",
      .help = "a WebSocket whose other end answers no PING is opened anew; 0 = none are sent"},
     {"scef", "websocket_duplicates_s", IN(config_scef, websocket_duplicates_s), NUMBER(0, 86400), .fallback = "600",

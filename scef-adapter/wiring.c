@@ -132,7 +132,8 @@ static enum error engine_scefs_add(struct adapter *a)
                                             c->scefs[i].configuration_duration_s * UINT64_C(1000),
                                         .configuration_check_ms = c->scefs[i].configuration_check_s * UINT64_C(1000),
                                         .supported_features = a->scefs[i].features,
-                                        .notification_destination = a->scefs[i].destination};
+                                        .notification_destination = a->scefs[i].destination,
+                                        .watch = c->scefs[i].reachability == CONFIG_REACHABILITY_MONITORING};
         err = engine_scef_add(a->engine, &o);
     }
     for (uint32_t i = 0; i < c->group_count && !err; i++) {

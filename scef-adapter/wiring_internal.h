@@ -25,6 +25,7 @@ struct adapter_scef {
     struct websocket_client *websockets; /* NULL: notifications come by callback only */
     struct scs_callbacks_sink sink;
     char *destination; /* notificationDestination of our NIDD configurations */
+    char *reports_to;  /* the same of our monitoring subscriptions */
     uint64_t features; /* of the NIDD API, that we ask for */
     uint64_t requests_in_flight;
     bool answered; /* it has answered anything since the start */
@@ -35,7 +36,7 @@ struct adapter_scef {
 
 /* A request to a SCEF that could not even begin. The engine gets its result as an input of its own at the turn's end,
  * never from inside the port. */
-enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION, FAILED_LIST, FAILED_DELIVERY };
+enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION, FAILED_LIST, FAILED_DELIVERY, FAILED_WATCH, FAILED_WATCHES };
 struct failed_request {
     struct adapter_scef *scef;
     enum failed_kind kind;
@@ -151,8 +152,10 @@ enum scs_verdict adapter_redirect(struct adapter *a, uint32_t slice, enum error 
 /* wiring_reports.c: `ctx` is the SCEF */
 enum scs_verdict adapter_monitoring(void *ctx, const struct monitoring_notification *n, enum error *err);
 enum scs_verdict adapter_trigger_report(void *ctx, const struct device_triggering_report *r, enum error *err);
-void adapter_reports(struct adapter_scef *s, const struct monitoring_report *reports, size_t count);
 void adapter_transaction_result(struct adapter_scef *s, const struct scs_result *r);
+void adapter_watch_ports(struct engine_ports *out);
+void adapter_watch_item(struct adapter_scef *s, const struct scs_result *r);
+void adapter_watch_result(struct adapter_scef *s, uint64_t ref, const struct scs_result *r); /* of POST and list */
 
 /* wiring_websocket.c */
 [[gnu::warn_unused_result]] enum error adapter_websockets_open(struct adapter_scef *s);

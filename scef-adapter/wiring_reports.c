@@ -1,5 +1,5 @@
 /* Reports of the network that make queues flow: monitoring events (TS 29.122 clause 4.4.2) and device triggers that got
- * there (clause 4.4.6), whoever asked for them. */
+ * there (clause 4.4.6), whoever asked for them; and what the engine asks for itself. */
 #include "scef-adapter/wiring_internal.h"
 
 /* ---- monitoring events */
@@ -36,23 +36,31 @@ static void reachable(struct adapter_scef *s, struct t8_identity id, const char 
         metric_scef_add(&s->a->metrics, METRIC_REACHABLE, s->config->name, "unknown_device", 1);
 }
 
-/* Whom it is about: one device; before V15.2.0 maybe several. */
-static void each_device(struct adapter_scef *s, const struct monitoring_report *r)
+static bool is_named(struct t8_identity id)
+{
+    return id.external_id.len || id.msisdn.len;
+}
+
+/* Whom it is about: one device; before V15.2.0 maybe several; if it says nothing, whom the subscription is about. */
+static void each_device(struct adapter_scef *s, const struct monitoring_report *r, struct t8_identity whose)
 {
     const char *reason = monitoring_type_name(r->type);
-    if (r->id.external_id.len || r->id.msisdn.len)
+    if (is_named(r->id))
         reachable(s, r->id, reason);
+    else if (is_named(whose) && r->external_ids.count + r->msisdns.count == 0)
+        reachable(s, whose, reason);
     for (size_t i = 0; i < r->external_ids.count; i++)
         reachable(s, (struct t8_identity){.external_id = r->external_ids.items[i]}, reason);
     for (size_t i = 0; i < r->msisdns.count; i++)
         reachable(s, (struct t8_identity){.msisdn = r->msisdns.items[i]}, reason);
 }
 
-void adapter_reports(struct adapter_scef *s, const struct monitoring_report *reports, size_t count)
+static void reports_take(struct adapter_scef *s, const struct monitoring_report *reports, size_t count,
+                         struct t8_identity whose)
 {
     for (size_t i = 0; i < count; i++)
         if (is_reachable(&reports[i]))
-            each_device(s, &reports[i]);
+            each_device(s, &reports[i], whose);
 }
 
 enum scs_verdict adapter_monitoring(void *ctx, const struct monitoring_notification *n, enum error *err)
@@ -61,7 +69,8 @@ enum scs_verdict adapter_monitoring(void *ctx, const struct monitoring_notificat
     uint32_t owner = n->reports_count == 1 ? adapter_owner_of(s->a, n->reports[0].id) : s->a->config->slices.index;
     if (owner != s->a->config->slices.index)
         return adapter_redirect(s->a, owner, err);
-    adapter_reports(s, n->reports, n->reports_count);
+    /* Ours are for one report. */
+    reports_take(s, n->reports, n->reports_count, engine_watch_over(s->a->engine, s->index, n->subscription));
     return SCS_ACCEPTED;
 }
 
@@ -82,4 +91,63 @@ void adapter_transaction_result(struct adapter_scef *s, const struct scs_result 
 {
     if (r->shows == SCS_SHOWS_TRANSACTION)
         reachable(s, r->transaction->id, "device_trigger");
+}
+
+/* ---- our own subscriptions (TS 29.122 clause 5.3) */
+
+static void port_watch_create(void *ctx, uint32_t scef, uint64_t ref, const struct engine_watch *w)
+{
+    struct adapter_scef *s = adapter_scef_for(ctx, scef);
+    if (!s)
+        return;
+    const enum monitoring_type type = w->pdn ? MONITORING_PDN_CONNECTIVITY_STATUS : MONITORING_UE_REACHABILITY;
+    const struct monitoring_subscription wanted = {.id = w->id,
+                                                   .features = {.present = true, .bits = monitoring_type_feature(type)},
+                                                   .notification_destination = bytes_of_str(s->reports_to),
+                                                   .type = type,
+                                                   .maximum_number_of_reports = {.present = true, .value = 1},
+                                                   .expire_ms = w->expire_ms,
+                                                   .reachability = w->pdn ? MONITORING_REACHABILITY_UNSET
+                                                                          : MONITORING_REACHABLE_FOR_DATA};
+    adapter_request_begun(s, scs_subscription_create(s->client, ref, &wanted), FAILED_WATCH, ref);
+}
+
+static void port_watch_list(void *ctx, uint32_t scef)
+{
+    struct adapter_scef *s = adapter_scef_for(ctx, scef);
+    if (s)
+        adapter_request_begun(s, scs_subscription_list(s->client, 0), FAILED_WATCHES, 0);
+}
+
+void adapter_watch_ports(struct engine_ports *out)
+{
+    out->watch_create = port_watch_create;
+    out->watch_list = port_watch_list;
+}
+
+void adapter_watch_item(struct adapter_scef *s, const struct scs_result *r)
+{
+    const struct monitoring_subscription *w = r->shows == SCS_SHOWS_SUBSCRIPTION ? r->subscription : NULL;
+    bool ours = w && bytes_equal(w->notification_destination, bytes_of_str(s->reports_to)) &&
+                (w->type == MONITORING_UE_REACHABILITY || w->type == MONITORING_PDN_CONNECTIVITY_STATUS);
+    if (ours)
+        engine_watch_found(s->a->engine, adapter_now(s->a), s->index, w->id, r->link, w->expire_ms);
+}
+
+void adapter_watch_result(struct adapter_scef *s, uint64_t ref, const struct scs_result *r)
+{
+    if (r->operation == T8_SUBSCRIPTION_LIST) {
+        engine_watch_listed(s->a->engine, s->index);
+        return;
+    }
+    const struct monitoring_subscription *w = r->shows == SCS_SHOWS_SUBSCRIPTION ? r->subscription : NULL;
+    struct t8_identity whose = engine_watch_result(s->a->engine, adapter_now(s->a), ref,
+                                                   &(struct engine_watch_answer){.http_status = r->http_status,
+                                                                                 .link = r->link,
+                                                                                 .expire_ms = w ? w->expire_ms : 0,
+                                                                                 .retry_after_s = r->retry_after_s});
+    if (r->shows == SCS_SHOWS_REPORTS)
+        reports_take(s, r->reports->reports, r->reports->reports_count, whose);
+    else if (w && w->report.present)
+        reports_take(s, &w->report, 1, whose);
 }

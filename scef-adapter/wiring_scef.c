@@ -108,6 +108,7 @@ void adapter_scef_ports(struct engine_ports *out)
     out->configuration_delete = port_configuration_delete;
     out->configuration_list = port_configuration_list;
     adapter_delivery_ports(out);
+    adapter_watch_ports(out);
     adapter_websocket_ports(out);
 }
 
@@ -160,8 +161,10 @@ static void configuration_listed(void *ctx, uint64_t ref, const struct nidd_conf
 
 static void item(void *ctx, uint64_t ref, const struct scs_result *r)
 {
-    if (t8_operation_api(r->operation) == T8_API_NIDD)
+    if (r->operation == T8_DELIVERY_LIST)
         adapter_delivery_item(ctx, ref, r);
+    else if (r->operation == T8_SUBSCRIPTION_LIST)
+        adapter_watch_item(ctx, r);
 }
 
 static void result(void *ctx, uint64_t ref, const struct scs_result *r)
@@ -172,6 +175,8 @@ static void result(void *ctx, uint64_t ref, const struct scs_result *r)
         adapter_delivery_result(s, ref, r);
     else if (r->operation == T8_TRANSACTION_GET)
         adapter_transaction_result(s, r);
+    else
+        adapter_watch_result(s, ref, r);
 }
 
 void adapter_failed_deliver(struct adapter *a)
@@ -200,8 +205,12 @@ void adapter_failed_deliver(struct adapter *a)
             configuration_listed(f->scef, f->ref, &none);
             break;
         case FAILED_DELIVERY:
+        case FAILED_WATCH:
+        case FAILED_WATCHES:
             result(f->scef, f->ref,
-                   &(struct scs_result){.operation = T8_DELIVERY_GET,
+                   &(struct scs_result){.operation = f->kind == FAILED_DELIVERY ? T8_DELIVERY_GET
+                                                     : f->kind == FAILED_WATCH  ? T8_SUBSCRIPTION_CREATE
+                                                                                : T8_SUBSCRIPTION_LIST,
                                         .http_status = f->http_status,
                                         .not_sent = f->held_back,
                                         .retry_after_s = f->retry_after_s});
@@ -303,7 +312,8 @@ enum error adapter_scefs_open(struct adapter *a)
         struct adapter_scef *s = &a->scefs[i];
         *s = (struct adapter_scef){.a = a, .index = i, .config = &c->scefs[i], .features = features_of(c, i)};
         s->destination = callback_url_make(c, SCS_PATH_NIDD, i);
-        enum error err = s->destination ? client_new(s) : ERR_NO_MEMORY;
+        s->reports_to = callback_url_make(c, SCS_PATH_MONITORING, i);
+        enum error err = s->destination && s->reports_to ? client_new(s) : ERR_NO_MEMORY;
         if (!err && c->scefs[i].notifications == CONFIG_NOTIFICATIONS_WEBSOCKET)
             err = adapter_websockets_open(s);
         if (err)
@@ -323,6 +333,7 @@ void adapter_scefs_free(struct adapter *a)
     for (uint32_t i = 0; a->scefs && i < a->config->scef_count; i++) {
         websocket_client_free(a->scefs[i].websockets);
         free(a->scefs[i].destination);
+        free(a->scefs[i].reports_to);
     }
     free(a->scefs);
 }

@@ -11,7 +11,7 @@ TRANSACTIONS = "/3gpp-device-triggering/v1/as1/transactions"
 
 
 @pytest.fixture
-def asleep(stack):
+def asleep(stack, request):
     """(stack, server, device): the device has registered and sleeps; a read of the server waits for it, and no timer
     will make it flow."""
     air = free_ports()
@@ -19,13 +19,13 @@ def asleep(stack):
         [{"external_id": DEVICE, "client": "air", "air": f"127.0.0.1:{air}", "psm": True, "active_time_s": 1}]
     )
     with wire.Peer(at=("127.0.0.1", stack.server_port)) as server, wire.Peer(("127.0.0.1", air)) as device:
-        stack.start_adapter([DEVICE], relay={"retry_min_s": 3600})
+        stack.start_adapter([DEVICE], relay={"retry_min_s": 3600}, scef=getattr(request, "param", {}))
         device.send(wire.registration(endpoint(1), 1, b"\x01"))
-        request = server.expect(code=wire.POST)
-        server.send(wire.Message(wire.ACK, wire.code("2.01"), request.mid, request.token), request.source)
+        register = server.expect(code=wire.POST)
+        server.send(wire.Message(wire.ACK, wire.code("2.01"), register.mid, register.token), register.source)
         device.expect(type=wire.ACK)
         stack.wait(lambda: not stack.control("GET", f"/ues/{DEVICE}")["awake"], "the device sleeps")
-        server.send(wire.request(wire.GET, "/3/0", 100, b"\xa0"), request.source)
+        server.send(wire.request(wire.GET, "/3/0", 100, b"\xa0"), register.source)
         assert server.expect(type=wire.ACK).mid == 100
         stack.wait(lambda: stack.adapter_named("submit_result", status=500), "the network says that it sleeps")
         yield stack, server, device
@@ -129,3 +129,23 @@ def test_reports_that_say_something_else(asleep):
     assert stack.metric("reachability_reports_total", scef="scef", reason="unknown_device") == 1
     assert not stack.adapter_named("reachable")
     assert len(stack.adapter_named("submit_result", status=500)) == 1
+
+
+# --- asked for by the adapter
+
+
+@pytest.mark.parametrize("asleep", [{"reachability": "monitoring"}], indirect=True)
+def test_our_own_subscription(asleep):
+    """One subscription for the device, found again after a restart; its report makes the queue flow."""
+    stack, _, _ = asleep
+    shown = stack.wait(lambda: http_request(stack.scef_port, "GET", SUBSCRIPTIONS).json(), "a subscription")
+    assert [(s["externalId"], s["monitoringType"], s["maximumNumberOfReports"]) for s in shown] == [
+        (DEVICE, "UE_REACHABILITY", 1)
+    ]
+    stack.adapter.kill()
+    stack.start_adapter()
+    stack.wait(lambda: len(stack.adapter_named("submit_result", status=500)) > 1, "tried again after the restart")
+    assert http_request(stack.scef_port, "GET", SUBSCRIPTIONS).json() == shown
+    stack.control("POST", f"/ues/{DEVICE}/wake")
+    flows(asleep, "UE_REACHABILITY")
+    assert http_request(stack.scef_port, "GET", SUBSCRIPTIONS).json() == []

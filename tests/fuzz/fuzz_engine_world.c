@@ -67,9 +67,10 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct record_final f;
     uint64_t reserved;
     (void)ctx;
-    fail_unless(record_observation_decode(key, value, &o) == OK ||
+    fail_unless(record_final_decode(key, value, &f) == OK || record_observation_decode(key, value, &o) == OK ||
                 record_sequence_decode(key, value, &reserved) == OK || record_device_decode(key, value, &d) == OK ||
                 record_message_decode(key, value, &m) == OK || record_configuration_decode(key, value, &c) == OK);
     return operation(key, value, false);
@@ -362,11 +363,27 @@ static bool counts_as_active(const char *state)
     return !strcmp(state, "active") || !strcmp(state, "changing");
 }
 
+struct finals_seen {
+    uint64_t number;
+    unsigned count;
+};
+
+static bool check_final(void *ctx, const struct engine_final_info *f)
+{
+    struct finals_seen *s = ctx;
+    fail_unless(f->final != FINAL_NONE && f->final < FINAL_COUNT);
+    fail_unless(f->number < s->number); /* the latest first */
+    s->number = f->number;
+    s->count++;
+    return true;
+}
+
 static void check_device(unsigned i, struct engine_totals *sum)
 {
     struct engine_device_info d;
     struct engine_message_info m;
     unsigned in_flight = 0, requests = 0, answers = 0;
+    uint8_t priority = QUEUE_PRIORITY_MAX;
     if (!engine_device_find(w.e, world_id(i), &d)) {
         fail_unless(i == 1 || i == 4);
         return;
@@ -386,9 +403,17 @@ static void check_device(unsigned i, struct engine_totals *sum)
         requests += request;
         answers += !request;
         in_flight += request && (!strcmp(m.state, "submitted") || !strcmp(m.state, "with_scef"));
+        if (request && (storing || !strcmp(m.state, "queued") || !strcmp(m.state, "submitted"))) {
+            fail_unless(m.priority <= priority);
+            priority = m.priority;
+        }
+        fail_unless(m.waits_for[0] && m.age_ms <= w.now_ms);
         sum->queued_messages++;
         sum->queued_bytes += m.message.len;
     }
+    struct finals_seen finals = {.number = UINT64_MAX};
+    engine_finals_each(w.e, world_id(i), UINT64_MAX, check_final, &finals);
+    fail_unless(finals.count <= w.o.history_max);
     fail_unless(in_flight <= w.o.queue.nstart);
     fail_unless(w.store_failed || requests <= w.o.queue.max_messages);
     fail_unless(answers <= w.o.queue.max_messages + QUEUE_ANSWER_RESERVE);
@@ -399,6 +424,24 @@ static void check_device(unsigned i, struct engine_totals *sum)
     sum->active_configurations += d.group == ENGINE_NONE && counts_as_active(d.configuration_state);
 }
 
+/* In steps as small as can be. */
+static void check_survey(const struct engine_totals *t)
+{
+    struct engine_survey s = {.cursor = 0};
+    uint64_t states = 0;
+    while (engine_survey_go_on(w.e, &s, 1))
+        ;
+    fail_unless(s.all.messages == t->queued_messages && s.all.bytes == t->queued_bytes);
+    fail_unless(!s.oldest_accepted_ms == !s.all.messages && s.oldest_accepted_ms <= w.now_ms);
+    for (unsigned i = 0; i <= QUEUE_DTLS; i++)
+        fail_unless(s.of_class[i].messages == t->queued_by_class[i]);
+    for (unsigned i = 0; i < ENGINE_MESSAGE_STATES; i++)
+        states += s.of_state[i].messages;
+    fail_unless(states == s.all.messages && s.top_count <= ENGINE_SURVEY_TOP);
+    for (uint32_t i = 1; i < s.top_count; i++)
+        fail_unless(s.top[i].messages <= s.top[i - 1].messages);
+}
+
 void world_checks(void)
 {
     struct engine_totals t, sum = {0};
@@ -406,6 +449,7 @@ void world_checks(void)
     engine_wake(w.e, w.now_ms);
     w.inside = false;
     engine_totals_get(w.e, &t);
+    check_survey(&t);
     for (unsigned i = 0; i < DEVICES; i++)
         check_device(i, &sum);
     if (engine_group_info_get(w.e, 0, &g)) {
@@ -489,6 +533,49 @@ void world_route(unsigned choice)
         fail_unless(found[i].flaw == ROUTE_AMBIGUOUS && found[i].first < n && found[i].second < n);
     route_table_free(t);
     fail_unless(engine_routes_replace(w.e, some, n) == OK);
+}
+
+static void policies(unsigned choice)
+{
+    const struct engine_policy otherwise = {.lifetime_ms = w.o.downlink.lifetime_ms,
+                                            .latest_wins = w.o.downlink.latest_wins,
+                                            .priority = (uint8_t)(choice & QUEUE_PRIORITY_MAX)};
+    struct engine_downlink entries[] = {{.server = 1, .policy = otherwise},
+                                        {.server = ENGINE_NONE, .domain = BYTES_LIT("X"), .policy = otherwise},
+                                        {.server = 0, .external_id = BYTES_LIT("dev?@x"), .policy = otherwise}};
+    for (unsigned i = 0; i < 3; i++) {
+        entries[i].policy.priority = (uint8_t)((choice >> i) & QUEUE_PRIORITY_MAX);
+        entries[i].policy.buffer = choice >> (4 + i) & 1 ? ENGINE_BUFFER_SERVER : ENGINE_BUFFER_ADAPTER;
+    }
+    fail_unless(engine_downlinks_replace(w.e, &otherwise, entries, choice & 128 ? 3 : 1) == OK);
+}
+
+void world_operator(unsigned what, unsigned choice)
+{
+    struct engine_message_info m;
+    const struct bytes id = world_id(choice % DEVICES);
+    uint64_t seq = 0;
+    const bool found = engine_message_next(w.e, id, &seq, &m);
+    for (unsigned n = choice >> 5; n && engine_message_next(w.e, id, &seq, &m);)
+        n--;
+    w.inside = true;
+    if (what == 0) {
+        const bool waits = found && strcmp(m.state, "storing") != 0 && strcmp(m.state, "answering") != 0;
+        const enum error err = engine_message_cancel(w.e, w.now_ms, id, seq);
+        fail_unless(!found || (err == OK) == waits);
+    } else if (what == 1) {
+        const enum error err = engine_message_replay(w.e, w.now_ms, id, seq);
+        fail_unless(found || err);
+    } else if (what == 2) {
+        struct engine_purge p = {.device_id = choice & 128 ? id : (struct bytes){0},
+                                 .server = choice & 64 ? ENGINE_NONE : choice & 1,
+                                 .accepted_until_ms = choice & 32 ? UINT64_MAX : w.now_ms};
+        (void)engine_queue_purge(w.e, w.now_ms, &p, choice >> 4);
+        fail_unless(p.cancelled + p.asked <= choice >> 4);
+    } else {
+        policies(choice);
+    }
+    world_checks();
 }
 
 void world_reroute(unsigned device)

@@ -37,6 +37,7 @@ struct rig_setup {
     bool by_msisdn;           /* devices have no External Identifier: device n is 4917000000N */
     enum engine_transport transports[RIG_SERVERS];
     bool deliveries; /* the SCEF shows and deletes what it buffers; the test answers */
+    bool watch;      /* the SCEF is asked to tell when devices can be reached; the test answers */
     bool keep_seed;  /* a restarted engine gets the seed of the one before */
 };
 
@@ -109,6 +110,22 @@ void expect_no_delivery_request_at(struct rig *r, const char *file, int line);
 struct bytes delivery_request_data(const struct rig *r, unsigned request); /* good until the next request */
 void delivery_answer(struct rig *r, unsigned request, struct engine_delivery_answer answer);
 void delivery_found(struct rig *r, unsigned request, unsigned device, const char *delivery, struct bytes data);
+
+/* With `watch`: the next subscription that is asked for. `pdn` as it is to be. */
+struct rig_watch {
+    uint64_t ref;
+    unsigned device;
+    bool pdn;
+    uint64_t expire_ms;
+};
+unsigned expect_watch_at(struct rig *r, unsigned device, bool pdn, const char *file, int line);
+#define expect_watch(r, device, pdn) expect_watch_at(r, device, pdn, __FILE__, __LINE__)
+void expect_no_watch_at(struct rig *r, const char *file, int line);
+#define expect_no_watch(r) expect_no_watch_at(r, __FILE__, __LINE__)
+void watch_answer(struct rig *r, unsigned watch, struct engine_watch_answer answer);
+unsigned watch_lists(const struct rig *r); /* how often the list of subscriptions was asked for */
+/* The network says that the device can be reached; false: it is unknown. */
+bool device_reachable(struct rig *r, unsigned device, uint32_t scef);
 
 /* --- configurations: with hold_configurations */
 struct rig_configuration_request {

@@ -67,6 +67,8 @@ struct rig {
     RIG_ARRAY(struct rig_submission) submissions;
     RIG_ARRAY(struct rig_configuration_request *) requests;
     RIG_ARRAY(struct rig_delivery_request) asked;
+    RIG_ARRAY(struct rig_watch) watches;
+    unsigned watch_lists;
     RIG_ARRAY(struct rig_uplink_answer) answers;
     RIG_ARRAY(struct rig_event) events;
     RIG_ARRAY(struct rig_message) messages;

@@ -264,6 +264,46 @@ void delivery_found(struct rig *r, unsigned request, unsigned device, const char
     rig_end_input(r);
 }
 
+unsigned expect_watch_at(struct rig *r, unsigned device, bool pdn, const char *file, int line)
+{
+    if (r->watches.read == r->watches.count)
+        RIG_FAIL(file, line, "want a subscription for device %u", device);
+    const struct rig_watch *w = &r->watches.data[r->watches.read++];
+    if (w->device != device || w->pdn != pdn)
+        RIG_FAIL(file, line, "a subscription for device %u, pdn %d", w->device, w->pdn);
+    return (unsigned)(w - r->watches.data);
+}
+
+void expect_no_watch_at(struct rig *r, const char *file, int line)
+{
+    if (r->watches.read < r->watches.count)
+        RIG_FAIL(file, line, "a subscription for device %u", r->watches.data[r->watches.read].device);
+}
+
+void watch_answer(struct rig *r, unsigned watch, struct engine_watch_answer answer)
+{
+    char text[32];
+    struct t8_identity want = rig_identity(r, r->watches.data[watch].device, text);
+    rig_begin_input(r);
+    struct t8_identity id = engine_watch_result(r->e, r->now_ms, r->watches.data[watch].ref, &answer);
+    assert_true(bytes_equal(id.external_id, want.external_id));
+    rig_end_input(r);
+}
+
+unsigned watch_lists(const struct rig *r)
+{
+    return r->watch_lists;
+}
+
+bool device_reachable(struct rig *r, unsigned device, uint32_t scef)
+{
+    char text[32];
+    rig_begin_input(r);
+    bool known = engine_device_reachable(r->e, r->now_ms, scef, rig_identity(r, device, text), "report");
+    rig_end_input(r);
+    return known;
+}
+
 /* --- SCEF: configurations ---------------------------------------------------------------------------- */
 
 struct rig_configuration_request *expect_configuration_request_at(struct rig *r, bool create, const char *file,

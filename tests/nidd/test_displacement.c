@@ -109,6 +109,36 @@ static void none_overtakes_what_is_in_flight(void **state)
     rig_end(r);
 }
 
+static void many(struct engine_options *o)
+{
+    o->queue.max_messages = 1000;
+    o->queue.max_bytes = 1000000;
+    o->queue.nstart = 2;
+}
+
+/* What was sent is found by the device's answer, whoever stands in line before it by now. */
+static void found_behind_a_long_line(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.servers = RIG_SERVERS, .tune = many, .routes = priorities});
+    sends(r, 0, 50);
+    uint16_t first = expect_delivered(r, 0, "CON 0.03 #* t50 11=3 |x");
+    sends(r, 1, 51);
+    expect_delivered(r, 0, "CON 0.03 #* t51 11=3 |x");
+    for (unsigned i = 0; i < 200; i++)
+        sends(r, 1 + i % 3, 100 + i);
+    expect_no_submission(r);
+    device_sends(r, 0, "ACK 2.04 #%u t50", first);
+    server_takes(r, 0, "CON 2.04 #* t50");
+    expect_submitted(r, 0, "CON 0.03 #* t102 11=3 |x");
+    device_sends(r, 0, "CON 2.04 #9 t51"); /* a separate response, by its token */
+    uint16_t leg = expect_at_server(r, 0, 1, "CON 2.04 #* t51");
+    expect_submitted(r, 0, "CON 0.03 #* t105 11=3 |x");
+    server_sends(r, 0, 1, "ACK #%u", leg);
+    expect_delivered(r, 0, "ACK #9");
+    rig_abandon(r);
+}
+
 static void the_youngest_of_the_lowest_makes_room(void **state)
 {
     (void)state;
@@ -341,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_greater_goes_first),
         cmocka_unit_test(none_overtakes_what_is_in_flight),
+        cmocka_unit_test(found_behind_a_long_line),
         cmocka_unit_test(the_youngest_of_the_lowest_makes_room),
         cmocka_unit_test(what_is_in_flight_makes_no_room),
         cmocka_unit_test(several_make_room_for_a_large_one),

@@ -51,6 +51,7 @@ void promises_event(struct world *w, const struct engine_event *e)
             world_break(w, "promise 1: message %llu was accepted before it was stored", (unsigned long long)e->seq);
         t->accepted = true;
         t->accepted_ms = w->now_ms;
+        t->accepted_epoch = w->epoch;
         t->ue = ue_of(w, e->device_id);
         if (e->message.len >= 8 && e->message.data[1] >> 5 == 0) {
             const uint8_t *k = e->message.data + 4;
@@ -109,7 +110,11 @@ static void check_order(struct world *w, uint32_t ue, struct order *o, const str
     if (m->seq < (fixed ? *last_request : *last_fixed))
         world_break(w, "promise 4: %s: message %llu stands behind %llu", w->ues[ue].id, (unsigned long long)m->seq,
                     (unsigned long long)*last_request);
-    if (!queued && *last_request)
+    /* What was answered before a crash, and its server had not confirmed, is in line again; what was submitted behind
+     * it may still lie with the SCEF. */
+    const bool before_a_crash = *last_request && told_of(w, *last_request)->accepted_epoch != w->epoch &&
+                                told_of(w, m->seq)->accepted_epoch != w->epoch;
+    if (!queued && *last_request && !before_a_crash)
         world_break(w, "promise 4: %s: message %llu overtook %llu", w->ues[ue].id, (unsigned long long)m->seq,
                     (unsigned long long)*last_request);
     if (queued && m->seq > *last_request)

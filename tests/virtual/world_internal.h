@@ -54,6 +54,7 @@ struct told {
     uint32_t ue;
     uint32_t op;    /* of the server; 0: not a request */
     uint32_t epoch; /* incarnation that told the final state */
+    uint32_t accepted_epoch;
     uint8_t final;
     bool accepted;
     bool final_durable; /* the record was gone from the store at the latest then */
