@@ -157,7 +157,7 @@ static unsigned state_of(const struct downlink *m)
     case DOWNLINK_SUBMITTED:
         return 2;
     case DOWNLINK_WITH_SCEF:
-        return 3;
+        return m->asked == ASKED_LIST && !m->delivery_link ? 1 : 3; /* the SCEF is asked whether it has it */
     case DOWNLINK_SENT:
         return 4;
     case DOWNLINK_AWAITING:

@@ -172,6 +172,54 @@ static void input_submit_result(unsigned how)
     world_checks();
 }
 
+/* What the SCEF says of its buffer; of a list's question it may show what it likes first. */
+static void input_delivery_answer(unsigned how)
+{
+    static const int statuses[] = {200, 204, 404, 409, 500, 0, 403, 503};
+    static const enum t8_cause causes[] = {T8_CAUSE_NONE, T8_CAUSE_ALREADY_DELIVERED, T8_CAUSE_TIMEOUT,
+                                           T8_CAUSE_SENDING};
+    if (w.asked_count == 0)
+        return;
+    size_t i = how % w.asked_count;
+    const struct asked q = w.asked[i];
+    w.asked[i] = w.asked[--w.asked_count];
+    unsigned what = u8();
+    const uint8_t *seen = w.down[what % DEVICES][what >> 6].data;
+    const struct nidd_downlink d = {
+        .id = world_identity(what % DEVICES), .self = link_of(what >> 3), .data = bytes_of(seen, 4 + what % 12)};
+    w.inside = true;
+    if (what & 128)
+        engine_delivery_found(w.e, w.now_ms, q.scef, q.ref, &d);
+    engine_delivery_result(
+        w.e, w.now_ms, q.scef, q.ref,
+        &(struct engine_delivery_answer){.http_status = statuses[what & 7],
+                                         .cause = causes[what >> 3 & 3],
+                                         .retry_after_s = what & 32 ? 60 : 0,
+                                         .delivery_status = what & 64 ? T8_DELIVERY_SUCCESS : T8_DELIVERY_BUFFERING});
+    world_checks();
+}
+
+/* A word of the network about a device, or an answer about our subscriptions. */
+static void input_report(unsigned device, unsigned what)
+{
+    static const int statuses[] = {201, 403, 0, 200};
+    const uint32_t scef = what >> 4 & 1;
+    w.inside = true;
+    if (what & 1) {
+        (void)engine_device_reachable(w.e, w.now_ms, scef, world_identity(device), "report");
+    } else if (what & 2) {
+        (void)engine_watch_over(w.e, scef, link_of(what >> 5));
+    } else if (what & 4 && w.watch_count) {
+        const struct engine_watch_answer a = {.http_status = statuses[what >> 6], .link = link_of(what >> 3)};
+        (void)engine_watch_result(w.e, w.now_ms, w.watches[--w.watch_count], &a);
+    } else if (w.watches_listing[scef]) {
+        w.watches_listing[scef] = false;
+        engine_watch_found(w.e, w.now_ms, scef, world_identity(device), link_of(what >> 5), w.now_ms + 5 * MINUTE);
+        engine_watch_listed(w.e, scef);
+    }
+    world_checks();
+}
+
 /* The list shows some of the devices, and the group perhaps. */
 static void input_listed(uint32_t scef)
 {
@@ -212,6 +260,7 @@ static void input_configuration_result(unsigned how)
                                                 .status = what & 64 ? T8_NIDD_TERMINATED : T8_NIDD_ACTIVE,
                                                 .has_body = what & 32,
                                                 .duration_ms = what & 128 ? w.now_ms + 30 * MINUTE : 0,
+                                                .supported_features = what & 32 ? NIDD_FEATURE_MODIFICATION : 0,
                                                 .notification_destination = link_of(what >> 5),
                                                 .maximum_packet_size_bits = what & 128 ? 8 * 60 : 0};
     w.inside = true;
@@ -278,6 +327,10 @@ static void quiesce(void)
             in = (struct reader){.rest = BYTES_LIT("\x20")}; /* the group */
             input_listed(scef);
         }
+        for (unsigned n = 0; w.asked_count && n < 64 && !w.dead; n++) {
+            in = (struct reader){.rest = BYTES_LIT("\x02")};
+            input_delivery_answer(0);
+        }
         world_pass(2 * MINUTE);
     }
     if (w.dead)
@@ -310,6 +363,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.o.max_exchanges = flags & 4 ? 4 : 32;
     w.o.downlink.lifetime_ms = w.o.spool_lifetime_ms = 20 * MINUTE;
     w.o.downlink.latest_wins = flags & 8;
+    w.o.downlink.buffer = (enum engine_buffer)(flags >> 5 & 3) % 3;
     w.o.queue_total_messages = flags & 16 ? 10 : 1000;
     w.o.queue_total_bytes = flags & 32 ? 2000 : 100000;
     w.o.spool_total_messages = flags & 16 ? 6 : 1000;
@@ -344,14 +398,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             input_datagram(device, op >> 7);
             break;
         case 6:
-        case 7:
             input_submit_result(op >> 4);
+            break;
+        case 7:
+            if (w.asked_count)
+                input_delivery_answer(op >> 4);
+            else
+                input_submit_result(op >> 4);
             break;
         case 8:
             input_configuration_result(op >> 4);
             break;
         case 9:
-            input_status(device, u8());
+            if (op & 128)
+                input_report(device, u8());
+            else
+                input_status(device, u8());
             break;
         case 10:
         case 11:

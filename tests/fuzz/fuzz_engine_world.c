@@ -317,6 +317,38 @@ static void port_list(void *ctx, uint32_t scef)
     w.listing[scef] = true;
 }
 
+static void port_delivery(void *ctx, uint64_t ref, const struct engine_delivery_request *q)
+{
+    (void)ctx;
+    fail_unless(w.inside && q->scef < SCEFS && q->link.len > 0);
+    fail_unless((q->operation == ENGINE_DELIVERY_PUT) == (q->data.len > 0));
+    for (size_t i = 0; i < w.asked_count; i++)
+        fail_unless(ref == 0 || w.asked[i].ref != ref); /* one question at a time for each message */
+    if (w.asked_count == MAX_OPEN)
+        w.dead = true;
+    else
+        w.asked[w.asked_count++] = (struct asked){ref, q->scef};
+}
+
+static void port_watch(void *ctx, uint32_t scef, uint64_t ref, const struct engine_watch *q)
+{
+    (void)ctx;
+    fail_unless(w.inside && scef < SCEFS && q->expire_ms > w.now_ms);
+    for (size_t i = 0; i < w.watch_count; i++)
+        fail_unless(w.watches[i] != ref);
+    if (w.watch_count == MAX_OPEN)
+        w.dead = true;
+    else
+        w.watches[w.watch_count++] = ref;
+}
+
+static void port_watch_list(void *ctx, uint32_t scef)
+{
+    (void)ctx;
+    fail_unless(w.inside && scef < SCEFS && !w.watches_listing[scef]);
+    w.watches_listing[scef] = true;
+}
+
 static enum error port_device_added(void *ctx, uint32_t leg)
 {
     (void)ctx;
@@ -545,7 +577,7 @@ static void policies(unsigned choice)
                                         {.server = 0, .external_id = BYTES_LIT("dev?@x"), .policy = otherwise}};
     for (unsigned i = 0; i < 3; i++) {
         entries[i].policy.priority = (uint8_t)((choice >> i) & QUEUE_PRIORITY_MAX);
-        entries[i].policy.buffer = choice >> (4 + i) & 1 ? ENGINE_BUFFER_SERVER : ENGINE_BUFFER_ADAPTER;
+        entries[i].policy.buffer = (enum engine_buffer)((choice >> (4 + i) & 1) + (choice & 1));
     }
     fail_unless(engine_downlinks_replace(w.e, &otherwise, entries, choice & 128 ? 3 : 1) == OK);
 }
@@ -602,6 +634,9 @@ void world_start(void)
                                        .configuration_delete = port_delete_configuration,
                                        .configuration_list = port_list,
                                        .device_added = port_device_added,
+                                       .delivery_request = port_delivery,
+                                       .watch_create = port_watch,
+                                       .watch_list = port_watch_list,
                                        .store_put = port_put,
                                        .store_delete = port_delete,
                                        .uplink_answer = port_answer,
@@ -613,9 +648,12 @@ void world_start(void)
         const struct engine_server_options s = {.name = servers[i], .transport = w.transports[i]};
         fail_unless(engine_server_add(w.e, &s) == OK);
     }
-    const struct engine_scef_options scefs[SCEFS] = {
-        {.name = "scef0", .notification_destination = "http://as/t8", .configuration_duration_ms = 60 * MINUTE},
-        {.name = "scef1"}};
+    const struct engine_scef_options scefs[SCEFS] = {{.name = "scef0",
+                                                      .notification_destination = "http://as/t8",
+                                                      .configuration_duration_ms = 60 * MINUTE,
+                                                      .supported_features = NIDD_FEATURE_MODIFICATION,
+                                                      .watch = true},
+                                                     {.name = "scef1"}};
     for (unsigned i = 0; i < SCEFS; i++)
         fail_unless(engine_scef_add(w.e, &scefs[i]) == OK);
     if (!(w.file & FILE_GROUP_GONE))
@@ -649,7 +687,8 @@ void world_end(void)
     for (size_t i = 0; i < w.pending_count; i++)
         record_clear(&w.pending[i]);
     w.pending_count = w.submit_count = w.configuration_count = 0;
-    w.listing[0] = w.listing[1] = false;
+    w.asked_count = w.watch_count = 0;
+    w.listing[0] = w.listing[1] = w.watches_listing[0] = w.watches_listing[1] = false;
 }
 
 void world_restart(void)

@@ -52,7 +52,13 @@ struct world {
     uint64_t submits[MAX_OPEN], configurations[MAX_OPEN];
     uint32_t configuration_scefs[MAX_OPEN];
     size_t submit_count, configuration_count;
-    bool listing[SCEFS];
+    bool listing[SCEFS], watches_listing[SCEFS];
+    struct asked { /* about the SCEF's buffer */
+        uint64_t ref;
+        uint32_t scef;
+    } asked[MAX_OPEN];
+    uint64_t watches[MAX_OPEN];
+    size_t asked_count, watch_count;
     unsigned file;              /* enum file_bits */
     uint8_t later[MAX_OPS + 1]; /* by reference: 1 = to be answered */
     uint32_t later_ref;

@@ -73,6 +73,12 @@ static int run(const struct world_options *o, uint64_t hours)
     return 0;
 }
 
+static void busier(struct world_options *o, uint64_t minutes)
+{
+    if (o->op_pause_ms > minutes * 60 * 1000)
+        o->op_pause_ms = minutes * 60 * 1000;
+}
+
 int main(int argc, char **argv)
 {
     struct world_options o = {.seed = 1,
@@ -96,12 +102,12 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[i], "--buffers") == 0) {
             o.buffers = true;
-            o.op_pause_ms = 20 * 60 * 1000;
+            busier(&o, 20);
             continue;
         }
         if (strcmp(argv[i], "--priorities") == 0) {
             o.priorities = true;
-            o.op_pause_ms = 10 * 60 * 1000;
+            busier(&o, 10);
             continue;
         }
         if (strcmp(argv[i], "--group") == 0) {
