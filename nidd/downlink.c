@@ -67,9 +67,6 @@ static bool is_given_back(const struct downlink *m)
 
 static void count(struct engine *e, const struct downlink *m)
 {
-    const struct downlink *oldest = slab_get(&e->downlinks, e->oldest);
-    if (e->downlinks.live == 1 || (oldest && m->accepted_ms < oldest->accepted_ms))
-        e->oldest = m->h;
     e->queued_messages++;
     e->queued_bytes += m->item.bytes;
     e->queued_by_class[m->item.class_]++;

@@ -406,12 +406,23 @@ uint64_t engine_next_wake(const struct engine *e); /* UINT64_MAX = never */
 /* Ends it as `cancelled`; the server of a request gets 5.03. */
 [[gnu::warn_unused_result]] enum error engine_message_cancel(struct engine *e, uint64_t now_ms, struct bytes device_id,
                                                              uint64_t seq);
-/* The same for all messages of the device, or of all devices (device_id empty), at most `max`; how many there were.
- * Fewer than `max`: none is left but those whose answer is under way. */
-uint32_t engine_queue_purge(struct engine *e, uint64_t now_ms, struct bytes device_id, uint32_t max);
+/* The same for all messages that fit. A purge goes on over several inputs, each of which works on some messages:
+ * begin with cursor and counts 0. */
+struct engine_purge {
+    struct bytes device_id;     /* by either name; empty: of all devices */
+    uint32_t server;            /* ENGINE_NONE: of any */
+    uint64_t accepted_until_ms; /* UTC: no younger ones */
+    uint32_t cursor;            /* the engine's */
+    uint64_t cancelled;
+    uint64_t asked; /* they lie with the SCEF, which is asked to let go of them: they end when it has */
+};
+/* At most `max` messages are looked at. true: there is more to do. What is STORING or ANSWERING is left alone. Nothing
+ * is submitted to a device between two of its messages that are purged. */
+bool engine_queue_purge(struct engine *e, uint64_t now_ms, struct engine_purge *p, uint32_t max);
 /* The message is tried now: all pauses of its device end, those that the network has asked for too, and so does the
  * message's own. It keeps its place: what stands before it goes before it. One that was sent and not answered is
- * repeated. What has ended cannot be replayed: its server was told, and nothing but its state is kept. */
+ * repeated. What has ended cannot be replayed: its server was told, and nothing but its state is kept. `seq` 0: all
+ * messages of the device; ERR_NOT_FOUND when none waits. */
 [[gnu::warn_unused_result]] enum error engine_message_replay(struct engine *e, uint64_t now_ms, struct bytes device_id,
                                                              uint64_t seq);
 
@@ -451,10 +462,13 @@ struct engine_device_info {
     uint32_t spooled_messages;
     uint64_t uplink_count, downlink_count; /* NAS messages as far as the adapter sees them */
 };
+#define ENGINE_MESSAGE_STATES                                                                                          \
+    7 /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering"                            \
+       */
 struct engine_message_info {
     uint64_t seq;
-    const char *class_; /* "answer", "ack", "dtls", "request" */
-    const char *state;  /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering" */
+    const char *class_; /* "answer", "ack", "request", "dtls" */
+    const char *state;  /* one of the above */
     /* "store", "line" (others before it), "device" (not reachable), "network" (it has named a time), "configuration",
      * "scef" (its answer, or what it buffers), "answer" (of the device), "retry", "server" (its ACK), "shutdown" */
     const char *waits_for;
@@ -468,6 +482,8 @@ struct engine_message_info {
 };
 /* A message in its final state. */
 struct engine_final_info {
+    uint64_t number; /* the greater came later into the memory of this process */
+    struct bytes device_id;
     uint64_t seq;
     const char *class_;
     uint8_t code;      /* of CoAP; 0: not known */
@@ -494,10 +510,35 @@ bool engine_device_find(const struct engine *e, struct bytes id, struct engine_d
 /* Messages of a device in queue order, after the one with *seq (0 = from the start). */
 bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq,
                          struct engine_message_info *out);
-/* When the message that waits longest was accepted; 0 = none waits. After that one has ended, it looks at all. */
-uint64_t engine_oldest_accepted_ms(struct engine *e);
-/* Final states of a device, oldest first: start with *cursor = 0; false at the end. */
-bool engine_final_next(const struct engine *e, struct bytes device_id, uint32_t *cursor, struct engine_final_info *out);
+/* The same, all of them in one walk, until fn returns false. */
+typedef bool (*engine_message_fn)(void *ctx, const struct engine_message_info *m);
+void engine_messages_each(const struct engine *e, struct bytes device_id, engine_message_fn fn, void *ctx);
+/* Final states of a device, or (device_id empty) of all, the latest first, those numbered below `below` (UINT64_MAX:
+ * all), until fn returns false. */
+typedef bool (*engine_final_fn)(void *ctx, const struct engine_final_info *f);
+void engine_finals_each(const struct engine *e, struct bytes device_id, uint64_t below, engine_final_fn fn, void *ctx);
+
+/* All that waits for devices, counted. A survey goes on over several calls, each of which looks at some messages; what
+ * comes and goes meanwhile may be counted or not. Begin with zeroes. */
+#define ENGINE_SURVEY_TOP 10
+struct engine_survey {
+    uint32_t cursor; /* the engine's */
+    struct engine_count {
+        uint64_t messages, bytes;
+    } all, of_class[QUEUE_DTLS + 1], of_state[ENGINE_MESSAGE_STATES];
+    uint64_t oldest_accepted_ms; /* 0: nothing waits */
+    struct engine_top {
+        uint32_t leg; /* of the device */
+        uint32_t messages, bytes;
+    } top[ENGINE_SURVEY_TOP]; /* those with the most messages first */
+    uint32_t top_count;
+};
+/* At most `max` messages are looked at. true: there is more to do. */
+bool engine_survey_go_on(const struct engine *e, struct engine_survey *s, uint32_t max);
+const char *engine_message_class_name(enum queue_class c);
+const char *engine_message_state_name(unsigned state); /* below ENGINE_MESSAGE_STATES */
+/* Nothing waits to be given to the store once more. */
+bool engine_is_saved(const struct engine *e);
 struct engine_scef_info {
     const char *name;
     uint32_t devices;

@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/coap_path.h"
+
 struct final_entry {
     struct list node;        /* of the engine, in the order in which they came here */
     struct list device_node; /* of the device, the same */
     struct timer timer;      /* its end */
     struct device *device;
-    uint64_t seq;
+    uint64_t number, seq;
     uint64_t accepted_ms, final_ms;
     uint32_t bytes, attempts;
     uint8_t class_, code, final;
@@ -16,39 +18,6 @@ struct final_entry {
     uint16_t server_len, reason_len;
     uint8_t text[]; /* server, reason, path */
 };
-
-#define PATH_MAX_BYTES 64
-
-/* ---- what is told of a message */
-
-static void write_segment(struct bytes value, char before, char out[PATH_MAX_BYTES], size_t *len)
-{
-    if (*len < PATH_MAX_BYTES)
-        out[(*len)++] = before;
-    for (size_t i = 0; i < value.len && *len < PATH_MAX_BYTES; i++)
-        out[(*len)++] = value.data[i] >= ' ' && value.data[i] < 0x7f ? (char)value.data[i] : '?';
-}
-
-/* "/3/0?pmin=1"; empty under OSCORE, whose outer path says nothing. */
-static struct bytes path_of(struct bytes message, char out[PATH_MAX_BYTES])
-{
-    struct coap_view v;
-    struct coap_option o;
-    struct coap_option_cursor c = {0};
-    size_t len = 0;
-    bool first = true;
-    if (coap_view_parse(message, &v) != OK || !coap_is_request(&v) || coap_option_find(&v, COAP_OPTION_OSCORE, &o))
-        return (struct bytes){0};
-    while (coap_option_next(&v, &c, &o)) {
-        if (o.number == COAP_OPTION_URI_PATH) {
-            write_segment(o.value, '/', out, &len);
-        } else if (o.number == COAP_OPTION_URI_QUERY) {
-            write_segment(o.value, first ? '?' : '&', out, &len);
-            first = false;
-        }
-    }
-    return bytes_of(out, len);
-}
 
 /* ---- in memory */
 
@@ -108,7 +77,7 @@ static size_t bytes_needed(const struct record_final *r)
 static bool is_kept(const struct engine *e, const struct record_final *r)
 {
     return e->o.history_ms && e->o.history_max && bytes_needed(r) <= e->o.history_total_bytes &&
-           r->path.len <= PATH_MAX_BYTES && r->server.len <= UINT16_MAX && r->reason.len <= UINT16_MAX;
+           r->path.len <= COAP_PATH_TEXT_MAX && r->server.len <= UINT16_MAX && r->reason.len <= UINT16_MAX;
 }
 
 static uint8_t *write_text(uint8_t *out, struct bytes text)
@@ -129,6 +98,7 @@ static struct final_entry *entry_new(struct engine *e, struct device *d, const s
         list_init(&more->finals);
     make_room(e, more, bytes_needed(r));
     *n = (struct final_entry){.device = d,
+                              .number = ++e->finals_ever,
                               .seq = r->seq,
                               .accepted_ms = r->accepted_ms,
                               .final_ms = r->final_ms,
@@ -198,7 +168,7 @@ static void keep(struct engine *e, struct device *d, struct record_final *r)
 void history_add(struct engine *e, const struct downlink *m, enum final_state f, const char *reason,
                  enum t8_cause cause)
 {
-    char path[PATH_MAX_BYTES];
+    char path[COAP_PATH_TEXT_MAX];
     struct buf why = {0};
     const char *told = t8_cause_name(cause);
     if (e->o.history_ms == 0 || !m->stored)
@@ -217,8 +187,8 @@ void history_add(struct engine *e, const struct downlink *m, enum final_state f,
                              .final = (uint8_t)f,
                              .server = bytes_of_str(engine_server_name(e, m->server)),
                              .reason = buf_bytes(&why),
-                             .path =
-                                 downlink_is_request(m) ? path_of(blob_bytes(m->message), path) : (struct bytes){0}};
+                             .path = downlink_is_request(m) ? coap_path_text(blob_bytes(m->message), path)
+                                                            : (struct bytes){0}};
     keep(e, m->device, &r);
     buf_free(&why);
 }
@@ -242,7 +212,7 @@ enum error engine_restore_final(struct engine *e, const struct record_final *r)
     struct device *d = map_get(&e->by_id, r->device_id);
     if (!d)
         return ERR_UNKNOWN_DEVICE;
-    if (r->final == FINAL_NONE || r->final >= FINAL_COUNT || r->path.len > PATH_MAX_BYTES || history_has(d, r->seq))
+    if (r->final == FINAL_NONE || r->final >= FINAL_COUNT || r->path.len > COAP_PATH_TEXT_MAX || history_has(d, r->seq))
         return ERR_STORE_CORRUPT;
     if (r->seq > e->last_seq)
         e->last_seq = r->seq;
@@ -255,29 +225,41 @@ enum error engine_restore_final(struct engine *e, const struct record_final *r)
 
 /* ---- out */
 
-bool engine_final_next(const struct engine *e, struct bytes device_id, uint32_t *cursor, struct engine_final_info *out)
+static struct engine_final_info info_of(const struct final_entry *n)
 {
-    const struct device *d = device_named(e, device_id);
-    uint32_t at = 0;
-    if (!d || !d->more || !d->more->finals.next)
-        return false;
-    LIST_EACH (it, &d->more->finals) {
-        const struct final_entry *n = LIST_ENTRY(it, const struct final_entry, device_node);
-        if (at++ < *cursor)
+    return (struct engine_final_info){.number = n->number,
+                                      .device_id = device_id_bytes(n->device),
+                                      .seq = n->seq,
+                                      .class_ = engine_message_class_name((enum queue_class)n->class_),
+                                      .code = n->code,
+                                      .server = bytes_of(n->text, n->server_len),
+                                      .reason = bytes_of(n->text + n->server_len, n->reason_len),
+                                      .path = bytes_of(n->text + n->server_len + n->reason_len, n->path_len),
+                                      .accepted_ms = n->accepted_ms,
+                                      .final_ms = n->final_ms,
+                                      .final = (enum final_state)n->final,
+                                      .attempts = n->attempts,
+                                      .bytes = n->bytes};
+}
+
+static void each(const struct list *l, bool of_device, uint64_t below, engine_final_fn fn, void *ctx)
+{
+    for (struct list *it = l->prev; it != l; it = it->prev) {
+        const struct final_entry *n = of_device ? LIST_ENTRY(it, const struct final_entry, device_node)
+                                                : LIST_ENTRY(it, const struct final_entry, node);
+        if (n->number >= below)
             continue;
-        *cursor = at;
-        *out = (struct engine_final_info){.seq = n->seq,
-                                          .class_ = downlink_class_name((enum queue_class)n->class_),
-                                          .code = n->code,
-                                          .server = bytes_of(n->text, n->server_len),
-                                          .reason = bytes_of(n->text + n->server_len, n->reason_len),
-                                          .path = bytes_of(n->text + n->server_len + n->reason_len, n->path_len),
-                                          .accepted_ms = n->accepted_ms,
-                                          .final_ms = n->final_ms,
-                                          .final = (enum final_state)n->final,
-                                          .attempts = n->attempts,
-                                          .bytes = n->bytes};
-        return true;
+        const struct engine_final_info info = info_of(n);
+        if (!fn(ctx, &info))
+            return;
     }
-    return false;
+}
+
+void engine_finals_each(const struct engine *e, struct bytes device_id, uint64_t below, engine_final_fn fn, void *ctx)
+{
+    const struct device *d = device_id.len ? device_named(e, device_id) : NULL;
+    if (device_id.len == 0)
+        each(&e->history, false, below, fn, ctx);
+    else if (d && d->more && d->more->finals.next)
+        each(&d->more->finals, true, below, fn, ctx);
 }

@@ -21,22 +21,6 @@ void engine_totals_get(const struct engine *e, struct engine_totals *out)
         out->queued_by_class[i] = e->queued_by_class[i];
 }
 
-uint64_t engine_oldest_accepted_ms(struct engine *e)
-{
-    const struct downlink *oldest = slab_get(&e->downlinks, e->oldest);
-    uint32_t cursor = 0;
-    handle h;
-    if (oldest)
-        return oldest->accepted_ms;
-    for (struct downlink *m; (m = slab_next(&e->downlinks, &cursor, &h));) {
-        if (!oldest || m->accepted_ms < oldest->accepted_ms) {
-            oldest = m;
-            e->oldest = h;
-        }
-    }
-    return oldest ? oldest->accepted_ms : 0;
-}
-
 static void fill_device(const struct engine *e, const struct device *d, struct engine_device_info *out)
 {
     const struct configuration *c = d->configuration; /* there is one, since the device is routed */
@@ -92,11 +76,11 @@ bool engine_device_find(const struct engine *e, struct bytes id, struct engine_d
     return true;
 }
 
-const char *downlink_class_name(enum queue_class class_)
+const char *engine_message_class_name(enum queue_class c)
 {
     static const char *const classes[] = {
         [QUEUE_ANSWER] = "answer", [QUEUE_ACK] = "ack", [QUEUE_REQUEST] = "request", [QUEUE_DTLS] = "dtls"};
-    return classes[class_];
+    return classes[c];
 }
 
 static uint64_t end_of(const struct timer *t)
@@ -153,24 +137,42 @@ static const char *reason_to_wait(const struct engine *e, const struct downlink 
     return "server";
 }
 
-static const char *state_name(const struct downlink *m)
+static const char *const state_names[ENGINE_MESSAGE_STATES] = {"storing", "queued",       "submitted", "with_scef",
+                                                               "sent",    "acknowledged", "answering"};
+
+const char *engine_message_state_name(unsigned state)
 {
-    static const char *const states[] = {
-        [DOWNLINK_STORING] = "storing",       [DOWNLINK_QUEUED] = "queued",       [DOWNLINK_MARKING] = "queued",
-        [DOWNLINK_SUBMITTED] = "submitted",   [DOWNLINK_WITH_SCEF] = "with_scef", [DOWNLINK_SENT] = "sent",
-        [DOWNLINK_AWAITING] = "acknowledged", [DOWNLINK_ANSWERING] = "answering"};
-    if (m->state == DOWNLINK_AWAITING && !m->acknowledged)
-        return "sent";
-    if (m->state == DOWNLINK_WITH_SCEF && m->asked == ASKED_LIST && !m->delivery_link)
-        return "queued"; /* the SCEF is asked whether it has it */
-    return states[m->state];
+    return state_names[state];
+}
+
+/* As it is told, of which there is one less. */
+static unsigned state_of(const struct downlink *m)
+{
+    switch ((enum downlink_state)m->state) {
+    case DOWNLINK_STORING:
+        return 0;
+    case DOWNLINK_QUEUED:
+    case DOWNLINK_MARKING:
+        return 1;
+    case DOWNLINK_SUBMITTED:
+        return 2;
+    case DOWNLINK_WITH_SCEF:
+        return m->asked == ASKED_LIST && !m->delivery_link ? 1 : 3; /* the SCEF is asked whether it has it */
+    case DOWNLINK_SENT:
+        return 4;
+    case DOWNLINK_AWAITING:
+        return m->acknowledged ? 5 : 4;
+    case DOWNLINK_ANSWERING:
+        break;
+    }
+    return 6;
 }
 
 static void fill_message(const struct engine *e, const struct downlink *m, struct engine_message_info *out)
 {
     *out = (struct engine_message_info){.seq = m->seq,
-                                        .class_ = downlink_class_name((enum queue_class)m->item.class_),
-                                        .state = state_name(m),
+                                        .class_ = engine_message_class_name((enum queue_class)m->item.class_),
+                                        .state = state_names[state_of(m)],
                                         .server = m->server,
                                         .priority = m->item.priority,
                                         .age_ms = e->now_ms - m->accepted_ms,
@@ -181,32 +183,97 @@ static void fill_message(const struct engine *e, const struct downlink *m, struc
     out->waits_for = reason_to_wait(e, m, &out->until_ms);
 }
 
-bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq, struct engine_message_info *out)
+void engine_messages_each(const struct engine *e, struct bytes device_id, engine_message_fn fn, void *ctx)
 {
     /* Those that wait for their answer only come first: they are ahead of the queue. */
     struct device *d = device_named(e, device_id);
-    bool found = *seq == 0;
+    struct engine_message_info info;
     if (!d)
-        return false;
+        return;
     LIST_EACH (it, &d->awaiting) {
-        const struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
-        if (found) {
-            fill_message(e, m, out);
-            *seq = m->seq;
-            return true;
-        }
-        found = m->seq == *seq;
+        fill_message(e, LIST_ENTRY(it, struct downlink, item.node), &info);
+        if (!fn(ctx, &info))
+            return;
     }
     LIST_EACH (it, &d->queue.items) {
-        const struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
-        if (found) {
-            fill_message(e, m, out);
-            *seq = m->seq;
-            return true;
-        }
-        found = m->seq == *seq;
+        fill_message(e, LIST_ENTRY(it, struct downlink, item.node), &info);
+        if (!fn(ctx, &info))
+            return;
     }
-    return false;
+}
+
+struct message_behind {
+    uint64_t seq;
+    bool passed, found;
+    struct engine_message_info *out;
+};
+
+static bool find_behind(void *ctx, const struct engine_message_info *m)
+{
+    struct message_behind *b = ctx;
+    if (b->passed) {
+        *b->out = *m;
+        b->found = true;
+    }
+    b->passed = b->passed || m->seq == b->seq;
+    return !b->found;
+}
+
+bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq, struct engine_message_info *out)
+{
+    struct message_behind b = {.seq = *seq, .passed = *seq == 0, .out = out};
+    engine_messages_each(e, device_id, find_behind, &b);
+    if (b.found)
+        *seq = out->seq;
+    return b.found;
+}
+
+static void count(struct engine_count *c, const struct downlink *m)
+{
+    c->messages++;
+    c->bytes += m->message->len;
+}
+
+/* A device may come several times: the last count of it is kept. */
+static void rank(struct engine_survey *s, const struct device *d)
+{
+    struct engine_top t = {.leg = d->leg, .messages = d->queue.messages + d->awaiting_count, .bytes = d->queue.bytes};
+    uint32_t at = 0;
+    if (s->top_count == ENGINE_SURVEY_TOP && t.messages <= s->top[ENGINE_SURVEY_TOP - 1].messages)
+        return;
+    while (at < s->top_count && s->top[at].leg != t.leg)
+        at++;
+    if (at == s->top_count && at < ENGINE_SURVEY_TOP)
+        s->top_count++;
+    if (at == ENGINE_SURVEY_TOP)
+        at--;
+    for (; at > 0 && s->top[at - 1].messages < t.messages; at--)
+        s->top[at] = s->top[at - 1];
+    for (; at + 1 < s->top_count && s->top[at + 1].messages > t.messages; at++)
+        s->top[at] = s->top[at + 1];
+    s->top[at] = t;
+}
+
+bool engine_survey_go_on(const struct engine *e, struct engine_survey *s, uint32_t max)
+{
+    handle h;
+    for (; max; max--) {
+        const struct downlink *m = slab_next(&e->downlinks, &s->cursor, &h);
+        if (!m)
+            return false;
+        count(&s->all, m);
+        count(&s->of_class[m->item.class_], m);
+        count(&s->of_state[state_of(m)], m);
+        if (!s->oldest_accepted_ms || m->accepted_ms < s->oldest_accepted_ms)
+            s->oldest_accepted_ms = m->accepted_ms;
+        rank(s, m->device);
+    }
+    return true;
+}
+
+bool engine_is_saved(const struct engine *e)
+{
+    return list_empty(&e->unsaved);
 }
 
 bool engine_scef_info_get(const struct engine *e, uint32_t scef, struct engine_scef_info *out)

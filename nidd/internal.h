@@ -287,7 +287,7 @@ struct engine {
     uint64_t queued_by_class[QUEUE_DTLS + 1];
     struct list history; /* nidd/history.h */
     uint64_t finals, history_bytes;
-    handle oldest; /* downlink, if it is still there; else to be looked for */
+    uint64_t finals_ever; /* numbers them */
     struct buf key, value, scratch, filled;
     struct route_table *routes;    /* NULL: none, all go to server 0 */
     struct policy_table *policies; /* NULL: none but o.downlink */
@@ -427,7 +427,6 @@ void admission_forget(struct engine *e, struct downlink *m); /* it ends, and not
 struct bytes admission_resource_key(const void *value);
 
 /* ---- inspect.c */
-const char *downlink_class_name(enum queue_class class_);
 /* By either name; one that is served before one that was, of whose name it may be the MSISDN now. */
 struct device *device_named(const struct engine *e, struct bytes id);
 

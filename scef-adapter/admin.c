@@ -1,8 +1,8 @@
 #include "scef-adapter/admin.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "scef-adapter/admin_internal.h"
 
@@ -14,6 +14,40 @@ void admin_reply_json(struct http_exchange *x, int status, struct buf *b)
     else
         http_reply(x, &(struct http_reply){.status = status, .content_type = "application/json", .body = buf_bytes(b)});
     buf_free(b);
+}
+
+bool admin_query_number(struct admin_request *r, const char *name, uint64_t min, uint64_t max, uint64_t *out)
+{
+    const char *text = http_exchange_query(r->x, name);
+    if (!text)
+        return true;
+    size_t n = strlen(text);
+    bool digits = n > 0 && n < 20 && strspn(text, "0123456789") == n;
+    uint64_t v = digits ? strtoull(text, NULL, 10) : 0;
+    if (digits && v >= min && v <= max) {
+        *out = v;
+        return true;
+    }
+    char detail[80];
+    snprintf(detail, sizeof(detail), "%s must be a number from %llu to %llu", name, (unsigned long long)min,
+             (unsigned long long)max);
+    http_reply_error(r->x, ERR_MEMBER_TYPE, detail, name);
+    return false;
+}
+
+bool admin_query_page(struct admin_request *r, uint64_t cursor_max, uint64_t *limit, uint64_t *cursor)
+{
+    *limit = ADMIN_LIMIT_DEFAULT;
+    *cursor = 0;
+    return admin_query_number(r, "limit", 1, ADMIN_LIMIT_MAX, limit) &&
+           admin_query_number(r, "cursor", 0, cursor_max, cursor);
+}
+
+void admin_next_cursor(struct buf *b, bool more, uint64_t cursor)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)cursor);
+    json_out_str(b, "next", more ? text : NULL);
 }
 
 /* ---- health ---- */
@@ -92,112 +126,6 @@ static void readyz(struct admin_request *r)
     admin_reply_json(r->x, ready ? 200 : 503, &b);
 }
 
-/* ---- metrics ---- */
-
-static uint64_t resident_bytes(void)
-{
-    unsigned long long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f) {
-        if (fscanf(f, "%*u %llu", &pages) != 1) /* NOLINT(cert-err34-c): the kernel wrote it */
-            pages = 0;
-        fclose(f);
-    }
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static void websocket_metrics_refresh(struct metrics *m, const char *name, const struct websocket_client *c)
-{
-    struct websocket_client_state w;
-    websocket_client_state_get(c, &w);
-    metric_scef_set(m, METRIC_WEBSOCKETS, name, "used", w.uris);
-    metric_scef_set(m, METRIC_WEBSOCKETS, name, "open", w.open);
-    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "taken", w.received);
-    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "duplicate", w.duplicates);
-    metric_scef_set(m, METRIC_WEBSOCKET_NOTIFICATIONS, name, "malformed", w.malformed);
-    metric_set(m, METRIC_WEBSOCKETS_LOST, name, w.lost);
-}
-
-static void scef_metrics_refresh(const struct adapter_scef *s)
-{
-    struct metrics *m = &s->a->metrics;
-    const char *name = s->config->name;
-    struct engine_scef_info e = {.name = NULL};
-    struct scs_client_state c;
-    (void)engine_scef_info_get(s->a->engine, s->index, &e);
-    scs_client_state_get(s->client, &c);
-    metric_set(m, METRIC_CONFIGURATIONS_ACTIVE, name, e.active_configurations);
-    metric_set(m, METRIC_SCEF_REQUESTS, name, s->requests_in_flight);
-    metric_set(m, METRIC_SCEF_BREAKER, name, (uint64_t)c.breaker);
-    metric_set(m, METRIC_SCEF_BREAKER_OPENS, name, c.breaker_opens);
-    metric_scef_set(m, METRIC_SCEF_HELD_BACK, name, "breaker", c.held_by_breaker);
-    metric_scef_set(m, METRIC_SCEF_HELD_BACK, name, "overload", c.held_by_overload);
-    metric_set(m, METRIC_SCEF_OVERLOAD, name, c.overload_metric);
-    metric_scef_set(m, METRIC_SCEF_REDIRECTS, name, "followed", c.redirects_followed);
-    metric_scef_set(m, METRIC_SCEF_REDIRECTS, name, "refused", c.redirects_refused);
-    if (s->config->test_notification)
-        metric_set(m, METRIC_TEST_NOTIFICATIONS, name, s->tests_seen);
-    if (s->websockets)
-        websocket_metrics_refresh(m, name, s->websockets);
-}
-
-/* What others count or hold is fetched when it is asked for. */
-static void metrics_refresh(struct adapter *a)
-{
-    struct metrics *m = &a->metrics;
-    struct engine_totals t;
-    const struct leg_udp_counters *legs = legs_udp_counters(a->legs);
-    const struct leg_dtls_counters *dtls = legs_dtls_counters(a->legs);
-    const struct leg_stream_counters *streams = legs_stream_counters(a->legs);
-    engine_totals_get(a->engine, &t);
-    metric_set(m, METRIC_DEVICES, NULL, t.devices);
-    metric_set(m, METRIC_LOADING, NULL, a->loading != NULL);
-    metric_set(m, METRIC_LOADING_WAITING, NULL, loading_waiting(a->loading));
-    metric_set(m, METRIC_QUEUED_MESSAGES, NULL, t.queued_messages);
-    metric_set(m, METRIC_QUEUED_BYTES, NULL, t.queued_bytes);
-    metric_set(m, METRIC_SPOOLED_MESSAGES, NULL, t.spooled_messages);
-    metric_set(m, METRIC_EXCHANGES, NULL, t.exchanges);
-    for (uint32_t i = 0; i < a->config->scef_count; i++)
-        scef_metrics_refresh(&a->scefs[i]);
-    for (uint32_t i = 0; i < a->config->server_count; i++)
-        metric_set(m, METRIC_SERVER_UP, a->config->servers[i].name, engine_server_up(a->engine, i));
-    metric_set(m, METRIC_LEG_IN, NULL, legs->datagrams_in);
-    metric_set(m, METRIC_LEG_OUT, NULL, legs->datagrams_out);
-    metric_set(m, METRIC_LEG_DROPPED, "unknown_peer", legs->unknown_peer);
-    metric_set(m, METRIC_LEG_DROPPED, "unknown_leg", legs->unknown_leg);
-    metric_set(m, METRIC_LEG_DROPPED, "truncated", legs->truncated);
-    metric_set(m, METRIC_LEG_ERRORS, "send", legs->send_failed);
-    metric_set(m, METRIC_LEG_ERRORS, "icmp", legs->icmp_errors);
-    metric_set(m, METRIC_DTLS_SESSIONS, NULL, dtls->sessions_up);
-    metric_set(m, METRIC_DTLS_HANDSHAKES, "completed", dtls->handshakes);
-    metric_set(m, METRIC_DTLS_HANDSHAKES, "resumed", dtls->handshakes_resumed);
-    metric_set(m, METRIC_DTLS_HANDSHAKES, "failed", dtls->handshakes_failed);
-    metric_set(m, METRIC_DTLS_HANDSHAKES, "silent_server", dtls->sessions_silent);
-    metric_set(m, METRIC_LEG_DROPPED, "no_dtls_session", dtls->unexpected);
-    metric_set(m, METRIC_LEG_CONNECTIONS, NULL, streams->connections);
-    metric_set(m, METRIC_LEG_CONNECTS, "opened", streams->opened);
-    metric_set(m, METRIC_LEG_CONNECTS, "failed", streams->failed);
-    metric_set(m, METRIC_LEG_CONNECTS, "lost", streams->lost);
-    metric_set(m, METRIC_LEG_DROPPED, "too_large", streams->too_large);
-    metric_set(m, METRIC_START_TIME, NULL, a->started_ms / 1000);
-    metric_set(m, METRIC_RESIDENT_BYTES, NULL, resident_bytes());
-    metric_set(m, METRIC_BUILD_INFO, SCEF_VERSION, 1);
-}
-
-static void metrics(struct admin_request *r)
-{
-    struct buf b = {0};
-    metrics_refresh(r->a);
-    metrics_render(&r->a->metrics, &b);
-    if (b.failed)
-        http_reply_error(r->x, ERR_NO_MEMORY, NULL, NULL);
-    else
-        http_reply(r->x, &(struct http_reply){.status = 200,
-                                              .content_type = "text/plain; version=0.0.4; charset=utf-8",
-                                              .body = buf_bytes(&b)});
-    buf_free(&b);
-}
-
 /* ---- routes ---- */
 
 static const struct admin_route {
@@ -207,14 +135,22 @@ static const struct admin_route {
 } routes[] = {
     {"GET", "/livez", livez},
     {"GET", "/readyz", readyz},
-    {"GET", "/metrics", metrics},
+    {"GET", "/metrics", admin_metrics},
     {"GET", "/v1/scefs", admin_scefs},
     {"GET", "/v1/groups", admin_groups},
     {"GET", "/v1/routes", admin_routes},
     {"GET", "/v1/devices", admin_devices},
     {"GET", "/v1/devices/{}", admin_device},
     {"GET", "/v1/devices/{}/queue", admin_queue},
+    {"DELETE", "/v1/devices/{}/queue", admin_queue_purge},
+    {"POST", "/v1/devices/{}/queue/replay", admin_queue_replay},
     {"GET", "/v1/devices/{}/queue/{}", admin_queue_message},
+    {"DELETE", "/v1/devices/{}/queue/{}", admin_message_cancel},
+    {"POST", "/v1/devices/{}/queue/{}/replay", admin_message_replay},
+    {"GET", "/v1/devices/{}/history", admin_device_history},
+    {"GET", "/v1/history", admin_history},
+    {"GET", "/v1/queue", admin_totals},
+    {"DELETE", "/v1/queue", admin_purge},
 };
 
 static int hex_digit(char c)
@@ -264,7 +200,7 @@ static bool route_matches(const char *pattern, const char *path, struct admin_re
 }
 
 /* RFC 9110 clause 15.5.6: 405 names what is allowed. */
-static void reply_method(struct http_exchange *x)
+static void reply_method(struct http_exchange *x, const char *allow)
 {
     struct t8_problem p = t8_problem_of(ERR_METHOD);
     struct buf b = {0};
@@ -273,7 +209,7 @@ static void reply_method(struct http_exchange *x)
     else
         http_reply(
             x, &(struct http_reply){
-                   .status = 405, .content_type = "application/problem+json", .body = buf_bytes(&b), .allow = "GET"});
+                   .status = 405, .content_type = "application/problem+json", .body = buf_bytes(&b), .allow = allow});
     buf_free(&b);
 }
 
@@ -287,19 +223,22 @@ void admin_take(struct adapter *a, const struct loading_origin *o)
     struct http_exchange *x = o->from.exchange;
     const struct http_request *q = http_exchange_request(x);
     struct admin_request r = {.a = a, .x = x};
-    bool path_known = false;
+    char allow[32] = "";
     a->origin = *o;
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        const char *method = routes[i].method;
         if (!route_matches(routes[i].pattern, q->path, &r))
             continue;
-        path_known = true;
-        if (strcmp(routes[i].method, q->method) == 0) {
+        if (strcmp(method, q->method) == 0) {
             routes[i].handler(&r);
             return;
         }
+        size_t n = strlen(allow);
+        if (!strstr(allow, method) && n + strlen(method) + 3 <= sizeof(allow))
+            snprintf(allow + n, sizeof(allow) - n, "%s%s", n ? ", " : "", method);
     }
-    if (path_known)
-        reply_method(x);
+    if (allow[0])
+        reply_method(x, allow);
     else
         http_reply_error(x, ERR_NOT_FOUND, NULL, NULL);
 }

@@ -1,40 +1,5 @@
-/* Devices and their queues, in pages. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* Devices, in pages. */
 #include "scef-adapter/admin_internal.h"
-
-#define LIMIT_DEFAULT 100
-#define LIMIT_MAX     1000
-
-/* A number of the query; false, and answered, when it is none or beyond max. */
-static bool query_number(struct admin_request *r, const char *name, uint64_t min, uint64_t max, uint64_t *out)
-{
-    const char *text = http_exchange_query(r->x, name);
-    if (!text)
-        return true;
-    size_t n = strlen(text);
-    bool digits = n > 0 && n < 20 && strspn(text, "0123456789") == n;
-    uint64_t v = digits ? strtoull(text, NULL, 10) : 0;
-    if (digits && v >= min && v <= max) {
-        *out = v;
-        return true;
-    }
-    char detail[80];
-    snprintf(detail, sizeof(detail), "%s must be a number from %llu to %llu", name, (unsigned long long)min,
-             (unsigned long long)max);
-    http_reply_error(r->x, ERR_MEMBER_TYPE, detail, name);
-    return false;
-}
-
-/* The cursor of the next page as text, because it is opaque to the client. */
-static void next_cursor(struct buf *b, bool more, uint64_t cursor)
-{
-    char text[24];
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)cursor);
-    json_out_str(b, "next", more ? text : NULL);
-}
 
 static void registrations_json(struct adapter *a, struct buf *b, const struct engine_device_info *d)
 {
@@ -94,10 +59,13 @@ static void device_json(struct adapter *a, struct buf *b, const struct engine_de
     json_out_close(b, '}');
 }
 
+#define LOOKS_MAX 10000 /* at devices, for one page of those with a queue */
+
+/* With ?queued=1 only those for which something waits: pages may be short of `limit`, or empty, before the last one. */
 void admin_devices(struct admin_request *r)
 {
-    uint64_t limit = LIMIT_DEFAULT, cursor = 0;
-    if (!query_number(r, "limit", 1, LIMIT_MAX, &limit) || !query_number(r, "cursor", 0, UINT32_MAX, &cursor))
+    uint64_t limit, cursor, queued = 0;
+    if (!admin_query_page(r, UINT32_MAX, &limit, &cursor) || !admin_query_number(r, "queued", 0, 1, &queued))
         return;
     struct engine_device_info d;
     struct buf b = {0};
@@ -105,19 +73,21 @@ void admin_devices(struct admin_request *r)
     bool more = engine_device_next(r->a->engine, &behind, &d);
     json_out_open(&b, NULL, '{');
     json_out_open(&b, "devices", '[');
-    for (; more && limit; limit--) {
-        device_json(r->a, &b, &d);
+    for (uint32_t looks = 0; more && limit && looks < LOOKS_MAX; looks++) {
+        if (!queued || d.queue_messages) {
+            device_json(r->a, &b, &d);
+            limit--;
+        }
         at = behind;
         more = engine_device_next(r->a->engine, &behind, &d);
     }
     json_out_close(&b, ']');
-    next_cursor(&b, more, at);
+    admin_next_cursor(&b, more, at);
     json_out_close(&b, '}');
     admin_reply_json(r->x, 200, &b);
 }
 
-/* false when there is no such device, which is answered, or when it is not here yet: then the request comes again. */
-static bool device_find(struct admin_request *r, struct engine_device_info *d)
+bool admin_device_find(struct admin_request *r, struct engine_device_info *d)
 {
     const struct bytes id = bytes_of_str(r->parts[0]);
     if (engine_device_find(r->a->engine, id, d))
@@ -139,77 +109,8 @@ void admin_device(struct admin_request *r)
 {
     struct engine_device_info d;
     struct buf b = {0};
-    if (!device_find(r, &d))
+    if (!admin_device_find(r, &d))
         return;
     device_json(r->a, &b, &d);
     admin_reply_json(r->x, 200, &b);
-}
-
-static void message_json(struct adapter *a, struct buf *b, const struct engine_message_info *m, bool whole)
-{
-    struct coap_view v;
-    json_out_open(b, NULL, '{');
-    json_out_number(b, "seq", m->seq);
-    json_out_str(b, "class", m->class_);
-    json_out_str(b, "state", m->state);
-    json_out_str(b, "server", engine_server_name(a->engine, m->server));
-    json_out_time(b, "accepted", m->accepted_ms);
-    json_out_time(b, "deadline", m->deadline_ms);
-    json_out_number(b, "attempts", m->attempts);
-    json_out_number(b, "bytes", m->message.len);
-    if (coap_view_parse(m->message, &v) == OK) {
-        char code[8];
-        coap_code_text(v.code, code);
-        json_out_str(b, "type", coap_type_text((uint8_t)v.type));
-        json_out_str(b, "code", code);
-        json_out_number(b, "message_id", v.message_id);
-        json_out_hex(b, "token", v.token);
-    }
-    if (whole)
-        json_out_hex(b, "message", m->message);
-    json_out_close(b, '}');
-}
-
-void admin_queue(struct admin_request *r)
-{
-    uint64_t limit = LIMIT_DEFAULT, cursor = 0;
-    struct engine_device_info d;
-    if (!query_number(r, "limit", 1, LIMIT_MAX, &limit) || !query_number(r, "cursor", 0, UINT64_MAX, &cursor) ||
-        !device_find(r, &d))
-        return;
-    struct engine_message_info m;
-    struct buf b = {0};
-    struct bytes id = bytes_of_str(r->parts[0]);
-    uint64_t at = cursor, behind = cursor;
-    bool more = engine_message_next(r->a->engine, id, &behind, &m);
-    json_out_open(&b, NULL, '{');
-    json_out_open(&b, "messages", '[');
-    for (; more && limit; limit--) {
-        message_json(r->a, &b, &m, false);
-        at = behind;
-        more = engine_message_next(r->a->engine, id, &behind, &m);
-    }
-    json_out_close(&b, ']');
-    next_cursor(&b, more, at);
-    json_out_close(&b, '}');
-    admin_reply_json(r->x, 200, &b);
-}
-
-void admin_queue_message(struct admin_request *r)
-{
-    struct engine_device_info d;
-    struct engine_message_info m;
-    struct buf b = {0};
-    size_t n = strlen(r->parts[1]);
-    uint64_t wanted = n < 20 && strspn(r->parts[1], "0123456789") == n ? strtoull(r->parts[1], NULL, 10) : 0, at = 0;
-    if (!device_find(r, &d))
-        return;
-    while (engine_message_next(r->a->engine, bytes_of_str(r->parts[0]), &at, &m)) {
-        if (m.seq != wanted)
-            continue;
-        message_json(r->a, &b, &m, true);
-        admin_reply_json(r->x, 200, &b);
-        return;
-    }
-    http_reply_error(r->x, ERR_NOT_FOUND, "no such message in the device's queue", NULL);
 }

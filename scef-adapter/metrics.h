@@ -17,6 +17,7 @@
     X(DELIVERY_STATUSES, "delivery_statuses_total", "counter", "scef,status",                                          \
       "delivery status notifications by status")                                                                       \
     X(FINALS, "downlink_final_total", "counter", "state", "messages to devices by final state")                        \
+    X(FINAL_REASONS, "downlink_final_reasons_total", "counter", "state,reason", "the same, by their reason too")       \
     X(DROPPED, "dropped_total", "counter", "reason", "messages dropped, by reason")                                    \
     X(DUPLICATES, "duplicates_total", "counter", "", "repeated messages recognised and not forwarded again")           \
     X(SPOOLED, "spooled_total", "counter", "", "device messages stored because their server was down")                 \
@@ -36,6 +37,11 @@
       "DTLS handshakes: completed (resumed: of these), failed, begun anew because the server was silent")              \
     X(STORE_BATCHES, "store_batches_total", "counter", "result", "batches of the store by result")                     \
     X(STORE_OPERATIONS, "store_operations_total", "counter", "kind", "puts and deletes given to the store")            \
+    X(STORE_UP, "store_up", "gauge", "", "0 after a batch that the store has refused")                                 \
+    X(STORE_BACKLOG, "store_backlog_bytes", "gauge", "", "operations on their way into the store")                     \
+    X(STORE_COMMITS_TIMED, "store_commits_timed_total", "counter", "", "commits that were timed: one at a time")       \
+    X(STORE_COMMIT_TIME, "store_commit_microseconds_total", "counter", "",                                             \
+      "time that these took, failed ones included")                                                                    \
     X(STORE_DAMAGED, "store_damaged_records_total", "counter", "kind",                                                 \
       "records found damaged or orphaned at the start")                                                                \
     X(TRACE_LOST, "trace_lost_total", "counter", "", "trace lines that could not be written")                          \
@@ -45,7 +51,12 @@
     X(CONFIGURATIONS_ACTIVE, "configurations_active", "gauge", "scef", "NIDD configurations that are active")          \
     X(QUEUED_MESSAGES, "queued_messages", "gauge", "", "messages waiting for devices")                                 \
     X(QUEUED_BYTES, "queued_bytes", "gauge", "", "and their bytes")                                                    \
+    X(QUEUE_CLASSES, "queue_class_messages", "gauge", "class", "messages waiting for devices, by class")               \
+    X(QUEUE_STATES, "queue_state_messages", "gauge", "state", "messages waiting for devices, by state")                \
+    X(QUEUE_OLDEST_AGE, "queue_oldest_age_seconds", "gauge", "", "age of the message that has waited longest")         \
+    X(FINALS_KEPT, "history_final_states", "gauge", "", "final states of messages that are kept")                      \
     X(SPOOLED_MESSAGES, "spooled_messages", "gauge", "", "device messages waiting for a server")                       \
+    X(SPOOLED_BYTES, "spooled_bytes", "gauge", "", "and their bytes")                                                  \
     X(EXCHANGES, "exchanges", "gauge", "", "exchanges remembered")                                                     \
     X(SCEF_REQUESTS, "scef_requests_in_flight", "gauge", "scef", "requests to the SCEF under way")                     \
     X(SCEF_BREAKER, "scef_breaker_state", "gauge", "scef", "circuit breaker: 0 closed, 1 half-open, 2 open")           \
@@ -100,7 +111,7 @@ void metrics_free(struct metrics *m);
 void metric_add(struct metrics *m, enum metric id, const char *label, uint64_t n);
 void metric_set(struct metrics *m, enum metric id, const char *label, uint64_t value);
 uint64_t metric_get(const struct metrics *m, enum metric id, const char *label);
-/* Of families whose labels are "scef" and another. */
+/* Of families with two labels, of which the first is mostly "scef". */
 void metric_scef_add(struct metrics *m, enum metric id, const char *scef, const char *label, uint64_t n);
 void metric_scef_set(struct metrics *m, enum metric id, const char *scef, const char *label, uint64_t value);
 /* All families in the order of the table. */

@@ -1,4 +1,4 @@
-/* scefctl: looks into a running scef-adapter by its admin port. */
+/* scefctl: looks into a running scef-adapter, and works on its queues, by its admin port. */
 #include "scef-adapter/scefctl.h"
 
 #include <getopt.h>
@@ -22,7 +22,12 @@ static const struct command {
     {"device", "ls", "", 0, 0, ctl_device_ls, "all devices"},
     {"device", "show", "ID", 1, 1, ctl_device_show, "one device, by External Identifier or MSISDN"},
     {"queue", "ls", "[ID]", 0, 1, ctl_queue_ls, "messages that wait for a device, or for any"},
-    {"queue", "show", "ID SEQ", 2, 2, ctl_queue_show, "one of them, with its bytes"},
+    {"queue", "show", "ID SEQ", 2, 2, ctl_queue_show, "one of them, with its options and bytes"},
+    {"queue", "totals", "", 0, 0, ctl_queue_totals, "how many wait, in which states, since when, for whom most"},
+    {"queue", "cancel", "ID SEQ", 2, 2, ctl_queue_cancel, "end one; its server gets 5.03"},
+    {"queue", "purge", "ID | --all", 0, 1, ctl_queue_purge, "end all of a device, or of all devices"},
+    {"queue", "replay", "ID [SEQ]", 1, 2, ctl_queue_replay, "try now, whatever it waits for: one, or all of a device"},
+    {"history", "ls", "[ID]", 0, 1, ctl_history_ls, "what became of messages, latest first"},
     {"health", NULL, "", 0, 0, ctl_health, "is it alive, is it ready; exit status 0 when it is alive"},
     {"metrics", NULL, "", 0, 0, ctl_metrics, "counters and gauges in Prometheus' format"},
 };
@@ -35,12 +40,16 @@ static void usage(FILE *f)
         const struct command *k = &commands[i];
         char line[80];
         snprintf(line, sizeof(line), "%s%s%s %s", k->noun, k->verb ? " " : "", k->verb ? k->verb : "", k->arguments);
-        fprintf(f, "  %-20s %s\n", line, k->help);
+        fprintf(f, "  %-22s %s\n", line, k->help);
     }
     fputs("\n"
           "  --admin URL          the adapter's admin port (default: $SCEFCTL_ADMIN, else http://127.0.0.1:8090)\n"
           "  --json               JSON, one object per line\n"
           "  --limit N            at most N entries of a list\n"
+          "  --all                queue purge: of all devices\n"
+          "  --older-than S       queue purge: only what was accepted more than S seconds ago\n"
+          "  --server NAME        queue purge: only what this server has sent\n"
+          "  --yes                queue purge: without a question\n"
           "  --version, --help\n"
           "\n"
           "Exit status: 0, 1 it failed or there is no such thing, 2 wrong arguments.\n",
@@ -115,6 +124,11 @@ static int command_run(struct ctl *c, int argc, char **argv)
                 k->arguments);
         return CTL_USAGE;
     }
+    const struct ctl_purge *p = &c->purge;
+    if (k->run != ctl_queue_purge && (p->all || p->yes || p->older_than_s || p->server)) {
+        fputs("scefctl: --all, --older-than, --server and --yes go with `queue purge` only\n", stderr);
+        return CTL_USAGE;
+    }
     c->curl = curl_easy_init();
     if (!c->curl) {
         fputs("scefctl: out of memory\n", stderr);
@@ -139,9 +153,16 @@ static bool limit_parse(const char *text, unsigned long *out)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"admin", required_argument, NULL, 'a'}, {"json", no_argument, NULL, 'j'},
-        {"limit", required_argument, NULL, 'l'}, {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+        {"admin", required_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {"limit", required_argument, NULL, 'l'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {"all", no_argument, NULL, 'A'},
+        {"older-than", required_argument, NULL, 'o'},
+        {"server", required_argument, NULL, 's'},
+        {"yes", no_argument, NULL, 'y'},
+        {NULL, 0, NULL, 0},
     };
     const char *from_environment = getenv("SCEFCTL_ADMIN");
     struct ctl c = {.admin = from_environment && *from_environment ? from_environment : "http://127.0.0.1:8090"};
@@ -158,6 +179,18 @@ int main(int argc, char **argv)
                 break;
             fprintf(stderr, "scefctl: --limit '%s': expected a number from 1\n", optarg);
             return CTL_USAGE;
+        case 'A':
+            c.purge.all = true;
+            break;
+        case 'o':
+            c.purge.older_than_s = optarg;
+            break;
+        case 's':
+            c.purge.server = optarg;
+            break;
+        case 'y':
+            c.purge.yes = true;
+            break;
         case 'v':
             puts("scefctl " SCEF_VERSION);
             return CTL_OK;

@@ -7,6 +7,7 @@
 #include "scef-adapter/scefctl.h"
 
 #define TIMEOUT_S      10
+#define CHANGE_S       600 /* for what ends when the store has all of it */
 #define BODY_MAX_BYTES (16u << 20)
 #define PAGE           1000 /* the most that the adapter gives at once */
 
@@ -57,7 +58,8 @@ static int refused(const struct ctl *c, const char *path, long status, const cha
     return CTL_FAILED;
 }
 
-int ctl_get_text(struct ctl *c, const char *path, char **body, long *status)
+/* `method` NULL: GET. */
+static int request(struct ctl *c, const char *method, const char *path, char **body, long *status)
 {
     struct buf b = {0}, url = {0};
     char detail[CURL_ERROR_SIZE] = "";
@@ -77,7 +79,10 @@ int ctl_get_text(struct ctl *c, const char *path, char **body, long *status)
     curl_easy_setopt(c->curl, CURLOPT_URL, (const char *)url.data);
     curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c->curl, CURLOPT_PROXY, ""); /* an admin port is never behind one */
-    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
+    curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, (long)TIMEOUT_S);
+    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, method ? (long)CHANGE_S : (long)TIMEOUT_S);
+    if (method)
+        curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, detail);
     curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, body_take);
@@ -91,7 +96,7 @@ int ctl_get_text(struct ctl *c, const char *path, char **body, long *status)
         curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &code);
         if (status)
             *status = code;
-        else if (code != 200)
+        if (method ? code / 100 != 2 : !status && code != 200)
             result = refused(c, path, code, (const char *)b.data);
     }
     buf_free(&url);
@@ -102,13 +107,13 @@ int ctl_get_text(struct ctl *c, const char *path, char **body, long *status)
     return result;
 }
 
-int ctl_get_json(struct ctl *c, const char *path, json_t **out, long *status)
+int ctl_get_text(struct ctl *c, const char *path, char **body, long *status)
 {
-    char *body;
-    int rc = ctl_get_text(c, path, &body, status);
-    *out = NULL;
-    if (rc != CTL_OK)
-        return rc;
+    return request(c, NULL, path, body, status);
+}
+
+static int json_of(struct ctl *c, const char *path, char *body, json_t **out)
+{
     *out = json_loads(body, 0, NULL);
     free(body);
     if (*out)
@@ -116,6 +121,22 @@ int ctl_get_json(struct ctl *c, const char *path, json_t **out, long *status)
     fprintf(stderr, "scefctl: %s%s: the answer is not JSON: is that the adapter's admin port? set --admin\n", c->admin,
             path);
     return CTL_FAILED;
+}
+
+int ctl_get_json(struct ctl *c, const char *path, json_t **out, long *status)
+{
+    char *body;
+    *out = NULL;
+    int rc = request(c, NULL, path, &body, status);
+    return rc == CTL_OK ? json_of(c, path, body, out) : rc;
+}
+
+int ctl_request_json(struct ctl *c, const char *method, const char *path, json_t **out, long *status)
+{
+    char *body;
+    *out = NULL;
+    int rc = request(c, method, path, &body, status);
+    return rc == CTL_OK ? json_of(c, path, body, out) : rc;
 }
 
 int ctl_each(struct ctl *c, const char *path, const char *member, int (*each)(void *ctx, const json_t *entry),
@@ -127,7 +148,8 @@ int ctl_each(struct ctl *c, const char *path, const char *member, int (*each)(vo
     while (rc == CTL_OK && left) {
         json_t *answer, *entry;
         size_t i;
-        snprintf(page, sizeof(page), "%s?limit=%lu&cursor=%s", path, left < PAGE ? left : PAGE, cursor);
+        snprintf(page, sizeof(page), "%s%climit=%lu&cursor=%s", path, strchr(path, '?') ? '&' : '?',
+                 left < PAGE ? left : PAGE, cursor);
         rc = ctl_get_json(c, page, &answer, NULL);
         if (rc != CTL_OK)
             break;

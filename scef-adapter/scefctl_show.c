@@ -5,13 +5,13 @@
 
 #include "scef-adapter/scefctl.h"
 
-#define COLUMNS_MAX 12
+#define COLUMNS_MAX 16
 #define ROWS_MAX    1000 /* laid out together */
 #define CELL_BYTES  64
 
 struct column {
     const char *title;
-    const char *member; /* of the entry; NULL: filled in by the caller */
+    const char *member; /* of the entry; NULL: filled in by the caller; "..._s": shown as a time */
 };
 
 /* Rows are kept until their widths are known; a long list is laid out a thousand rows at a time. */
@@ -39,6 +39,26 @@ static void cell_fill(char cell[CELL_BYTES], const json_t *v)
     for (char *p = cell; *p; p++)
         if ((unsigned char)*p < ' ' || *p == 0x7f)
             *p = '?';
+}
+
+/* "45s", "12m", "5h", "3d": to one unit, rounded down. */
+static void cell_fill_age(char cell[CELL_BYTES], const json_t *v)
+{
+    const json_int_t s = json_integer_value(v);
+    static const struct {
+        json_int_t from, unit;
+        char letter;
+    } units[] = {{2 * 86400, 86400, 'd'}, {2 * 3600, 3600, 'h'}, {2 * 60, 60, 'm'}, {0, 1, 's'}};
+    size_t i = 0;
+    while (s < units[i].from)
+        i++;
+    snprintf(cell, CELL_BYTES, "%lld%c", (long long)(s / units[i].unit), units[i].letter);
+}
+
+static bool is_age(const char *member)
+{
+    const size_t n = strlen(member);
+    return n > 2 && strcmp(member + n - 2, "_s") == 0;
 }
 
 static void row_print(const struct table *t, char cells[COLUMNS_MAX][CELL_BYTES])
@@ -88,6 +108,8 @@ static int table_row(void *ctx, const json_t *entry)
         const json_t *v = t->columns[i].member ? json_object_get(entry, t->columns[i].member) : NULL;
         if (!t->columns[i].member)
             snprintf(t->cells[t->rows][i], CELL_BYTES, "%s", t->first_cell);
+        else if (json_is_integer(v) && is_age(t->columns[i].member) && json_integer_value(v) >= 0)
+            cell_fill_age(t->cells[t->rows][i], v);
         else if (i == 0 && !v) /* a device that has no External Identifier */
             cell_fill(t->cells[t->rows][i], json_object_get(entry, "msisdn"));
         else
@@ -127,6 +149,26 @@ static void list_show(const char *key, const json_t *list)
     }
 }
 
+/* Objects in an object: a line each, "KEY NAME MEMBER=VALUE ...", without those that count no message. */
+static void counts_show(const char *key, const json_t *object)
+{
+    json_t *entry, *v;
+    const char *name, *member;
+    json_object_foreach((json_t *)object, name, entry)
+    {
+        if (json_integer_value(json_object_get(entry, "messages")) == 0)
+            continue;
+        printf("%-26s %s", key, name);
+        json_object_foreach(entry, member, v)
+        {
+            char cell[CELL_BYTES];
+            cell_fill(cell, v);
+            printf(" %s=%s", member, cell);
+        }
+        putchar('\n');
+    }
+}
+
 /* One object, a member per line. */
 static int object_show(struct ctl *c, const char *path)
 {
@@ -141,8 +183,8 @@ static int object_show(struct ctl *c, const char *path)
     } else {
         json_object_foreach(object, key, v)
         {
-            if (json_is_array(v)) {
-                list_show(key, v);
+            if (json_is_array(v) || json_is_object(v)) {
+                (json_is_array(v) ? list_show : counts_show)(key, v);
                 continue;
             }
             char cell[CELL_BYTES];
@@ -221,9 +263,10 @@ int ctl_device_show(struct ctl *c, char **args)
 }
 
 static const struct column queue_columns[] = {
-    {"DEVICE", NULL},         {"SEQ", "seq"},       {"CLASS", "class"},       {"STATE", "state"},
-    {"CODE", "code"},         {"BYTES", "bytes"},   {"ATTEMPTS", "attempts"}, {"ACCEPTED", "accepted"},
-    {"DEADLINE", "deadline"}, {"SERVER", "server"},
+    {"DEVICE", NULL},           {"SEQ", "seq"},        {"CLASS", "class"}, {"STATE", "state"},
+    {"WAITS FOR", "waits_for"}, {"METHOD", "method"},  {"PATH", "path"},   {"BYTES", "bytes"},
+    {"PRIO", "priority"},       {"TRIES", "attempts"}, {"AGE", "age_s"},   {"DEADLINE", "deadline"},
+    {"SERVER", "server"},
 };
 
 static int queue_of(struct table *t, const char *id)
@@ -240,9 +283,7 @@ static int queue_of_device(void *ctx, const json_t *device)
     const char *id = json_string_value(json_object_get(device, "external_id"));
     if (!id)
         id = json_string_value(json_object_get(device, "msisdn"));
-    if (!id || json_integer_value(json_object_get(device, "queue_messages")) == 0)
-        return CTL_OK;
-    return queue_of(ctx, id);
+    return id ? queue_of(ctx, id) : CTL_OK;
 }
 
 int ctl_queue_ls(struct ctl *c, char **args)
@@ -251,23 +292,36 @@ int ctl_queue_ls(struct ctl *c, char **args)
         .c = c, .columns = queue_columns, .column_count = sizeof(queue_columns) / sizeof(queue_columns[0])};
     if (args[0])
         return table_end(&t, queue_of(&t, args[0]));
-    return table_end(&t, ctl_each(c, "/v1/devices", "devices", queue_of_device, &t));
+    return table_end(&t, ctl_each(c, "/v1/devices?queued=1", "devices", queue_of_device, &t));
 }
 
 int ctl_queue_show(struct ctl *c, char **args)
 {
-    char *rest = NULL, *path = NULL;
-    size_t digits = strspn(args[1], "0123456789");
-    if (digits == 0 || args[1][digits] || digits > 20) {
-        fprintf(stderr, "scefctl: '%s' is no sequence number; `scefctl queue ls %s` shows them\n", args[1], args[0]);
-        return CTL_USAGE;
-    }
-    if (asprintf(&rest, "/queue/%s", args[1]) < 0)
-        rest = NULL;
-    if (rest)
-        path = ctl_device_path(c, args[0], rest);
-    int rc = path ? object_show(c, path) : CTL_FAILED;
+    int rc;
+    char *path = ctl_message_path(c, args[0], args[1], "", &rc);
+    if (path)
+        rc = object_show(c, path);
     free(path);
-    free(rest);
     return rc;
+}
+
+int ctl_queue_totals(struct ctl *c, char **args)
+{
+    (void)args;
+    return object_show(c, "/v1/queue");
+}
+
+int ctl_history_ls(struct ctl *c, char **args)
+{
+    static const struct column columns[] = {{"DEVICE", "device"}, {"SEQ", "seq"},        {"STATE", "state"},
+                                            {"CLASS", "class"},   {"METHOD", "method"},  {"PATH", "path"},
+                                            {"BYTES", "bytes"},   {"TRIES", "attempts"}, {"ACCEPTED", "accepted"},
+                                            {"ENDED", "ended"},   {"SERVER", "server"},  {"REASON", "reason"}};
+    struct table t = {.c = c, .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0])};
+    char *path = args[0] ? ctl_device_path(c, args[0], "/history") : NULL;
+    int rc = CTL_FAILED;
+    if (path || !args[0])
+        rc = ctl_each(c, path ? path : "/v1/history", "final_states", table_row, &t);
+    free(path);
+    return table_end(&t, rc);
 }

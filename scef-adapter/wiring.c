@@ -26,6 +26,10 @@ static void store_settle(struct adapter *a)
 {
     for (unsigned i = 0; i < FLUSHES_PER_TURN && a->store_open; i++) {
         a->store_open = false;
+        if (!a->timed_ticket && a->ticket_given > a->ticket_done) {
+            a->timed_ticket = a->ticket_given;
+            a->timed_since_us = uv_hrtime() / 1000;
+        }
         store_flush(a->store);
     }
 }
@@ -36,7 +40,7 @@ static void alarm_renew(struct adapter *a)
     uint64_t test_ms = adapter_tests_check(a);
     if (test_ms < at)
         at = test_ms;
-    if (a->store_open || a->failed_count)
+    if (a->store_open || a->failed_count || admin_busy(a))
         at = now_ms;
     if (a->stop_at_ms && !a->stopped && at > now_ms + STOP_LINGER_MS)
         at = now_ms + STOP_LINGER_MS;
@@ -52,7 +56,7 @@ static void alarm_renew(struct adapter *a)
 static bool idle(const struct adapter *a)
 {
     return adapter_requests_in_flight(a) == 0 && a->failed_count == 0 && !a->store_open &&
-           loading_waiting(a->loading) == 0 && a->ticket_done >= a->ticket_given &&
+           loading_waiting(a->loading) == 0 && a->ticket_done >= a->ticket_given && list_empty(&a->admin_jobs) &&
            a->answers.live == (a->spare_answer ? 1 : 0);
 }
 
@@ -92,6 +96,7 @@ static void turn_end(void *ctx)
     engine_wake(a->engine, adapter_now(a));
     if (a->import.state != IMPORT_NONE)
         adapter_import_turn_end(a);
+    admin_turn_end(a);
     store_settle(a);
     adapter_backlog_check(a);
     if (a->loading && loading_turn_end(a->loading))
@@ -369,6 +374,7 @@ enum error adapter_new(struct loop *l, const struct adapter_options *o, struct a
     a->config = a->routes_from = o->config;
     a->started_ms = adapter_now(a);
     slab_init(&a->answers, sizeof(struct held_answer));
+    list_init(&a->admin_jobs);
     bool known = false;
     bool removing = false;
     enum error err = adapter_start(a, &known, &removing, why);
@@ -425,6 +431,7 @@ void adapter_free(struct adapter *a)
     adapter_answers_end(a);
     http_server_free(a->callback_server);
     http_server_free(a->admin_server);
+    admin_end(a);
     legs_free(a->legs);
     loop_turn_end_stop(&a->turn_end);
     loop_alarm_close(&a->alarm);

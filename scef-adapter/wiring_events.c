@@ -27,6 +27,8 @@ static void count(struct adapter *a, const struct engine_event *e, const char *s
         break;
     case ENGINE_FINAL:
         metric_add(m, METRIC_FINALS, final_state_name(e->final), 1);
+        metric_scef_add(m, METRIC_FINAL_REASONS, final_state_name(e->final),
+                        e->reason && e->reason[0] ? e->reason : "none", 1);
         break;
     case ENGINE_DROPPED:
         metric_add(m, METRIC_DROPPED, e->reason && e->reason[0] ? e->reason : "unknown", 1);

@@ -105,9 +105,11 @@ struct adapter {
     size_t failed_count, failed_capacity;
 
     uint64_t ticket_given, ticket_done;
-    bool store_open;       /* the open batch holds something */
-    bool store_failed;     /* the last batch did */
-    bool connections_held; /* until the store has caught up */
+    uint64_t timed_ticket, timed_since_us; /* a commit that is being timed; 0 = none */
+    struct list admin_jobs;                /* admin_jobs.c */
+    bool store_open;                       /* the open batch holds something */
+    bool store_failed;                     /* the last batch did */
+    bool connections_held;                 /* until the store has caught up */
     bool in_uplink; /* the engine is at an uplink: what it sends must be in the socket before the SCEF is answered */
     bool running;   /* inputs may be given to the engine */
     bool status_unmatched; /* the engine knows no delivery that the status is about */

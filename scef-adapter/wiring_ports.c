@@ -1,4 +1,5 @@
 /* The engine's ports to the server legs and the store. */
+#include "scef-adapter/admin.h"
 #include "scef-adapter/wiring_internal.h"
 
 /* ---- server legs ---- */
@@ -91,8 +92,15 @@ static void committed(void *ctx, uint64_t ticket, enum error err)
                   LOG_S("reason", err ? error_text(err) : NULL));
     a->store_failed = err != OK;
     a->import.failed |= err != OK;
-    if (a->running)
+    if (a->timed_ticket && ticket >= a->timed_ticket) {
+        metric_add(&a->metrics, METRIC_STORE_COMMITS_TIMED, NULL, 1);
+        metric_add(&a->metrics, METRIC_STORE_COMMIT_TIME, NULL, uv_hrtime() / 1000 - a->timed_since_us);
+        a->timed_ticket = 0;
+    }
+    if (a->running) {
         engine_stored(a->engine, adapter_now(a), ticket, err);
+        admin_stored(a, ticket, err);
+    }
 }
 
 struct store_sink adapter_store_sink(struct adapter *a)

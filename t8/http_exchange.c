@@ -215,6 +215,12 @@ const char *http_exchange_query(const struct http_exchange *x, const char *name)
     return value->text;
 }
 
+size_t http_exchange_query_count(const struct http_exchange *x)
+{
+    int n = MHD_get_connection_values(x->mhd, MHD_GET_ARGUMENT_KIND, NULL, NULL);
+    return n > 0 ? (size_t)n : 0;
+}
+
 const char *http_exchange_header(const struct http_exchange *x, const char *name)
 {
     return MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);

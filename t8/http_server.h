@@ -55,6 +55,7 @@ void http_server_free(struct http_server *s);
 const struct http_request *http_exchange_request(const struct http_exchange *x);
 /* Value of a query parameter, decoded, or NULL; good until the answer. */
 const char *http_exchange_query(const struct http_exchange *x, const char *name);
+size_t http_exchange_query_count(const struct http_exchange *x); /* of parameters, repeated ones too */
 /* Value of a header as sent, or NULL; good until the answer. */
 const char *http_exchange_header(const struct http_exchange *x, const char *name);
 

@@ -67,6 +67,7 @@ class Scef(http.server.BaseHTTPRequestHandler):
 def scef():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scef)
     server.daemon_threads = True
+    server.handle_error = lambda *about: None  # adapters are killed
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -83,7 +84,7 @@ def server():
 
 
 class Adapter:
-    def __init__(self, folder, api_root, server_port, devices, leg_port, more=""):
+    def __init__(self, folder, api_root, server_port, devices, leg_port, more="", store_mib=64):
         self.leg_port = leg_port
         self.log = folder / "log"
         (folder / "d.jsonl").write_text("".join(json.dumps(device) + "\n" for device in devices))
@@ -91,7 +92,7 @@ class Adapter:
             f"""scef: {{api_root: '{api_root}', scs_as_id: as1}}
 callback: {{listen: '127.0.0.1:0', url: 'http://127.0.0.1:1{callback_path.BASE}'}}
 admin: {{listen: '127.0.0.1:0'}}
-store: {{path: {folder}/store, max_size_mib: 64}}
+store: {{path: {folder}/store, max_size_mib: {store_mib}}}
 server_leg: {{port: {leg_port}}}
 servers: [{{name: main, uri: 'coap://127.0.0.1:{server_port}'}}]
 devices_file: d.jsonl
@@ -205,7 +206,7 @@ def test_metrics(start, dead_scef):
             assert name not in families
             families[name] = kind
         elif not line.startswith("#"):
-            match = re.fullmatch(r'(scef_adapter_[a-z_]+)(\{[a-z]+="(?:[^"\\]|\\.)*"(,[a-z]+="[a-zA-Z0-9_]+")?\})? \d+', line)
+            match = re.fullmatch(r'(scef_adapter_[a-z_]+)(\{[a-z]+="(?:[^"\\]|\\.)*"(,[a-z]+="(?:[^"\\]|\\.)*")?\})? \d+', line)
             assert match, line
             assert match[1] in families
             assert match[1].endswith("_total") == (families[match[1]] == "counter")
@@ -310,9 +311,9 @@ def test_queue(start, scef, server):
     listed = adapter.scefctl("queue", "ls")
     lines = listed.stdout.splitlines()
     assert len(lines) == 2
-    columns = [lines[0].index(title) for title in ("DEVICE", "SEQ", "CLASS", "STATE", "CODE", "BYTES", "SERVER")]
+    columns = [lines[0].index(title) for title in ("DEVICE", "SEQ", "CLASS", "STATE", "METHOD", "BYTES", "SERVER")]
     cells = [lines[1][at:].split()[0] for at in columns]
-    assert cells == ["dev1@example.org", str(seq), "request", "queued", "0.01", "8", "main"]
+    assert cells == ["dev1@example.org", str(seq), "request", "queued", "GET", "8", "main"]
     assert adapter.scefctl("queue", "ls", "dev1@example.org").stdout == listed.stdout
     assert len(adapter.scefctl("queue", "ls", "dev0@example.org").stdout.splitlines()) == 1
     assert f"seq                        {seq}\n" in adapter.scefctl("queue", "show", "dev1@example.org", str(seq)).stdout
@@ -431,3 +432,312 @@ def test_start_failures_are_one_line(tmp_path):
             result = run_to_failure(tmp_path, config + f"server_leg: {{port: {free_udp_port()}}}\n")
             assert result.returncode == 1
             assert re.fullmatch(rf"scef-adapter: cannot start: {line}\n", result.stderr), result.stderr
+
+
+HISTORY = "relay: {history_s: 3600}\n"
+
+
+def con(code, mid, token, *path, options=b"", payload=b""):
+    """A CON request."""
+    head = bytes([0x40 | len(token), code]) + mid.to_bytes(2, "big") + token
+    segments, delta = b"", 11
+    for segment in path:
+        segments += bytes([delta << 4 | len(segment)]) + segment.encode()
+        delta = 0
+    return head + segments + options + (b"\xff" + payload if payload else b"")
+
+
+class Bench:
+    """An adapter whose devices all sleep, and its server."""
+
+    def __init__(self, start, scef, server, count, **options):
+        self.leg_port = free_udp_port()
+        self.server = server
+        self.options = {"more": HISTORY, **options}
+        self.begin = lambda: start(scef, DEVICES[:count], leg_port=self.leg_port, **self.options)
+        self.adapter = self.begin()
+        wait_for(lambda: self.adapter.get("/readyz")[0] == 200)
+        wait_for(lambda: self.adapter.get_json("/readyz")["configurations_active"] == count)
+        self.mid = 0
+
+    def ask(self, device, code=1, path=("3", "0"), **parts):
+        """A request that waits from now on; its sequence number."""
+        self.mid += 1
+        token = self.mid.to_bytes(2, "big")
+        address = (f"127.64.0.{device + 1}", self.leg_port)
+        self.server.sendto(con(code, self.mid, token, *path, **parts), address)
+        assert self.server.recvfrom(100) == (b"\x60\x00" + self.mid.to_bytes(2, "big"), address)
+        return next(m["seq"] for m in self.queue(device) if m["token"] == token.hex())
+
+    def queue(self, device):
+        return self.adapter.get_json(f"/v1/devices/dev{device}@example.org/queue")["messages"]
+
+    def history(self, path="/v1/history"):
+        return self.adapter.get_json(path)["final_states"]
+
+    def change(self, method, path, status=200):
+        got, headers, body = self.adapter.get(path, method)
+        assert got == status, body
+        return json.loads(body)
+
+    def answers(self, count):
+        """What the server hears next: (token, code) of each message, however often it is repeated."""
+        heard = {}
+        while len(heard) < count:
+            message = self.server.recvfrom(2000)[0]
+            heard[message[4 : 4 + (message[0] & 15)].hex()] = f"{message[1] >> 5}.{message[1] & 31:02}"
+        return heard
+
+
+@pytest.fixture
+def bench(start, scef, server):
+    return lambda count, **options: Bench(start, scef, server, count, **options)
+
+
+def test_message_is_shown_whole(bench):
+    b = bench(1)
+    seq = b.ask(0, code=3, path=("5", "0", "1"), options=bytes.fromhex("10" "d10206" "61ff"), payload=b"\x00hello")
+    (listed,) = b.queue(0)
+    whole = b.adapter.get_json(f"/v1/devices/dev0@example.org/queue/{seq}")
+    assert {key: whole[key] for key in listed if key not in ("age_s", "state", "waits_for", "until", "attempts")} == {
+        key: listed[key] for key in listed if key not in ("age_s", "state", "waits_for", "until", "attempts")
+    }
+    assert (whole["method"], whole["path"], whole["priority"]) == ("PUT", "/5/0/1", 3)
+    assert whole["options"] == [
+        {"number": 11, "name": "Uri-Path", "value": "5"},
+        {"number": 11, "name": "Uri-Path", "value": "0"},
+        {"number": 11, "name": "Uri-Path", "value": "1"},
+        {"number": 12, "name": "Content-Format", "value": 0},
+        {"number": 27, "name": "Block1", "value": "0/0/1024"},
+        {"number": 33, "name": None, "value": "ff"},
+    ]
+    assert whole["payload"] == b"\x00hello".hex()
+    assert whole["oscore"] is False
+    wait_for(lambda: b.queue(0)[0]["waits_for"] == "device")
+    assert b.queue(0)[0]["until"] > whole["accepted"]
+    shown = b.adapter.scefctl("queue", "show", "dev0@example.org", str(seq)).stdout
+    assert "number=27 name=Block1 value=0/0/1024\n" in shown
+    assert re.search(r"^waits_for +device$", shown, re.MULTILINE)
+
+
+def test_oscore_has_no_path(bench):
+    b = bench(1)
+    seq = b.ask(0, code=2, path=(), options=bytes.fromhex("9109" "23") + b"\x78bs", payload=b"\xee" * 12)
+    whole = b.adapter.get_json(f"/v1/devices/dev0@example.org/queue/{seq}")
+    assert (whole["oscore"], whole["path"], whole["method"]) == (True, None, "POST")
+
+
+def test_cancel(bench):
+    b = bench(2)
+    first, second = b.ask(0), b.ask(0)
+    path = f"/v1/devices/dev0@example.org/queue/{second}"
+    wait_for(lambda: all(m["state"] == "queued" for m in b.queue(0)))
+    assert b.change("DELETE", path) == {"cancelled": 1, "asked": 0}
+    assert b.answers(1) == {"0002": "5.03"}
+    assert [m["seq"] for m in b.queue(0)] == [first]
+    assert b.change("DELETE", path, 404)["detail"].startswith("no such message waits")
+    assert b.change("DELETE", f"/v1/devices/dev1@example.org/queue/{first}", 404)
+    (final,) = b.history()
+    assert (final["device"], final["seq"], final["state"]) == ("dev0@example.org", second, "cancelled")
+    assert (final["reason"], final["method"], final["path"]) == ("cancelled by the operator", "GET", "/3/0")
+    done = b.adapter.scefctl("queue", "cancel", "dev0@example.org", str(first))
+    assert (done.returncode, done.stdout) == (0, "cancelled 1\n")
+    assert [f["seq"] for f in b.history("/v1/devices/dev0@example.org/history")] == [first, second]
+    assert b.history("/v1/devices/dev1@example.org/history") == []
+    reasons = 'downlink_final_reasons_total{state="cancelled",reason="cancelled by the operator"}'
+    assert int(b.adapter.metric(f"scef_adapter_{reasons}")[1]) == 2
+    assert b.adapter.terminate()[0] == 0
+    b.adapter = b.begin()
+    assert b.queue(0) == []
+    assert {f["seq"] for f in b.history()} == {first, second}
+
+
+def test_purge_of_a_device_and_of_all(bench):
+    b = bench(3)
+    for device in (0, 0, 0, 1, 2, 2):
+        b.ask(device)
+    assert b.change("DELETE", "/v1/devices/dev0@example.org/queue?older_than_s=3600") == {"cancelled": 0, "asked": 0}
+    assert b.change("DELETE", "/v1/devices/dev0@example.org/queue?server=main") == {"cancelled": 3, "asked": 0}
+    assert set(b.answers(3)) == {"0001", "0002", "0003"}
+    assert (b.queue(0), len(b.queue(1)), len(b.queue(2))) == ([], 1, 2)
+    # A slip of the pen does not purge everything.
+    for query in ("older_than=5", "older_than_s=x", "older_than_s=-1", "older_than_s=5&older_than_s=6", "server=", "server=nobody", "all"):
+        assert b.change("DELETE", f"/v1/queue?{query}", 400)["detail"]
+    assert len(b.queue(1)) == 1
+    assert b.change("DELETE", "/v1/queue?older_than_s=0&server=main") == {"cancelled": 3, "asked": 0}
+    assert b.change("DELETE", "/v1/queue") == {"cancelled": 0, "asked": 0}
+    totals = b.adapter.get_json("/v1/queue")
+    assert (totals["messages"], totals["top_devices"], totals["oldest_accepted"]) == (0, [], None)
+    assert totals["final_states_kept"] == 6
+
+
+def test_totals(bench):
+    b = bench(3)
+    for device in (2, 2, 0):
+        b.ask(device)
+    wait_for(lambda: all(m["state"] == "queued" for m in b.queue(0) + b.queue(2)))
+    totals = b.adapter.get_json("/v1/queue")
+    assert (totals["messages"], totals["bytes"]) == (3, 3 * 10)
+    assert totals["classes"]["request"] == totals["states"]["queued"] == {"messages": 3, "bytes": 30}
+    assert totals["classes"]["ack"] == totals["states"]["submitted"] == {"messages": 0, "bytes": 0}
+    assert totals["top_devices"] == [
+        {"external_id": "dev2@example.org", "messages": 2, "bytes": 20},
+        {"external_id": "dev0@example.org", "messages": 1, "bytes": 10},
+    ]
+    assert totals["oldest_accepted"] == b.queue(2)[0]["accepted"]
+    shown = b.adapter.scefctl("queue", "totals").stdout
+    assert re.search(r"^states +queued messages=3 bytes=30$", shown, re.MULTILINE)
+    assert re.search(r"^top_devices +external_id=dev2@example.org messages=2 bytes=20$", shown, re.MULTILINE)
+    assert int(b.adapter.metric('scef_adapter_queue_class_messages{class="request"}')[1]) == 3
+    assert int(b.adapter.metric('scef_adapter_queue_state_messages{state="queued"}')[1]) == 3
+    assert int(b.adapter.metric("scef_adapter_store_up")[1]) == 1
+    assert int(b.adapter.metric("scef_adapter_store_commits_timed_total")[1]) > 0
+    assert int(b.adapter.metric("scef_adapter_store_commit_microseconds_total")[1]) > 0
+    queued = b.adapter.get_json("/v1/devices?queued=1")
+    assert ([d["external_id"] for d in queued["devices"]], queued["next"]) == (["dev0@example.org", "dev2@example.org"], None)
+
+
+def test_replay(bench):
+    b = bench(2)
+    seq = b.ask(0)
+    submits = lambda: int(b.adapter.metric('scef_adapter_downlink_submits_total{scef="scef",status="500"}')[1])
+    wait_for(lambda: b.queue(0)[0]["waits_for"] == "device")
+    before = submits()
+    assert b.change("POST", f"/v1/devices/dev0@example.org/queue/{seq}/replay", 202) == {"replayed": True}
+    wait_for(lambda: submits() == before + 1)
+    wait_for(lambda: b.queue(0)[0]["waits_for"] == "device")
+    assert b.adapter.scefctl("queue", "replay", "dev0@example.org").returncode == 0
+    wait_for(lambda: submits() == before + 2)
+    wait_for(lambda: b.queue(0)[0]["waits_for"] == "device")
+    assert b.adapter.scefctl("queue", "replay", "dev0@example.org", str(seq)).returncode == 0
+    wait_for(lambda: submits() == before + 3)
+    b.change("POST", f"/v1/devices/dev0@example.org/queue/{seq + 1}/replay", 404)
+    assert b.change("POST", "/v1/devices/dev1@example.org/queue/replay", 404)["detail"] == "nothing waits for the device"
+    assert b.queue(0)[0]["seq"] == seq
+
+
+def test_history_in_pages(bench):
+    b = bench(2)
+    seqs = [b.ask(device) for device in (0, 1, 0, 1, 0)]
+    for device in (1, 0):
+        b.change("DELETE", f"/v1/devices/dev{device}@example.org/queue")
+    want = [seqs[i] for i in (4, 2, 0, 3, 1)]
+    assert [f["seq"] for f in b.history()] == want
+    got, cursor = [], ""
+    while cursor is not None:
+        page = b.adapter.get_json(f"/v1/history?limit=2{cursor and '&cursor=' + cursor}")
+        got += [f["seq"] for f in page["final_states"]]
+        cursor = page["next"]
+    assert got == want
+    assert len(b.adapter.scefctl("--limit", "3", "history", "ls").stdout.splitlines()) == 4
+    lines = b.adapter.scefctl("history", "ls", "dev1@example.org").stdout.splitlines()
+    assert [line.split()[1] for line in lines] == ["SEQ", str(seqs[3]), str(seqs[1])]
+    assert lines[1].endswith("cancelled by the operator")
+    assert lines[1].split()[2:6] == ["cancelled", "request", "GET", "/3/0"]
+
+
+def test_scefctl_purge(bench):
+    b = bench(2)
+    for device in (0, 0, 1):
+        b.ask(device)
+    for arguments in (
+        ("queue", "purge"),
+        ("queue", "purge", "--all", "dev0@example.org", "--yes"),
+        ("queue", "purge", "--all"),  # nobody is there to be asked
+        ("queue", "purge", "--all", "--yes", "--older-than", "1h"),
+        ("queue", "ls", "--yes"),
+        ("queue", "cancel", "dev0@example.org", "-1"),
+        ("queue", "replay"),
+    ):
+        wrong = b.adapter.scefctl(*arguments)
+        assert (wrong.returncode, wrong.stdout) == (2, ""), arguments
+        assert wrong.stderr
+    unknown = b.adapter.scefctl("queue", "purge", "--all", "--yes", "--server", "nobody")
+    assert unknown.returncode == 1
+    assert "server is the name of none in the configuration" in unknown.stderr
+    assert b.adapter.scefctl("queue", "purge", "nobody@example.org", "--yes").returncode == 1
+    assert b.adapter.scefctl("queue", "purge", "dev0@example.org", "--yes", "--server", "main").stdout == "cancelled 2\n"
+    assert b.adapter.scefctl("--json", "queue", "purge", "--all", "--yes").stdout == '{"cancelled":1,"asked":0}\n'
+
+
+def test_hostile_operations(bench):
+    b = bench(1)
+    seq = b.ask(0)
+    device = "/v1/devices/dev0@example.org"
+    for method, path, status in (
+        ("DELETE", f"{device}/queue/{'9' * 19}", 404),
+        ("DELETE", f"{device}/queue/{'9' * 400}", 404),
+        ("DELETE", f"{device}/queue/{'9' * 4000}", 404),
+        ("DELETE", f"{device}/queue/0", 404),
+        ("DELETE", f"{device}/queue/-{seq}", 404),
+        ("DELETE", f"{device}/queue/{seq}%00", 404),
+        ("DELETE", f"{device}/queue/replay", 404),
+        ("POST", f"{device}/queue/replay/replay", 404),
+        ("POST", f"{device}/queue/0/replay", 404),
+        ("DELETE", "/v1/devices/nobody@example.org/queue", 404),
+        ("DELETE", f"/v1/devices/{'x' * 599}/queue", 404),
+        ("POST", f"{device}/queue", 405),
+        ("PUT", f"{device}/queue/{seq}", 405),
+        ("GET", f"{device}/queue/{seq}/replay", 405),
+        ("POST", "/v1/queue", 405),
+        ("DELETE", "/v1/history", 405),
+        ("GET", "/v1/history?limit=0", 400),
+        ("GET", f"{device}/history?cursor=-1", 400),
+        ("GET", f"{device}/queue?cursor=99999999999", 400),
+        ("GET", "/v1/devices?queued=2", 400),
+    ):
+        got, headers, body = b.adapter.get(path, method)
+        assert got == status, (method, path, body)
+        assert json.loads(body)["status"] == status
+        if status == 405:
+            assert method not in headers["Allow"].split(", ")
+    assert b.adapter.get(f"{device}/queue/{seq}", "PUT")[1]["Allow"] == "GET, DELETE"
+    assert b.adapter.get_json(f"{device}/queue?cursor=7") == {"messages": [], "next": None}
+    assert b.adapter.get_json("/v1/history?cursor=9999999999999999999") == {"final_states": [], "next": None}
+    assert [m["seq"] for m in b.queue(0)] == [seq]
+
+
+@pytest.mark.parametrize("moment", [0, 0.0005, 0.002, 0.01, "answer", "answer", "answer", "answer"])
+def test_kill_between_a_purge_and_its_answer(bench, moment):
+    """What a 200 says has ended does not come back; and each message is in one of the two places after a kill."""
+    b = bench(5, more="relay: {history_s: 3600, history_max: 100}\n")
+    seqs = {b.ask(device, path=(str(n),)) for n in range(20) for device in range(5)}
+    answer = b""
+    with socket.create_connection(("127.0.0.1", b.adapter.admin_port)) as s:
+        s.sendall(b"DELETE /v1/queue HTTP/1.1\r\nHost: x\r\n\r\n")
+        if moment == "answer":
+            answer = s.recv(1)
+        else:
+            time.sleep(moment)
+        b.adapter.process.kill()
+        b.adapter.process.wait()
+        with contextlib.suppress(ConnectionError):
+            while part := s.recv(4096):
+                answer += part
+    assert answer or moment != "answer"
+    b.adapter = b.begin()
+    waiting = {m["seq"] for device in range(5) for m in b.queue(device)}
+    ended = {f["seq"] for f in b.history()}
+    assert waiting | ended == seqs
+    assert not waiting & ended
+    if answer:
+        assert answer.startswith(b"HTTP/1.1 200") and waiting == set()
+
+
+def test_a_full_store_does_not_let_a_purge_lie(bench, server):
+    """Final states find no room: the purge is not said to be durable before the messages are deleted without them."""
+    b = bench(1, store_mib=1, more="relay: {history_s: 3600, queue_max_messages: 10000, queue_max_bytes: 10000000}\n")
+    address, n = ("127.64.0.1", b.leg_port), 0
+    while True:
+        n += 1
+        server.sendto(con(3, n, n.to_bytes(2, "big"), "3", payload=bytes(1000)), address)
+        if server.recvfrom(2000)[0][1] != 0:  # 5.03: the store is full
+            break
+    assert n > 100
+    refused = b.change("DELETE", "/v1/queue", 503)
+    assert "a restart now could bring it back" in refused["detail"]
+    wait_for(lambda: b.adapter.get("/v1/queue", "DELETE")[0] == 200)
+    b.adapter.process.kill()
+    b.adapter.process.wait()
+    b.adapter = b.begin()
+    assert b.queue(0) == []

@@ -397,6 +397,21 @@ static bool counts_as_active(const char *state)
     return !strcmp(state, "active") || !strcmp(state, "changing");
 }
 
+struct finals_seen {
+    uint64_t number;
+    unsigned count;
+};
+
+static bool check_final(void *ctx, const struct engine_final_info *f)
+{
+    struct finals_seen *s = ctx;
+    fail_unless(f->final != FINAL_NONE && f->final < FINAL_COUNT);
+    fail_unless(f->number < s->number); /* the latest first */
+    s->number = f->number;
+    s->count++;
+    return true;
+}
+
 static void check_device(unsigned i, struct engine_totals *sum)
 {
     struct engine_device_info d;
@@ -430,10 +445,9 @@ static void check_device(unsigned i, struct engine_totals *sum)
         sum->queued_messages++;
         sum->queued_bytes += m.message.len;
     }
-    uint32_t cursor = 0, finals = 0;
-    for (struct engine_final_info f; engine_final_next(w.e, world_id(i), &cursor, &f); finals++)
-        fail_unless(f.final != FINAL_NONE && f.final < FINAL_COUNT);
-    fail_unless(finals <= w.o.history_max);
+    struct finals_seen finals = {.number = UINT64_MAX};
+    engine_finals_each(w.e, world_id(i), UINT64_MAX, check_final, &finals);
+    fail_unless(finals.count <= w.o.history_max);
     fail_unless(in_flight <= w.o.queue.nstart);
     fail_unless(w.store_failed || requests <= w.o.queue.max_messages);
     fail_unless(answers <= w.o.queue.max_messages + QUEUE_ANSWER_RESERVE);
@@ -444,6 +458,24 @@ static void check_device(unsigned i, struct engine_totals *sum)
     sum->active_configurations += d.group == ENGINE_NONE && counts_as_active(d.configuration_state);
 }
 
+/* In steps as small as can be. */
+static void check_survey(const struct engine_totals *t)
+{
+    struct engine_survey s = {.cursor = 0};
+    uint64_t states = 0;
+    while (engine_survey_go_on(w.e, &s, 1))
+        ;
+    fail_unless(s.all.messages == t->queued_messages && s.all.bytes == t->queued_bytes);
+    fail_unless(!s.oldest_accepted_ms == !s.all.messages && s.oldest_accepted_ms <= w.now_ms);
+    for (unsigned i = 0; i <= QUEUE_DTLS; i++)
+        fail_unless(s.of_class[i].messages == t->queued_by_class[i]);
+    for (unsigned i = 0; i < ENGINE_MESSAGE_STATES; i++)
+        states += s.of_state[i].messages;
+    fail_unless(states == s.all.messages && s.top_count <= ENGINE_SURVEY_TOP);
+    for (uint32_t i = 1; i < s.top_count; i++)
+        fail_unless(s.top[i].messages <= s.top[i - 1].messages);
+}
+
 void world_checks(void)
 {
     struct engine_totals t, sum = {0};
@@ -451,6 +483,7 @@ void world_checks(void)
     engine_wake(w.e, w.now_ms);
     w.inside = false;
     engine_totals_get(w.e, &t);
+    check_survey(&t);
     for (unsigned i = 0; i < DEVICES; i++)
         check_device(i, &sum);
     if (engine_group_info_get(w.e, 0, &g)) {
@@ -568,8 +601,11 @@ void world_operator(unsigned what, unsigned choice)
         const enum error err = engine_message_replay(w.e, w.now_ms, id, seq);
         fail_unless(found || err);
     } else if (what == 2) {
-        const unsigned n = engine_queue_purge(w.e, w.now_ms, choice & 128 ? id : (struct bytes){0}, choice >> 4);
-        fail_unless(n <= choice >> 4);
+        struct engine_purge p = {.device_id = choice & 128 ? id : (struct bytes){0},
+                                 .server = choice & 64 ? ENGINE_NONE : choice & 1,
+                                 .accepted_until_ms = choice & 32 ? UINT64_MAX : w.now_ms};
+        (void)engine_queue_purge(w.e, w.now_ms, &p, choice >> 4);
+        fail_unless(p.cancelled + p.asked <= choice >> 4);
     } else {
         policies(choice);
     }

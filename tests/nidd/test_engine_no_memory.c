@@ -600,7 +600,8 @@ static void who_goes_before_whom(unsigned round)
     const bool replayed = some && engine_message_replay(w.e, w.now_ms, BYTES_LIT("dev0@x"), seq) == OK;
     if (replayed)
         assert_int_equal(engine_message_cancel(w.e, w.now_ms, BYTES_LIT("dev0@x"), seq), OK);
-    (void)engine_queue_purge(w.e, w.now_ms, BYTES_LIT("dev0@x"), round % 2 ? 2 : 100);
+    struct engine_purge p = {.device_id = BYTES_LIT("dev0@x"), .server = ENGINE_NONE, .accepted_until_ms = UINT64_MAX};
+    (void)engine_queue_purge(w.e, w.now_ms, &p, round % 2 ? 2 : 100);
     in_engine = false;
     answer_submits();
 }

@@ -13,16 +13,29 @@ static void an_hour(struct engine_options *o)
 
 static const struct rig_setup setup = {.tune = an_hour};
 
+struct collected {
+    struct engine_final_info all[32];
+    unsigned n;
+};
+
+static bool collect(void *ctx, const struct engine_final_info *f)
+{
+    struct collected *c = ctx;
+    assert_true(c->n < 32);
+    c->all[c->n++] = *f;
+    return true;
+}
+
+/* Oldest first. */
 static unsigned finals(struct rig *r, unsigned device, struct engine_final_info *out, unsigned max)
 {
     char id[32];
-    uint32_t cursor = 0;
-    unsigned n = 0;
+    struct collected c = {.n = 0};
     snprintf(id, sizeof(id), "dev%u@example.com", device);
-    for (struct engine_final_info f; engine_final_next(rig_engine(r), bytes_of_str(id), &cursor, &f); n++)
-        if (n < max)
-            out[n] = f;
-    return n;
+    engine_finals_each(rig_engine(r), bytes_of_str(id), UINT64_MAX, collect, &c);
+    for (unsigned i = 0; i < c.n && i < max; i++)
+        out[i] = c.all[c.n - 1 - i];
+    return c.n;
 }
 
 static void is(struct bytes b, const char *text)

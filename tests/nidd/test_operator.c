@@ -18,12 +18,20 @@ static enum error cancel(struct rig *r, struct bytes id, uint64_t seq)
     return err;
 }
 
+/* How many ended with this step; `more`: it was not the last one. */
+static unsigned purge_step(struct rig *r, struct engine_purge *p, uint32_t max, bool *more)
+{
+    const uint64_t before = p->cancelled;
+    rig_begin_input(r);
+    *more = engine_queue_purge(rig_engine(r), rig_now(r), p, max);
+    rig_end_input(r);
+    return (unsigned)(p->cancelled - before);
+}
+
 static unsigned purge(struct rig *r, struct bytes id, uint32_t max)
 {
-    rig_begin_input(r);
-    unsigned n = engine_queue_purge(rig_engine(r), rig_now(r), id, max);
-    rig_end_input(r);
-    return n;
+    bool more;
+    return purge_step(r, &(struct engine_purge){id, ENGINE_NONE, UINT64_MAX, 0, 0, 0}, max, &more);
 }
 
 static enum error replay(struct rig *r, struct bytes id, uint64_t seq)
@@ -32,6 +40,14 @@ static enum error replay(struct rig *r, struct bytes id, uint64_t seq)
     enum error err = engine_message_replay(rig_engine(r), rig_now(r), id, seq);
     rig_end_input(r);
     return err;
+}
+
+static struct engine_survey survey(struct rig *r)
+{
+    struct engine_survey s = {.cursor = 0};
+    while (engine_survey_go_on(rig_engine(r), &s, 2))
+        ;
+    return s;
 }
 
 static void expect_waits(struct rig *r, uint64_t seq, const char *what, uint64_t until_ms)
@@ -141,14 +157,92 @@ static void purged(void **state)
     expect_at_server(r, 0, 0, "NON 5.03 #* t1 14=< |cancelled by the operator");
     assert_int_equal(purge(r, DEV0, 2), 1);
     expect_at_server(r, 0, 0, "NON 5.03 #* t2 14=< |cancelled by the operator");
-    assert_int_equal(purge(r, (struct bytes){0}, 3), 3);
-    assert_int_equal(purge(r, (struct bytes){0}, 3), 1);
-    assert_int_equal(purge(r, (struct bytes){0}, 3), 0);
+    struct engine_purge all = {.server = ENGINE_NONE, .accepted_until_ms = UINT64_MAX};
+    bool more;
+    assert_int_equal(purge_step(r, &all, 3, &more), 3);
+    assert_true(more);
+    assert_int_equal(purge_step(r, &all, 3, &more), 1);
+    assert_false(more);
     skip_at_server(r);
     skip_submissions(r);
     assert_int_equal(totals(r).queued_messages, 0);
     assert_int_equal(stored_records(r, RECORD_DOWNLINK), 0);
     rig_end(r);
+}
+
+/* Only old ones, or those of one server; and the others flow, none of those purged before them. */
+static void purged_by_age_and_server(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.tune = seldom, .devices = 2, .servers = 2});
+    bool more;
+    server_sends(r, 0, 0, "NON 0.02 #40 first 11=0");
+    const unsigned ref = expect_submitted(r, 0, "NON 0.02 #* first 11=0");
+    server_sends(r, 0, 0, "NON 0.02 #41 second 11=0");
+    server_sends(r, 1, 1, "NON 0.02 #42 other 11=0");
+    expect_submitted(r, 1, NULL);
+    const uint64_t then = rig_now(r);
+    advance(r, 1 * SECONDS);
+    server_sends(r, 0, 0, "NON 0.02 #43 third 11=0");
+    struct engine_purge old = {.server = 0, .accepted_until_ms = then};
+    /* A look at a time: what is not to go is passed, and nothing goes before all that are to go have gone. */
+    assert_int_equal(purge_step(r, &old, 1, &more), 1);
+    assert_true(more);
+    expect_no_submission(r);
+    assert_int_equal(purge_step(r, &old, 1, &more), 1);
+    while (more)
+        assert_int_equal(purge_step(r, &old, 1, &more), 0);
+    assert_int_equal(old.cancelled, 2);
+    expect_at_server(r, 0, 0, "NON 5.03 #* first 14=< |cancelled by the operator");
+    expect_at_server(r, 0, 0, "NON 5.03 #* second 14=< |cancelled by the operator");
+    expect_delivered(r, 0, "NON 0.02 #* third 11=0");
+    submit_refused(r, ref, 500, T8_CAUSE_TEMPORARILY_NOT_REACHABLE); /* of one that has ended */
+    struct engine_purge of_server = {.server = 1, .accepted_until_ms = UINT64_MAX};
+    assert_int_equal(purge_step(r, &of_server, 100, &more), 1);
+    assert_false(more);
+    expect_at_server(r, 1, 1, "NON 5.03 #* other 14=< |cancelled by the operator");
+    rig_abandon(r);
+}
+
+/* Counted by class, state and device, however small the steps. */
+static void surveyed(void **state)
+{
+    (void)state;
+    struct rig *r = asleep(14);
+    assert_int_equal(survey(r).all.messages, 1);
+    for (unsigned d = 1; d < 14; d++) {
+        for (unsigned i = 0; i < d; i++)
+            server_sends(r, d, 0, "NON 0.03 #%u t1 11=3 |x", 100 + i);
+        expect_submitted(r, d, NULL);
+    }
+    const struct engine_survey s = survey(r);
+    assert_int_equal(s.all.messages, 1 + 13 * 14 / 2);
+    assert_int_equal(s.all.bytes, totals(r).queued_bytes);
+    assert_int_equal(s.of_class[QUEUE_REQUEST].messages, s.all.messages);
+    assert_string_equal(engine_message_class_name(QUEUE_REQUEST), "request");
+    assert_string_equal(engine_message_state_name(1), "queued");
+    assert_string_equal(engine_message_state_name(2), "submitted");
+    assert_int_equal(s.of_state[2].messages, 13);
+    assert_int_equal(s.of_state[1].messages, s.all.messages - 13);
+    assert_int_equal(s.top_count, ENGINE_SURVEY_TOP);
+    for (unsigned i = 0; i < ENGINE_SURVEY_TOP; i++) {
+        assert_int_equal(s.top[i].leg, 13 - i);
+        assert_int_equal(s.top[i].messages, 13 - i);
+    }
+    assert_true(engine_is_saved(rig_engine(r)));
+    rig_abandon(r);
+}
+
+static void replayed_all(void **state)
+{
+    (void)state;
+    struct rig *r = asleep(2);
+    sends(r, 0, "NON 0.02 #51 t1 11=3 |x");
+    assert_int_equal(replay(r, BYTES_LIT("dev1@example.com"), 0), ERR_NOT_FOUND);
+    assert_int_equal(replay(r, DEV0, 0), OK);
+    expect_delivered(r, 0, "NON 0.02 #* first 11=0");
+    expect_delivered(r, 0, "NON 0.02 #* t1 11=3 |x");
+    rig_abandon(r);
 }
 
 static void replayed(void **state)
@@ -202,7 +296,7 @@ static void seen(void **state)
 {
     (void)state;
     struct rig *r = rig_new((struct rig_setup){.tune = seldom, .hold_commits = true});
-    assert_true(engine_oldest_accepted_ms(rig_engine(r)) == 0);
+    assert_true(survey(r).oldest_accepted_ms == 0);
     commit(r);
     const uint64_t start = rig_now(r);
     server_sends(r, 0, 0, "NON 0.01 #51 t1 11=3");
@@ -219,10 +313,10 @@ static void seen(void **state)
     at = 0;
     assert_true(engine_message_next(rig_engine(r), DEV0, &at, &m));
     assert_true(m.age_ms == 5 * SECONDS);
-    assert_true(engine_oldest_accepted_ms(rig_engine(r)) == start);
+    assert_true(survey(r).oldest_accepted_ms == start);
     assert_int_equal(cancel(r, DEV0, m.seq), OK);
     expect_at_server(r, 0, 0, "NON 5.03 #* t1 14=< |cancelled by the operator");
-    assert_true(engine_oldest_accepted_ms(rig_engine(r)) == start + 5 * SECONDS);
+    assert_true(survey(r).oldest_accepted_ms == start + 5 * SECONDS);
     struct engine_totals t = totals(r);
     assert_int_equal(t.queued_by_class[QUEUE_REQUEST], 1);
     assert_int_equal(t.queued_by_class[QUEUE_ACK] + t.queued_by_class[QUEUE_ANSWER] + t.queued_by_class[QUEUE_DTLS], 0);
@@ -252,6 +346,9 @@ int main(void)
         cmocka_unit_test(cancelled_under_way),
         cmocka_unit_test(what_is_answered_cannot_be_cancelled),
         cmocka_unit_test(purged),
+        cmocka_unit_test(purged_by_age_and_server),
+        cmocka_unit_test(surveyed),
+        cmocka_unit_test(replayed_all),
         cmocka_unit_test(replayed),
         cmocka_unit_test(replayed_to_a_silent_device),
         cmocka_unit_test(seen),

@@ -131,18 +131,29 @@ static void check_order(struct world *w, uint32_t ue, struct order *o, const str
     o->priority = m->priority;
 }
 
+struct finals_seen {
+    struct world *w;
+    uint32_t n;
+};
+
+static bool check_final(void *ctx, const struct engine_final_info *f)
+{
+    struct finals_seen *s = ctx;
+    const struct told *t = told_of(s->w, f->seq);
+    s->n++;
+    if (t->final != f->final)
+        world_break(s->w, "message %llu is kept as %s and was told as %s", (unsigned long long)f->seq,
+                    final_state_name(f->final), final_state_name((enum final_state)t->final));
+    return true;
+}
+
 /* What is kept says what was told last. */
 static void check_finals(struct world *w, uint32_t ue)
 {
-    uint32_t cursor = 0, n = 0;
-    for (struct engine_final_info f; engine_final_next(w->engine, bytes_of_str(w->ues[ue].id), &cursor, &f); n++) {
-        const struct told *t = told_of(w, f.seq);
-        if (t->final != f.final)
-            world_break(w, "message %llu is kept as %s and was told as %s", (unsigned long long)f.seq,
-                        final_state_name(f.final), final_state_name((enum final_state)t->final));
-    }
-    if (n > 8)
-        world_break(w, "promise 9: %s has %u final states", w->ues[ue].id, n);
+    struct finals_seen s = {.w = w};
+    engine_finals_each(w->engine, bytes_of_str(w->ues[ue].id), UINT64_MAX, check_final, &s);
+    if (s.n > 8)
+        world_break(w, "promise 9: %s has %u final states", w->ues[ue].id, s.n);
 }
 
 void promises_device(struct world *w, uint32_t ue)
