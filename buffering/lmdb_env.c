@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "buffering/store.h"
+#include "buffering/store_fault.h"
 
 #define RESERVE_SHARE     16
 #define RESERVE_MIN_BYTES (256u << 10)
@@ -207,6 +208,7 @@ static int batch_apply(const struct lmdb_env *e, MDB_txn *txn, const struct batc
     for (size_t at = 0; !rc && batch_next(b, &at, &op);) {
         MDB_val key = val_of(op.key);
         MDB_val value = val_of(op.value);
+        FAULT("store.operation");
         rc = op.is_put ? mdb_put(txn, e->dbi, &key, &value, 0) : mdb_del(txn, e->dbi, &key, NULL);
         if (rc == MDB_NOTFOUND && !op.is_put)
             rc = 0;
@@ -228,16 +230,21 @@ static int commit_once(struct lmdb_env *e, struct batch *first, const struct bat
     int rc = txn_begin(e, 0, &txn);
     if (rc)
         return rc;
+    FAULT("store.transaction_begun");
     for (struct batch *b = first; !rc && b != end; b = b->next)
         rc = b->ended ? 0 : batch_apply(e, txn, b);
     if (rc) {
         mdb_txn_abort(txn);
         return rc;
     }
+    FAULT("store.before_commit");
     rc = mdb_txn_commit(txn);
+    FAULT("store.committed");
     for (struct batch *b = first; !rc && b != end; b = b->next) {
-        if (!b->ended)
-            batch_end(b, 0);
+        if (b->ended)
+            continue;
+        store_fault_committed(b);
+        batch_end(b, 0);
     }
     return rc;
 }

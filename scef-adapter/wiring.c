@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "scef-adapter/admin.h"
 #include "scef-adapter/leg_address.h"
 #include "scef-adapter/wiring_internal.h"
@@ -71,16 +72,22 @@ static void stop_proceed(struct adapter *a)
     a->o.stopped(a->o.ctx);
 }
 
+static void trace_settle(struct adapter *a)
+{
+    if (a->trace)
+        metric_add(&a->metrics, METRIC_TRACE_LOST, NULL, trace_flush(a->trace));
+}
+
 static void turn_end(void *ctx)
 {
     struct adapter *a = ctx;
     if (a->failed_count)
         adapter_failed_deliver(a);
     engine_wake(a->engine, adapter_now(a));
+    trace_settle(a); /* a final state is told before the store lets go of its message: rather twice than never */
     store_settle(a);
+    trace_settle(a);
     legs_flush(a->legs);
-    if (a->trace)
-        metric_add(&a->metrics, METRIC_TRACE_LOST, NULL, trace_flush(a->trace));
     if (a->stop_at_ms && !a->stopped)
         stop_proceed(a);
     alarm_renew(a);
@@ -291,8 +298,10 @@ static enum error adapter_start(struct adapter *a, struct buf *why)
         err = told(why, adapter_scefs_open(a), "scef", NULL);
     if (!err)
         err = engine_open(a, why);
+    FAULT("start.before_restore");
     if (!err)
         err = told(why, adapter_restore(a), "store", NULL);
+    FAULT("start.restored");
     if (!err)
         err = server_legs_open(a, why);
     if (!err)
@@ -331,7 +340,9 @@ enum error adapter_new(struct loop *l, const struct adapter_options *o, struct a
         return err;
     }
     a->running = true;
+    FAULT("start.before_engine");
     engine_start(a->engine, adapter_now(a));
+    FAULT("start.done");
     *out = a;
     return OK;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "scef-adapter/slice.h"
 #include "scef-adapter/wiring_internal.h"
 
@@ -82,6 +83,7 @@ static enum error record_take(void *ctx, struct bytes key, struct bytes value)
 {
     struct restore *r = ctx;
     enum error err;
+    FAULT("restore.record");
     if (of_other_slice(r, key)) {
         r->elsewhere++;
         return OK;
@@ -128,6 +130,7 @@ static void asides_move(struct restore *r)
         buf_add_u8(&key, 'x');
         buf_add(&key, bytes_of(s->key, s->key_len < ASIDE_KEY_BYTES ? s->key_len : ASIDE_KEY_BYTES));
         if (s->key && s->value && !key.failed) {
+            FAULT("restore.set_aside");
             (void)store_put(a->store, buf_bytes(&key), bytes_of(s->value, s->value_len));
             a->ticket_given = store_delete(a->store, old);
             a->store_open = true;
