@@ -227,10 +227,37 @@ void engine_record_delete(struct engine *e)
         return;
     }
     x->storing.what = STORING_DELETION;
+    x->then = 0;
     x->key_len = e->key.len;
     memcpy(x->key, e->key.data, e->key.len);
     list_init(&x->storing.node);
     deletion_send(e, x);
+}
+
+void engine_deletion_first(struct engine *e, handle h)
+{
+    struct downlink *m = slab_get(&e->downlinks, h);
+    struct storing *s = list_empty(&e->storing) ? NULL : LIST_ENTRY(e->storing.prev, struct storing, node);
+    if (!m || m->state != DOWNLINK_QUEUED || !s || s->what != STORING_DELETION)
+        return;
+    m->state = DOWNLINK_STORING;
+    m->item.not_before_ms = UINT64_MAX;
+    LIST_ENTRY(s, struct deletion, storing)->then = h;
+}
+
+static void deletion_stored(struct engine *e, struct deletion *x, enum error err)
+{
+    if (err) {
+        list_push_back(&e->unsaved, &x->storing.node);
+        return;
+    }
+    struct downlink *m = slab_get(&e->downlinks, x->then);
+    free(x);
+    if (!m)
+        return;
+    m->state = DOWNLINK_QUEUED;
+    m->item.not_before_ms = 0;
+    downlink_flow(e, m->device);
 }
 
 static void device_stored(struct engine *e, struct device *d, enum error err)
@@ -252,10 +279,7 @@ static void stored(struct engine *e, struct storing *s, enum error err)
         spool_stored(e, LIST_ENTRY(s, struct exchange, storing), err);
         break;
     case STORING_DELETION:
-        if (err)
-            list_push_back(&e->unsaved, &s->node);
-        else
-            free(LIST_ENTRY(s, struct deletion, storing));
+        deletion_stored(e, LIST_ENTRY(s, struct deletion, storing), err);
         break;
     case STORING_DEVICE:
         device_stored(e, LIST_ENTRY(s, struct device, storing), err);

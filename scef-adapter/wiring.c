@@ -84,7 +84,10 @@ static void turn_end(void *ctx)
     if (a->failed_count)
         adapter_failed_deliver(a);
     engine_wake(a->engine, adapter_now(a));
-    trace_settle(a); /* a final state is told before the store lets go of its message: rather twice than never */
+    /* A final state is told before the store lets go of its message, to the trace and to the server: rather twice than
+     * never. */
+    trace_settle(a);
+    legs_flush(a->legs);
     store_settle(a);
     trace_settle(a);
     legs_flush(a->legs);

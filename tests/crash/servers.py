@@ -106,7 +106,9 @@ class UdpServer(asyncio.DatagramProtocol):
         if request.refused:
             self.world.broken(f"{self.name} refused and answered: {message}")
         request.accepted = True
-        if not message.option(wire.OBSERVE) or message.payload[:1] == b"r":
+        if message.option(wire.OBSERVE):  # a notification may come before the answer, and is one then
+            request.answers.add((message.code, b"observed"))
+        else:
             request.answers.add((message.code, message.payload if message.code >> 5 == 2 else b""))
         return acknowledgement
 

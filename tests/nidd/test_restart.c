@@ -415,6 +415,40 @@ static void message_of_a_device_that_is_not_stored(void **state)
     rig_abandon(r);
 }
 
+/* The device that hears its answer is taken never gives it again: only when the request has left the store, or a restart
+ * would bring back what nobody answers any more. */
+static void device_is_told_when_the_request_has_left_the_store(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig *r = rig_new((struct rig_setup){.hold_commits = true});
+        commit(r);
+        server_sends(r, 0, 0, READ);
+        commit(r);
+        expect_at_server(r, 0, 0, "ACK #50");
+        device_sends(r, 0, "ACK #%u", expect_delivered(r, 0, DOWN));
+        commit(r);
+        device_sends(r, 0, "CON 2.05 #7 tok |x");
+        uint16_t leg = expect_at_server(r, 0, 0, "CON 2.05 #* tok |x");
+        if (i)
+            server_sends(r, 0, 0, "RST #%u", leg);
+        else
+            server_sends(r, 0, 0, "ACK #%u", leg);
+        expect_no_submission(r);
+        device_sends(r, 0, "CON 2.05 #7 tok |x");
+        expect_no_submission(r);
+        commit_fails(r, ERR_STORE);
+        expect_no_submission(r);
+        advance(r, 2 * SECONDS); /* it is deleted again */
+        commit(r);
+        expect_delivered(r, 0, i ? "RST #7" : "ACK #7");
+        rig_restart(r);
+        expect_no_submission(r);
+        assert_int_equal(stored_records(r, RECORD_DOWNLINK), 0);
+        rig_end(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +472,7 @@ int main(void)
         cmocka_unit_test(ends_over_a_failing_store),
         cmocka_unit_test(device_records_over_a_failing_store),
         cmocka_unit_test(message_of_a_device_that_is_not_stored),
+        cmocka_unit_test(device_is_told_when_the_request_has_left_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
