@@ -1,7 +1,7 @@
 /* Named points at which a test may have the process die: what kill -9 leaves behind at exactly that place.
  *
- * FAULT("store.before_commit") costs nothing and leaves nothing behind unless SCEF_FAULT is defined (the CMake option of
- * that name, on in the presets asan and crash). Where it is, two variables of the environment are looked at once:
+ * FAULT("store.before_commit") costs nothing and leaves nothing behind unless SCEF_FAULT is defined (the CMake option
+ * of that name, on in the presets asan and crash). Where it is, two variables of the environment are looked at once:
  *
  *   SCEF_ADAPTER_FAULT=NAME:N    the N-th passage of the point NAME, from 1, ends the process by SIGKILL
  *   SCEF_ADAPTER_FAULTS=FILE     one line "NAME PASSAGES" for each point of the program: at the start, and anew at exit

@@ -28,6 +28,7 @@
 #define RESERVE_MIN_BYTES (256u << 10)
 #define MAP_MIN_BYTES     (64u << 10)
 #define LOCK_FILE         "adapter.lock"
+#define DATA_FILE         "data.mdb" /* so LMDB calls it */
 
 /* --- open and close ---------------------------------------------------------------------------------- */
 
@@ -113,6 +114,32 @@ static int directory_lock(struct lmdb_env *e)
     return flock(e->lock_fd, LOCK_EX | LOCK_NB) ? errno : 0;
 }
 
+/* LMDB syncs the two pages that a new file begins with no sooner than its first commit, and refuses a file that has
+ * lost a part of them. So a new one gets its name when it is whole on the disk. */
+static int file_make(const struct lmdb_env *e)
+{
+    char file[PATH_MAX];
+    char fresh[PATH_MAX];
+    MDB_env *env;
+    if (snprintf(file, sizeof(file), "%s/" DATA_FILE, e->path) >= (int)sizeof(file) ||
+        snprintf(fresh, sizeof(fresh), "%s/" DATA_FILE ".new", e->path) >= (int)sizeof(fresh))
+        return ENAMETOOLONG;
+    if (access(file, F_OK) == 0 || errno != ENOENT)
+        return 0; /* what is wrong with it opening it will tell */
+    if (unlink(fresh) != 0 && errno != ENOENT)
+        return errno;
+    int rc = mdb_env_create(&env);
+    if (rc)
+        return rc;
+    rc = mdb_env_open(env, fresh, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (!rc)
+        rc = mdb_env_sync(env, 1);
+    mdb_env_close(env);
+    if (!rc && rename(fresh, file) != 0)
+        rc = errno;
+    return rc;
+}
+
 static enum error error_of(int rc, const char **why)
 {
     switch (rc) {
@@ -163,6 +190,8 @@ enum error lmdb_env_open(struct lmdb_env *e, const char *path, uint64_t map_byte
     int rc = e->path ? directory_make(path) : ENOMEM;
     if (!rc)
         rc = directory_lock(e);
+    if (!rc)
+        rc = file_make(e);
     if (!rc)
         rc = env_make(e);
     if (!rc)

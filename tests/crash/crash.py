@@ -32,11 +32,11 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "tests/e2e"), str(Path(__file__).resolve().parent)]
-import servers  # noqa: E402
+import crash_servers as servers  # noqa: E402
 import stack  # noqa: E402
 import wire  # noqa: E402
-from scef import GROUP, Network, Scef  # noqa: E402
-from stores import STORES  # noqa: E402
+from crash_scef import GROUP, Network, Scef  # noqa: E402
+from crash_stores import STORES  # noqa: E402
 
 BIN = Path(os.environ.get("SCEF_CRASH_BIN") or TOP / "build/crash/bin")
 RUNS_A_STORE = 10

@@ -415,8 +415,8 @@ static void message_of_a_device_that_is_not_stored(void **state)
     rig_abandon(r);
 }
 
-/* The device that hears its answer is taken never gives it again: only when the request has left the store, or a restart
- * would bring back what nobody answers any more. */
+/* The device that hears its answer is taken never gives it again: only when the request has left the store, or a
+ * restart would bring back what nobody answers any more. */
 static void device_is_told_when_the_request_has_left_the_store(void **state)
 {
     (void)state;
