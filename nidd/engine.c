@@ -7,6 +7,8 @@
 #include "nidd/observation.h"
 #include "nidd/route.h"
 
+#define SCRATCH_BYTES 256
+
 struct blob *blob_new(const uint8_t header[COAP_HEADER_BYTES], struct bytes rest)
 {
     struct blob *b = malloc(sizeof(*b) + COAP_HEADER_BYTES + rest.len);
@@ -100,6 +102,11 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     list_init(&e->unsaved);
     timer_init(&e->store_timer, TIMER_STORE);
     list_init(&e->leftovers);
+    /* Room for our own answers, which are owed when memory is short, too. */
+    if (!buf_reserve(&e->scratch, SCRATCH_BYTES)) {
+        engine_free(e);
+        return ERR_NO_MEMORY;
+    }
     *out = e;
     return OK;
 }

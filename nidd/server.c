@@ -58,7 +58,10 @@ void server_send_error(struct engine *e, struct device *d, uint32_t server, cons
                            .diagnostic = diagnostic};
     struct blob *b = error_blob(e, &c);
     struct exchange *x = b ? exchange_new(e, d, server, NULL, false) : NULL;
-    if (!x) {
+    if (!x) { /* no memory to repeat it from: once, at least */
+        struct bytes once = buf_bytes(&e->scratch);
+        if (!e->scratch.failed)
+            (void)server_send(e, d, server, once.data, bytes_from(once, COAP_HEADER_BYTES), "");
         blob_unref(b);
         return;
     }
