@@ -300,7 +300,7 @@ static int batch_apply(const struct lmdb_env *e, MDB_txn *txn, const struct batc
     for (size_t at = 0; !rc && batch_next(b, &at, &op);) {
         MDB_val key = val_of(op.key);
         MDB_val value = val_of(op.value);
-        FAULT("store.operation");
+        FAULT("lmdb.operation");
         rc = op.is_put ? mdb_put(txn, e->dbi, &key, &value, 0) : mdb_del(txn, e->dbi, &key, NULL);
         if (rc == MDB_NOTFOUND && !op.is_put)
             rc = 0;
@@ -322,16 +322,16 @@ static int commit_once(struct lmdb_env *e, struct batch *first, const struct bat
     int rc = txn_begin(e, 0, &txn);
     if (rc)
         return rc;
-    FAULT("store.transaction_begun");
+    FAULT("lmdb.transaction_begun");
     for (struct batch *b = first; !rc && b != end; b = b->next)
         rc = b->ended ? 0 : batch_apply(e, txn, b);
     if (rc) {
         txn_abort(e, txn);
         return rc;
     }
-    FAULT("store.before_commit");
+    FAULT("lmdb.before_commit");
     rc = txn_commit(e, txn);
-    FAULT("store.committed");
+    FAULT("lmdb.committed");
     for (struct batch *b = first; !rc && b != end; b = b->next) {
         if (b->ended)
             continue;

@@ -127,12 +127,12 @@ static void lmdb_flush(struct store *s)
     m->flush_waits = !b && batches_pending(&m->batches);
     if (!b)
         return;
-    FAULT("store.batch_closed");
+    FAULT("lmdb.batch_closed");
     uv_mutex_lock(&m->mutex);
     batch_list_push(&m->queue, b);
     uv_cond_signal(&m->work);
     uv_mutex_unlock(&m->mutex);
-    FAULT("store.batch_handed_over");
+    FAULT("lmdb.batch_handed_over");
 }
 
 static void wait_idle(struct store_lmdb *m)
@@ -170,9 +170,9 @@ static void tell(struct store_lmdb *m)
             log_failure(m, b);
         batches_recycle(&m->batches, b);
         if (!done.first || done.first->err != err) {
-            FAULT("store.before_told");
+            FAULT("lmdb.before_told");
             m->base.sink.committed(m->base.sink.ctx, ticket, err);
-            FAULT("store.told");
+            FAULT("lmdb.told");
         }
     }
     if (m->flush_waits && !m->flush_held)

@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import collections
 import concurrent.futures
+import contextlib
 import json
 import os
 import random
@@ -43,7 +44,7 @@ RUNS_A_STORE = 10
 LIFE_S = 0.25  # the longest, when the point is not passed
 CALM_S = 30
 PASSAGES = (1, 1, 1, 2, 2, 3, 4, 6, 9, 14, 25)
-ONCE = ("start.", "sequence.", "restore.set_aside", "configuration.created", "store.sequence")
+ONCE = ("start.", "sequence.", "restore.set_aside", "configuration.created", "store.sequence", "redis.connection_lost")
 DEVICES = [f"dev{n}@example.org" for n in range(1, 5)]
 LEARNED = [f"m{n}@example.org" for n in range(1, 4)]
 OUTSTANDING = 3  # requests per device and server
@@ -58,7 +59,7 @@ class World:
     """One store, and what lives around it."""
 
     def __init__(self, seed, store, directory, hits):
-        self.seed, self.directory = seed, Path(directory)
+        self.seed, self.directory = seed, Path(directory).resolve()
         self.dice = random.Random(seed)
         self.hits = collections.Counter(hits)  # how often each point was fatal, so far and elsewhere
         self.fatal = collections.Counter()  # here
@@ -149,15 +150,19 @@ class World:
         rare = min(self.hits[point] for point in points)
         point = self.dice.choice([p for p in points if self.hits[p] <= rare + 2]) if self.dice.random() < 0.8 else None
         await self.begin(f"{point}:{self.passage(point)}" if point else None)
+        disturbance = asyncio.ensure_future(self.store.disturb()) if self.dice.random() < 0.3 else None
         status = await self.ended(LIFE_S if point else self.dice.choice((0.02, 0.1, LIFE_S)) * self.dice.random())
         if status is None:
-            self.process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has just died of the point
+                self.process.kill()
             await self.process.wait()
         elif status == -9:
             self.fatal[point] += 1
             self.hits[point] += 1
         else:
             raise Broken(f"the adapter ended by itself with {status} ({point})")
+        if disturbance:
+            await disturbance
         self.lives.append(self.trace.stat().st_size if self.trace.exists() else 0)
 
     # ---- traffic
