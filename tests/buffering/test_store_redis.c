@@ -138,7 +138,7 @@ static void test_paused_server_is_overtaken(void **state)
     store_start(&x, &s, 300);
     assert_int_equal(put_and_wait(&x, "a", "1"), OK);
     kill(s.pid, SIGSTOP);
-    assert_int_equal(put_and_wait(&x, "b", "1"), ERR_UNREACHABLE);
+    assert_int_equal(put_and_wait(&x, "b", "1"), ERR_STORE_UNSURE);
     const uint64_t ticket = harness_put(&x.h, "c", "1"); /* known to be down */
     store_flush(x.h.store);
     assert_int_equal(x.h.told, ticket);
@@ -169,7 +169,7 @@ static void test_late_commands_are_fenced(void **state)
     assert_int_equal(put_and_wait(&x, "a", "1"), OK);
     /* Another takes over behind x' back: as one does whose predecessor has gone silent. */
     redis_server_do(&s, "HSET t:owner name elsewhere epoch 99");
-    assert_int_equal(put_and_wait(&x, "b", "1"), ERR_UNREACHABLE);
+    assert_int_equal(put_and_wait(&x, "b", "1"), ERR_STORE_UNSURE);
     assert_holds(store_trouble(x.h.store), "another adapter");
     assert_int_equal(put_and_wait(&x, "b", "1"), ERR_STORE); /* for good */
     usleep(200000);
@@ -290,7 +290,7 @@ static void test_demoted_master_is_left(void **state)
     assert_int_equal(put_and_wait(&x, "a", "1"), OK);
     redis_server_do(&s, "REPLICAOF 127.0.0.1 1");
     const enum error err = put_and_wait(&x, "b", "1");
-    assert_true(err == ERR_UNREACHABLE || err == ERR_STORE);
+    assert_true(err == ERR_STORE_UNSURE || err == ERR_STORE);
     assert_holds(store_trouble(x.h.store), "not a master");
     redis_server_do(&s, "REPLICAOF NO ONE");
     put_until_ok(&x, "c", "1");
@@ -437,7 +437,7 @@ static void test_replicated_waits_for_replicas(void **state)
     assert_true(r->type == REDIS_REPLY_STRING && strcmp(r->str, "1") == 0);
     freeReplyObject(r);
     kill(replica.pid, SIGSTOP);
-    assert_int_equal(put_and_wait(&x, "b", "1"), ERR_UNREACHABLE); /* the master has it, and nobody else */
+    assert_int_equal(put_and_wait(&x, "b", "1"), ERR_STORE_UNSURE); /* the master has it, and nobody else */
     assert_non_null(store_trouble(x.h.store));
     kill(replica.pid, SIGCONT);
     put_until_ok(&x, "c", "1");

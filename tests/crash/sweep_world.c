@@ -251,7 +251,7 @@ static void applied(struct world *w, struct item *i)
     const bool unknown = lost || goes_wrong(w, WRONG_BATCH_DONE);
     struct item *next = later(w, 1, stored);
     next->ref = store_model_commit(w->store, !fails && !lost);
-    next->number = (int)(fails ? ERR_STORE : unknown ? ERR_UNREACHABLE : OK);
+    next->number = (int)(fails ? ERR_STORE : unknown ? ERR_STORE_UNSURE : OK);
 }
 
 /* --- messages ------------------------------------------------------------------------------------------ */

@@ -13,7 +13,7 @@ enum wrong {
     WRONG_CRASH,          /* the process dies at the n-th call of a port, before it has an effect, and starts again */
     WRONG_BATCH_FAILS,    /* the n-th batch fails and leaves no trace */
     WRONG_BATCH_LATE,     /* it is told 5 s later, and others behind it */
-    WRONG_BATCH_LOST,     /* the store does not know whether it took effect (ERR_UNREACHABLE): it did not */
+    WRONG_BATCH_LOST,     /* the store does not know whether it took effect (ERR_STORE_UNSURE): it did not */
     WRONG_BATCH_DONE,     /* the same, and it did */
     WRONG_SUBMIT_500,     /* the n-th delivery is answered: 500 without a cause */
     WRONG_SUBMIT_ASLEEP,  /* 500 TEMPORARILY_NOT_REACHABLE */
