@@ -449,6 +449,36 @@ static void device_is_told_when_the_request_has_left_the_store(void **state)
     }
 }
 
+static void two_at_once(struct engine_options *o)
+{
+    o->queue.nstart = 2;
+}
+
+/* The SCEF repeats what it got no answer to, and the device's ACK of a message that has ended meets those that are new:
+ * none of them may bear its Message ID. */
+static void acknowledgement_from_before(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.tune = two_at_once});
+    server_sends(r, 0, 0, READ); /* stays, and with it its Message ID */
+    expect_at_server(r, 0, 0, "ACK #50");
+    expect_delivered(r, 0, DOWN);
+    server_sends(r, 0, 0, "CON 0.03 #51 put 11=3 |x");
+    expect_at_server(r, 0, 0, "ACK #51");
+    const uint16_t ended = expect_delivered(r, 0, "CON 0.03 #* put 11=3 |x");
+    device_sends(r, 0, "ACK 2.04 #%u put", ended);
+    server_sends(r, 0, 0, "ACK #%u", expect_at_server(r, 0, 0, "CON 2.04 #* put"));
+    rig_restart(r);
+    expect_delivered(r, 0, DOWN);
+    server_sends(r, 0, 0, "CON 0.02 #52 exec 11=3 11=0 11=4");
+    expect_at_server(r, 0, 0, "ACK #52");
+    const unsigned s = expect_submitted(r, 0, "CON 0.02 #* exec 11=3 11=0 11=4");
+    device_sends(r, 0, "ACK #%u", ended);
+    expect_message_state(r, 0, last_accepted(r), "submitted");
+    submit_delivered(r, s);
+    rig_abandon(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +503,7 @@ int main(void)
         cmocka_unit_test(device_records_over_a_failing_store),
         cmocka_unit_test(message_of_a_device_that_is_not_stored),
         cmocka_unit_test(device_is_told_when_the_request_has_left_the_store),
+        cmocka_unit_test(acknowledgement_from_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
