@@ -103,8 +103,6 @@ class UdpServer(asyncio.DatagramProtocol):
             self.world.broken(f"{self.name} got an answer from another device: {message}")
         if message.option(wire.OBSERVE) and message.payload[:1] != b"r" and self.dice.random() < 0.1:
             return [wire.empty(wire.RST, message.mid)]  # it wants no more of these (RFC 7641 clause 3.6)
-        if request.refused:
-            self.world.broken(f"{self.name} refused and answered: {message}")
         request.accepted = True
         if message.option(wire.OBSERVE):  # a notification may come before the answer, and is one then
             request.answers.add((message.code, b"observed"))

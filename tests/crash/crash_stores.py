@@ -8,6 +8,8 @@ BIN = Path(os.environ.get("SCEF_CRASH_BIN") or Path(__file__).resolve().parents[
 
 
 class Embedded:
+    slowness = 1
+
     def __init__(self, world):
         self.path = world.directory / "store"
         self.dice = world.dice
@@ -39,6 +41,8 @@ class Embedded:
 class Redis:
     """A server of its own. The adapter's connection is cut now and then."""
 
+    slowness = 1
+
     def __init__(self, world):
         self.dice, self.directory = world.dice, world.directory
         self.socket = world.directory / "redis.sock"
@@ -52,7 +56,9 @@ class Redis:
         return {"kind": "redis", "uri": f"unix:{self.socket}", "prefix": "crash", "timeout_ms": 3000}
 
     async def start(self):
-        sync = self.dice.choice(("always", "everysec"))  # the latter has the adapter ask for each sync
+        sync = "always"
+        if self.dice.random() < 0.1:  # then the adapter asks for each sync, which may take a second
+            sync, self.slowness = "everysec", 4
         words = ["--port", "0", "--unixsocket", self.socket, "--dir", self.directory, "--save", "", "--appendonly", "yes"]
         with open(self.directory / "redis.log", "wb") as log:
             self.process = await asyncio.create_subprocess_exec(
