@@ -266,7 +266,8 @@ class World:
                 break
             if time.monotonic() > end:
                 left = {what: (value if isinstance(value, int) else value[:4]) for what, value in r.items() if value}
-                raise Broken(f"not finished: {left}")
+                queues = [await self.admin(f"/v1/devices/{ue}/queue") for ue in self.network.ues]
+                raise Broken(f"not finished: {left} {[q for q in queues if b'seq' in q]}")
             for ue in self.network.ues.values():
                 self.network.ping(ue)
         await self.stop()
@@ -274,12 +275,16 @@ class World:
 
     async def queued(self):
         """Messages that the adapter holds, also those of which the trace has not told before a kill."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.admin_port)
-        writer.write(b"GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
-        lines = (await reader.read()).splitlines()
-        writer.close()
         names = (b"scef_adapter_queued_messages ", b"scef_adapter_spooled_messages ")
+        lines = (await self.admin("/metrics")).splitlines()
         return sum(int(float(line.split()[1])) for line in lines if line.startswith(names))
+
+    async def admin(self, path):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.admin_port)
+        writer.write(b"GET %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n" % path.encode())
+        answer = await reader.read()
+        writer.close()
+        return answer.split(b"\r\n\r\n", 1)[1]
 
     async def stop(self):
         self.process.terminate()
