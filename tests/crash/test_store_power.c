@@ -8,6 +8,7 @@
  * store when none was. And it must take another batch.
  *
  * Batch n is a function of the seed and n alone. SEED chooses the first of SEEDS runs. */
+#undef _FILE_OFFSET_BITS /* it would rename what stands in front of libc's */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
