@@ -148,8 +148,10 @@ class World:
 
     async def life(self, points):
         """One run."""
+        points = [point for point in points if point not in self.store.never_passed]
         rare = min(self.hits[point] for point in points)
         point = self.dice.choice([p for p in points if self.hits[p] <= rare + 2]) if self.dice.random() < 0.8 else None
+        before = self.errors.stat().st_size if self.errors.exists() else 0
         await self.begin(f"{point}:{self.passage(point)}" if point else None)
         disturbance = asyncio.ensure_future(self.store.disturb()) if self.dice.random() < 0.3 else None
         longest = LIFE_S if point else self.dice.choice((RANDOM_S, RANDOM_S / 4)) * self.dice.random()
@@ -158,6 +160,8 @@ class World:
             with contextlib.suppress(ProcessLookupError):  # it has just died of the point
                 self.process.kill()
             await self.process.wait()
+        elif status == 1 and disturbance and b"cannot start: store" in self.errors.read_bytes()[before:]:
+            pass  # whoever watches over it starts it again
         elif status == -9:
             self.fatal[point] += 1
             self.hits[point] += 1
@@ -329,8 +333,8 @@ class World:
         for life, event in self.events():
             if event["event"] == "to_server" and event.get("type") == "ACK" and event["code"][0] in "45":
                 refused.setdefault(event["token"], life)
-            if event["event"] == "accepted" and event["token"] in refused:
-                otherwise[event["token"]] = life > refused[event["token"]]
+            if event["event"] in ("accepted", "submit") and event.get("token") in refused:
+                otherwise.setdefault(event["token"], life > refused[event["token"]])
         return otherwise
 
     def judge(self):

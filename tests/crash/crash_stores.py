@@ -8,7 +8,8 @@ BIN = Path(os.environ.get("SCEF_CRASH_BIN") or Path(__file__).resolve().parents[
 
 
 class Embedded:
-    slowness = 1
+    slowness = 1  # how much longer a life is
+    never_passed = ()  # points, as the store is set up
 
     def __init__(self, world):
         self.path = world.directory / "store"
@@ -42,6 +43,7 @@ class Redis:
     """A server of its own. The adapter's connection is cut now and then."""
 
     slowness = 1
+    never_passed = ()
 
     def __init__(self, world):
         self.dice, self.directory = world.dice, world.directory
@@ -56,9 +58,9 @@ class Redis:
         return {"kind": "redis", "uri": f"unix:{self.socket}", "prefix": "crash", "timeout_ms": 3000}
 
     async def start(self):
-        sync = "always"
+        sync, self.never_passed = "always", ("redis.disk_answered",)
         if self.dice.random() < 0.1:  # then the adapter asks for each sync, which may take a second
-            sync, self.slowness = "everysec", 4
+            sync, self.slowness, self.never_passed = "everysec", 4, ()
         words = ["--port", "0", "--unixsocket", self.socket, "--dir", self.directory, "--save", "", "--appendonly", "yes"]
         with open(self.directory / "redis.log", "wb") as log:
             self.process = await asyncio.create_subprocess_exec(

@@ -435,8 +435,12 @@ static void device_is_told_when_the_request_has_left_the_store(void **state)
         else
             server_sends(r, 0, 0, "ACK #%u", leg);
         expect_no_submission(r);
+        for (unsigned n = 0; n < 40; n++) /* it is not forgotten for newer ones */
+            device_sends(r, 0, "NON 0.02 #%u n%u 11=dp", 1000 + n, n);
+        skip_at_server(r);
         device_sends(r, 0, "CON 2.05 #7 tok |x");
         expect_no_submission(r);
+        expect_nothing_at_server(r);
         commit_fails(r, ERR_STORE);
         expect_no_submission(r);
         advance(r, 2 * SECONDS); /* it is deleted again */
