@@ -150,7 +150,10 @@ class World:
         """One run."""
         points = [point for point in points if point not in self.store.never_passed]
         rare = min(self.hits[point] for point in points)
-        point = self.dice.choice([p for p in points if self.hits[p] <= rare + 2]) if self.dice.random() < 0.8 else None
+        rarest = [point for point in points if self.hits[point] <= rare + 2]
+        point = self.dice.choice(rarest) if self.dice.random() < 0.8 else None
+        if self.store.passed_here and self.dice.random() < 0.2:
+            point = self.dice.choice(self.store.passed_here)
         before = self.errors.stat().st_size if self.errors.exists() else 0
         await self.begin(f"{point}:{self.passage(point)}" if point else None)
         disturbance = asyncio.ensure_future(self.store.disturb()) if self.dice.random() < 0.3 else None

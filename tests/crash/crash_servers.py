@@ -101,11 +101,11 @@ class UdpServer(asyncio.DatagramProtocol):
             return self.unknown(message)
         if self.world.addresses.get(request.ue) != address:
             self.world.broken(f"{self.name} got an answer from another device: {message}")
-        if message.option(wire.OBSERVE) and message.payload[:1] != b"r" and self.dice.random() < 0.1:
-            return [wire.empty(wire.RST, message.mid)]  # it wants no more of these (RFC 7641 clause 3.6)
         request.accepted = True
         if message.option(wire.OBSERVE):  # a notification may come before the answer, and is one then
             request.answers.add((message.code, b"observed"))
+            if message.payload[:1] != b"r" and self.dice.random() < 0.1:
+                return [wire.empty(wire.RST, message.mid)]  # it wants no more of these (RFC 7641 clause 3.6)
         else:
             request.answers.add((message.code, message.payload if message.code >> 5 == 2 else b""))
         return acknowledgement

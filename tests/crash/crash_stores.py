@@ -9,7 +9,7 @@ BIN = Path(os.environ.get("SCEF_CRASH_BIN") or Path(__file__).resolve().parents[
 
 class Embedded:
     slowness = 1  # how much longer a life is
-    never_passed = ()  # points, as the store is set up
+    never_passed = passed_here = ()  # points, as the store is set up; the latter in few stores only
 
     def __init__(self, world):
         self.path = world.directory / "store"
@@ -43,7 +43,7 @@ class Redis:
     """A server of its own. The adapter's connection is cut now and then."""
 
     slowness = 1
-    never_passed = ()
+    never_passed = passed_here = ()
 
     def __init__(self, world):
         self.dice, self.directory = world.dice, world.directory
@@ -61,6 +61,7 @@ class Redis:
         sync, self.never_passed = "always", ("redis.disk_answered",)
         if self.dice.random() < 0.1:  # then the adapter asks for each sync, which may take a second
             sync, self.slowness, self.never_passed = "everysec", 4, ()
+            self.passed_here = ("redis.disk_answered",)
         words = ["--port", "0", "--unixsocket", self.socket, "--dir", self.directory, "--save", "", "--appendonly", "yes"]
         with open(self.directory / "redis.log", "wb") as log:
             self.process = await asyncio.create_subprocess_exec(
