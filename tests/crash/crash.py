@@ -46,6 +46,7 @@ RANDOM_S = 0.3  # the longest without a point
 CALM_S = 30
 PASSAGES = (1, 1, 1, 2, 2, 3, 4, 6, 9, 14, 25)
 ONCE = ("start.", "sequence.", "restore.set_aside", "configuration.created", "store.sequence", "redis.connection_lost")
+FIRST = ("import.", "device.put", "store.device", "configuration.created")  # mostly in the first life of a store
 DEVICES = [f"dev{n}@example.org" for n in range(1, 5)]
 LEARNED = [f"m{n}@example.org" for n in range(1, 4)]
 OUTSTANDING = 3  # requests per device and server
@@ -152,6 +153,8 @@ class World:
         rare = min(self.hits[point] for point in points)
         rarest = [point for point in points if self.hits[point] <= rare + 2]
         point = self.dice.choice(rarest) if self.dice.random() < 0.8 else None
+        if not self.lives and self.dice.random() < 0.5:
+            point = self.dice.choice([point for point in points if point.startswith(FIRST)])
         if self.store.passed_here and self.dice.random() < 0.2:
             point = self.dice.choice(self.store.passed_here)
         before = self.errors.stat().st_size if self.errors.exists() else 0
