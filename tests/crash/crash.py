@@ -25,6 +25,7 @@ import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -49,12 +50,25 @@ ONCE = ("start.", "sequence.", "restore.set_aside", "configuration.created", "st
 FIRST = ("import.", "device.put", "store.device", "configuration.created")  # mostly in the first life of a store
 DEVICES = [f"dev{n}@example.org" for n in range(1, 5)]
 LEARNED = [f"m{n}@example.org" for n in range(1, 4)]
+PORTS = 7
 OUTSTANDING = 3  # requests per device and server
 QUEUE_MAX = 5  # so that some are refused
 
 
 class Broken(Exception):
     pass
+
+
+def ports_take():
+    """So many ports in a row, and what keeps other runs of this program away from them: between two lives they are free."""
+    for _ in range(1000):
+        first = -(-stack.free_ports(2 * PORTS) // PORTS) * PORTS
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError):
+            lock.bind(f"\0scef-crash-ports-{first}")
+            return lock, first
+        lock.close()
+    raise AssertionError("no ports")
 
 
 class World:
@@ -67,9 +81,10 @@ class World:
         self.fatal = collections.Counter()  # here
         self.faults = []
         self.addresses, self.reached, self.calm = {}, set(), False
-        self.ports = [stack.free_ports() for _ in range(6)]
-        self.scef_port, self.callback_port, self.admin_port, self.leg_port, main, second = self.ports
-        self.stream_port = stack.free_ports()
+        self.ports_lock, first = ports_take()
+        self.scef_port, self.callback_port, self.admin_port, self.leg_port, main, second, self.stream_port = range(
+            first, first + PORTS
+        )
         self.network = Network(self, self.scef_port, DEVICES, LEARNED)
         self.main, self.second = servers.UdpServer(self, "main", main), servers.UdpServer(self, "second", second)
         self.store = STORES[store](self)
