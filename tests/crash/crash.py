@@ -42,17 +42,18 @@ from crash_stores import STORES  # noqa: E402
 
 BIN = Path(os.environ.get("SCEF_CRASH_BIN") or TOP / "build/crash/bin")
 RUNS_A_STORE = 10
-LIFE_S = 1.0  # the longest, when the point is not passed; more where the store is slow
+LIFE_S = 0.6  # the longest, when the point is not passed; more where the store is slow
 RANDOM_S = 0.3  # the longest without a point
-CALM_S = 30
+CALM_S = 120  # a busy machine; mostly it takes less than one
+PING_S = 0.3
 PASSAGES = (1, 1, 1, 2, 2, 3, 4, 6, 9, 14, 25)
 ONCE = ("start.", "sequence.", "restore.set_aside", "configuration.created", "store.sequence", "redis.connection_lost")
 FIRST = ("import.", "device.put", "store.device", "configuration.created")  # mostly in the first life of a store
 DEVICES = [f"dev{n}@example.org" for n in range(1, 5)]
 LEARNED = [f"m{n}@example.org" for n in range(1, 4)]
 PORTS = 7
-OUTSTANDING = 3  # requests per device and server
-QUEUE_MAX = 5  # so that some are refused
+OUTSTANDING = 2  # requests per device and server
+QUEUE_MAX = 4  # so that some are refused
 
 
 class Broken(Exception):
@@ -203,7 +204,7 @@ class World:
         if not self.talking:
             return
         loop = asyncio.get_running_loop()
-        loop.call_later(self.dice.uniform(0.005, 0.06), self.act, ue)
+        loop.call_later(self.dice.uniform(0.01, 0.12), self.act, ue)
         if ue.name not in self.addresses:
             if not ue.open:
                 self.register(ue)
@@ -277,7 +278,7 @@ class World:
         """Nothing fails any more, and everybody has his last word."""
         self.calm = True
         await self.begin()
-        end = time.monotonic() + CALM_S
+        end, pinged = time.monotonic() + CALM_S, 0
         asked = set()
         while True:
             for ue in self.network.ues.values():
@@ -293,8 +294,10 @@ class World:
                 left = {what: (value if isinstance(value, int) else value[:4]) for what, value in r.items() if value}
                 queues = [await self.admin(f"/v1/devices/{ue}/queue") for ue in self.network.ues]
                 raise Broken(f"not finished: {left} {[q for q in queues if b'seq' in q]}")
-            for ue in self.network.ues.values():
-                self.network.ping(ue)
+            if time.monotonic() > pinged + PING_S:  # whose message lets its queue flow
+                pinged = time.monotonic()
+                for ue in self.network.ues.values():
+                    self.network.ping(ue)
         await self.stop()
         await self.emptied()
 
