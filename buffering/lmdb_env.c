@@ -22,11 +22,13 @@
 #include <unistd.h>
 
 #include "buffering/store.h"
+#include "buffering/store_fault.h"
 
 #define RESERVE_SHARE     16
 #define RESERVE_MIN_BYTES (256u << 10)
 #define MAP_MIN_BYTES     (64u << 10)
 #define LOCK_FILE         "adapter.lock"
+#define DATA_FILE         "data.mdb" /* so LMDB calls it */
 
 /* --- open and close ---------------------------------------------------------------------------------- */
 
@@ -143,6 +145,32 @@ static int directory_lock(struct lmdb_env *e)
     return flock(e->lock_fd, LOCK_EX | LOCK_NB) ? errno : 0;
 }
 
+/* LMDB syncs the two pages that a new file begins with no sooner than its first commit, and refuses a file that has
+ * lost a part of them. So a new one gets its name when it is whole on the disk. */
+static int file_make(const struct lmdb_env *e)
+{
+    char file[PATH_MAX];
+    char fresh[PATH_MAX];
+    MDB_env *env;
+    if (snprintf(file, sizeof(file), "%s/" DATA_FILE, e->path) >= (int)sizeof(file) ||
+        snprintf(fresh, sizeof(fresh), "%s/" DATA_FILE ".new", e->path) >= (int)sizeof(fresh))
+        return ENAMETOOLONG;
+    if (access(file, F_OK) == 0 || errno != ENOENT)
+        return 0; /* what is wrong with it opening it will tell */
+    if (unlink(fresh) != 0 && errno != ENOENT)
+        return errno;
+    int rc = mdb_env_create(&env);
+    if (rc)
+        return rc;
+    rc = mdb_env_open(env, fresh, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (!rc)
+        rc = mdb_env_sync(env, 1);
+    mdb_env_close(env);
+    if (!rc && rename(fresh, file) != 0)
+        rc = errno;
+    return rc;
+}
+
 static enum error error_of(int rc, const char **why)
 {
     switch (rc) {
@@ -204,6 +232,8 @@ enum error lmdb_env_open(struct lmdb_env *e, const char *path, uint64_t map_byte
     int rc = e->path && e->has_locks ? directory_make(path) : ENOMEM;
     if (!rc)
         rc = directory_lock(e);
+    if (!rc)
+        rc = file_make(e);
     if (!rc)
         rc = env_make(e);
     if (!rc)
@@ -270,6 +300,7 @@ static int batch_apply(const struct lmdb_env *e, MDB_txn *txn, const struct batc
     for (size_t at = 0; !rc && batch_next(b, &at, &op);) {
         MDB_val key = val_of(op.key);
         MDB_val value = val_of(op.value);
+        FAULT("lmdb.operation");
         rc = op.is_put ? mdb_put(txn, e->dbi, &key, &value, 0) : mdb_del(txn, e->dbi, &key, NULL);
         if (rc == MDB_NOTFOUND && !op.is_put)
             rc = 0;
@@ -291,16 +322,21 @@ static int commit_once(struct lmdb_env *e, struct batch *first, const struct bat
     int rc = txn_begin(e, 0, &txn);
     if (rc)
         return rc;
+    FAULT("lmdb.transaction_begun");
     for (struct batch *b = first; !rc && b != end; b = b->next)
         rc = b->ended ? 0 : batch_apply(e, txn, b);
     if (rc) {
         txn_abort(e, txn);
         return rc;
     }
+    FAULT("lmdb.before_commit");
     rc = txn_commit(e, txn);
+    FAULT("lmdb.committed");
     for (struct batch *b = first; !rc && b != end; b = b->next) {
-        if (!b->ended)
-            batch_end(b, 0);
+        if (b->ended)
+            continue;
+        store_fault_committed(b);
+        batch_end(b, 0);
     }
     return rc;
 }

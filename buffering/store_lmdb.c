@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "buffering/batch.h"
 #include "buffering/lmdb_env.h"
@@ -126,10 +127,12 @@ static void lmdb_flush(struct store *s)
     m->flush_waits = !b && batches_pending(&m->batches);
     if (!b)
         return;
+    FAULT("lmdb.batch_closed");
     uv_mutex_lock(&m->mutex);
     batch_list_push(&m->queue, b);
     uv_cond_signal(&m->work);
     uv_mutex_unlock(&m->mutex);
+    FAULT("lmdb.batch_handed_over");
 }
 
 static void wait_idle(struct store_lmdb *m)
@@ -166,8 +169,11 @@ static void tell(struct store_lmdb *m)
         if (err != OK)
             log_failure(m, b);
         batches_recycle(&m->batches, b);
-        if (!done.first || done.first->err != err)
+        if (!done.first || done.first->err != err) {
+            FAULT("lmdb.before_told");
             m->base.sink.committed(m->base.sink.ctx, ticket, err);
+            FAULT("lmdb.told");
+        }
     }
     if (m->flush_waits && !m->flush_held)
         lmdb_flush(&m->base);

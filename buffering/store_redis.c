@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "buffering/store_fault.h"
 #include "buffering/store_redis_internal.h"
 
 #define GROUP_BYTES_MAX                                                                                                \
@@ -67,8 +68,11 @@ static void tell(struct store_redis *s)
         const uint64_t ticket = b->ticket;
         const enum error err = b->err;
         batches_recycle(&s->batches, b);
-        if (!s->done.first || s->done.first->err != err)
+        if (!s->done.first || s->done.first->err != err) {
+            FAULT("redis.before_told");
             s->base.sink.committed(s->base.sink.ctx, ticket, err);
+            FAULT("redis.told");
+        }
     }
     store_redis_reads_tell(s);
     s->telling = false;
@@ -124,6 +128,7 @@ static void attempt_soon(struct store_redis *s)
 static void drop(struct store_redis *s)
 {
     struct redis_connection *c = s->connection;
+    FAULT("redis.connection_lost");
     s->connection = NULL;
     s->outstanding = 0;
     if (s->trouble[0] == 0)
@@ -186,6 +191,8 @@ static void group_end(struct store_redis *s, struct redis_group *g, enum error e
     uint64_t count = 0;
     for (struct batch *b = g->batches.first; b; b = b->next) {
         count += !b->ended;
+        if (err == OK && !b->ended)
+            store_fault_committed(b);
         batch_end(b, err);
     }
     if (err != OK)
@@ -265,6 +272,7 @@ static void on_commit(redisAsyncContext *ac, void *reply, void *privdata)
     (void)ac;
     if (!reply)
         return;
+    FAULT("redis.commit_answered");
     if (!s->doomed)
         committed(s, g, reply);
     reply_counted(s, g);
@@ -287,6 +295,7 @@ static void on_disk(redisAsyncContext *ac, void *reply, void *privdata)
     (void)ac;
     if (!r)
         return;
+    FAULT("redis.disk_answered");
     if (g->store->doomed)
         ;
     else if (r->type == REDIS_REPLY_ARRAY && r->elements == 2)
@@ -355,6 +364,7 @@ static void group_send(struct store_redis *s)
     }
     if (count == 0)
         return;
+    FAULT("redis.before_send");
     err = redis_send(s->connection, buf_bytes(&s->commit.out), on_commit, g);
     if (err != OK) {
         group_end(s, g, err, error_text(err));
@@ -394,6 +404,7 @@ static void attempt_start(struct store_redis *s)
 {
     atomic_store(&s->attempt.finished, false);
     s->attempt.limit = (struct redis_limit){.until_ms = redis_now_ms() + s->o.timeout_ms, .cancel = &s->attempt.cancel};
+    FAULT("redis.reconnect");
     s->attempt.under_way = uv_thread_create(&s->attempt.thread, attempt_thread, s) == 0;
     if (!s->attempt.under_way)
         attempt_soon(s);
@@ -401,6 +412,7 @@ static void attempt_start(struct store_redis *s)
 
 static void connected(struct store_redis *s, const struct redis_ready *r)
 {
+    FAULT("redis.connected");
     s->connection = r->connection;
     memcpy(s->sha, r->sha, sizeof(s->sha));
     s->wait_disk = r->wait_disk;
@@ -563,8 +575,10 @@ static void work_once(struct store_redis *s)
         if (s->flush_waits)
             store_flush(&s->base);
     } while (s->again);
-    if (s->connection)
+    if (s->connection) {
         redis_write(s->connection); /* now, not when the loop comes by again */
+        FAULT("redis.written");
+    }
 }
 
 /* Not from inside hiredis. */
@@ -618,6 +632,7 @@ static void redis_flush(struct store *base)
     s->flush_waits = !b && batches_pending(&s->batches);
     if (!b)
         return;
+    FAULT("redis.batch_closed");
     b->ended = b->failed;
     b->sent = false;
     b->cause = 0;

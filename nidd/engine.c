@@ -8,6 +8,8 @@
 #include "nidd/observation.h"
 #include "nidd/policy.h"
 
+#define SCRATCH_BYTES 256
+
 struct blob *blob_new(const uint8_t header[COAP_HEADER_BYTES], struct bytes rest)
 {
     struct blob *b = malloc(sizeof(*b) + COAP_HEADER_BYTES + rest.len);
@@ -109,6 +111,11 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     timer_init(&e->store_timer, TIMER_STORE);
     list_init(&e->leftovers);
     list_init(&e->history);
+    /* Room for our own answers, which are owed when memory is short, too. */
+    if (!buf_reserve(&e->scratch, SCRATCH_BYTES)) {
+        engine_free(e);
+        return ERR_NO_MEMORY;
+    }
     *out = e;
     return OK;
 }
@@ -241,10 +248,37 @@ void engine_record_delete(struct engine *e)
         return;
     }
     x->storing.what = STORING_DELETION;
+    x->then = 0;
     x->key_len = e->key.len;
     memcpy(x->key, e->key.data, e->key.len);
     list_init(&x->storing.node);
     deletion_send(e, x);
+}
+
+void engine_deletion_first(struct engine *e, handle h)
+{
+    struct downlink *m = slab_get(&e->downlinks, h);
+    struct storing *s = list_empty(&e->storing) ? NULL : LIST_ENTRY(e->storing.prev, struct storing, node);
+    if (!m || m->state != DOWNLINK_QUEUED || !s || s->what != STORING_DELETION)
+        return;
+    m->state = DOWNLINK_STORING;
+    m->item.not_before_ms = UINT64_MAX;
+    LIST_ENTRY(s, struct deletion, storing)->then = h;
+}
+
+static void deletion_stored(struct engine *e, struct deletion *x, enum error err)
+{
+    if (err) {
+        list_push_back(&e->unsaved, &x->storing.node);
+        return;
+    }
+    struct downlink *m = slab_get(&e->downlinks, x->then);
+    free(x);
+    if (!m)
+        return;
+    m->state = DOWNLINK_QUEUED;
+    m->item.not_before_ms = 0;
+    downlink_flow(e, m->device);
 }
 
 static void device_stored(struct engine *e, struct device *d, enum error err)
@@ -269,10 +303,7 @@ static void stored(struct engine *e, struct storing *s, enum error err)
         spool_stored(e, LIST_ENTRY(s, struct exchange, storing), err);
         break;
     case STORING_DELETION:
-        if (err)
-            list_push_back(&e->unsaved, &s->node);
-        else
-            free(LIST_ENTRY(s, struct deletion, storing));
+        deletion_stored(e, LIST_ENTRY(s, struct deletion, storing), err);
         break;
     case STORING_DEVICE:
         device_stored(e, LIST_ENTRY(s, struct device, storing), err);

@@ -53,6 +53,7 @@ struct storing {
 /* The end of a record, until the store has let go of it. */
 struct deletion {
     struct storing storing;
+    handle then; /* the message to the device that may go when it has; 0 = none */
     size_t key_len;
     uint8_t key[];
 };
@@ -308,6 +309,8 @@ uint64_t engine_next_seq(struct engine *e);
 /* Deletes the record whose key is in e->key. What has ended must not come back with a restart: should the store refuse,
  * it is asked again until it does. */
 void engine_record_delete(struct engine *e);
+/* The message `h` to a device, of ours and just added, goes only when the store has carried out the latest deletion. */
+void engine_deletion_first(struct engine *e, handle h);
 void engine_message_delete(struct engine *e, enum record_kind kind, const struct device *d, uint64_t seq);
 /* A device with this identity on this leg; neither is taken. */
 [[gnu::warn_unused_result]] enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg,

@@ -58,7 +58,10 @@ void server_send_error(struct engine *e, struct device *d, uint32_t server, cons
                            .diagnostic = diagnostic};
     struct blob *b = error_blob(e, &c);
     struct exchange *x = b ? exchange_new(e, d, server, NULL, false) : NULL;
-    if (!x) {
+    if (!x) { /* no memory to repeat it from: once, at least */
+        struct bytes once = buf_bytes(&e->scratch);
+        if (!e->scratch.failed)
+            (void)server_send(e, d, server, once.data, bytes_from(once, COAP_HEADER_BYTES), "");
         blob_unref(b);
         return;
     }
@@ -196,11 +199,22 @@ static void reset_device(struct engine *e, struct exchange *x)
         observation_reset(e, x->device, x->server, bytes_of(x->token, x->token_len));
 }
 
+/* The server has reacted to an answer of the device. The device that hears so never gives the answer again: not before
+ * the request that it answers has left the store, where a restart would find it with nobody to answer it. */
+static void tell_answered(struct engine *e, struct exchange *x, const char *reason)
+{
+    const struct downlink *asked = slab_get(&e->downlinks, x->answers);
+    bool stored = asked && asked->stored;
+    exchange_tell_answered(e, x, FINAL_ANSWERED, reason);
+    if (stored && x->reply)
+        engine_deletion_first(e, x->reply_downlink);
+}
+
 void server_took(struct engine *e, struct exchange *x, const char *reason)
 {
     if (x->from_device && x->type == COAP_CON && !x->device_acknowledged)
         x->reply = uplink_reply_empty(e, x->device, COAP_ACK, x->device_mid, &x->reply_downlink);
-    exchange_tell_answered(e, x, FINAL_ANSWERED, reason);
+    tell_answered(e, x, reason);
     exchange_done(e, x);
 }
 
@@ -215,7 +229,7 @@ static void reaction(struct engine *e, struct device *d, uint32_t server, const 
     bool request = x->from_device && x->code >> 5 == 0;
     if (v->type == COAP_RST) {
         reset_device(e, x);
-        exchange_tell_answered(e, x, FINAL_ANSWERED, "late"); /* the server gave up, but the device did answer */
+        tell_answered(e, x, "late"); /* the server gave up, but the device did answer */
         exchange_done(e, x);
         return;
     }

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "scef-adapter/later_free.h"
 #include "scef-adapter/leg_address.h"
 
@@ -227,6 +228,8 @@ static enum error send_now(struct leg_udp *u, int fd, const struct msghdr *m)
 void leg_udp_flush(struct leg_udp *u)
 {
     bool again = false;
+    if (u->out_count)
+        FAULT("server.before_send");
     for (unsigned at = 0; at < u->out_count;) {
         int n = sendmmsg(u->socket, u->out + at, u->out_count - at, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0) {
@@ -241,6 +244,8 @@ void leg_udp_flush(struct leg_udp *u)
             again = false;
         }
     }
+    if (u->out_count)
+        FAULT("server.sent");
     u->out_count = 0;
     u->out_bytes = 0;
 }

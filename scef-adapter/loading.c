@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/fault.h"
 #include "scef-adapter/admin.h"
 #include "scef-adapter/loading_internal.h"
 #include "scef-adapter/slice.h"
@@ -217,7 +218,9 @@ static struct load *load_new(struct loading *l, uint8_t kind, struct bytes rest)
 static void on_device(struct store_load *read, enum error err)
 {
     struct load *d = (struct load *)(void *)read;
+    FAULT("loading.device_read");
     load_end(d, err ? err : device_restore(d));
+    FAULT("loading.device_loaded");
 }
 
 /* Another process's devices are none of ours, whatever is stored of them here. */

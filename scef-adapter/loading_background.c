@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "scef-adapter/loading.h"
+#include "base/fault.h"
 #include "scef-adapter/loading_internal.h"
 
 #define UNDER_WAY_MAX 128
@@ -79,6 +80,7 @@ static void on_walk_done(struct store_load *walk, enum error err)
 {
     struct loading *l = of_walk(walk);
     l->walking = false;
+    FAULT("loading.walked");
     if (err) {
         l->failed = true;
         background_pause(l, AGAIN_MS);

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "scef-adapter/admin.h"
 #include "scef-adapter/leg_address.h"
 #include "scef-adapter/wiring_internal.h"
@@ -76,6 +77,12 @@ static void stop_proceed(struct adapter *a)
     a->o.stopped(a->o.ctx);
 }
 
+static void trace_settle(struct adapter *a)
+{
+    if (a->trace)
+        metric_add(&a->metrics, METRIC_TRACE_LOST, NULL, trace_flush(a->trace));
+}
+
 /* All devices are there. */
 static void loaded(struct adapter *a)
 {
@@ -97,13 +104,16 @@ static void turn_end(void *ctx)
     if (a->import.state != IMPORT_NONE)
         adapter_import_turn_end(a);
     admin_turn_end(a);
+    /* A final state is told before the store lets go of its message, to the trace and to the server: rather twice than
+     * never. */
+    trace_settle(a);
+    legs_flush(a->legs);
     store_settle(a);
     adapter_backlog_check(a);
     if (a->loading && loading_turn_end(a->loading))
         loaded(a);
+    trace_settle(a);
     legs_flush(a->legs);
-    if (a->trace)
-        metric_add(&a->metrics, METRIC_TRACE_LOST, NULL, trace_flush(a->trace));
     if (a->stop_at_ms && !a->stopped)
         stop_proceed(a);
     alarm_renew(a);
@@ -338,10 +348,12 @@ static enum error adapter_start(struct adapter *a, bool *known, bool *removing, 
         err = told(why, adapter_scefs_open(a), "scef", NULL);
     if (!err)
         err = engine_open(a, why);
+    FAULT("start.before_restore");
     if (!err)
         err = told(why, adapter_import_check(a, known, removing), "store", NULL);
     if (!err)
         err = restore(a, *known, why);
+    FAULT("start.restored");
     if (!err)
         err = server_legs_open(a, why);
     if (!err && !*known)
@@ -380,10 +392,12 @@ enum error adapter_new(struct loop *l, const struct adapter_options *o, struct a
     enum error err = adapter_start(a, &known, &removing, why);
     if (!err) {
         a->running = true;
+        FAULT("start.before_engine");
         if (known)
             engine_start_loading(a->engine, adapter_now(a), removing);
         else
             engine_start(a->engine, adapter_now(a));
+        FAULT("start.done");
     }
     if (!err && known)
         err = told(why, loading_start(a), "start", NULL);

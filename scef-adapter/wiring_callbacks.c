@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "scef-adapter/slice.h"
 #include "scef-adapter/wiring_internal.h"
 
@@ -18,7 +19,9 @@ void adapter_uplink_answer(void *ctx, uint64_t ref, enum error err)
     slab_delete(&a->answers, ref);
     if (a->spare_answer == ref)
         a->spare_answer = 0;
+    FAULT("uplink.before_answer");
     scs_callbacks_answer(from, err);
+    FAULT("uplink.answered");
 }
 
 void adapter_answers_end(struct adapter *a)
@@ -110,9 +113,11 @@ static enum scs_verdict uplink(void *ctx, struct scs_sender from, const struct n
     }
     a->spare_answer = ref;
     answer->from = from;
+    FAULT("uplink.received");
     a->in_uplink = true;
     enum engine_verdict verdict = engine_uplink(a->engine, adapter_now(a), s->index, ref, u, err);
     a->in_uplink = false;
+    FAULT("uplink.taken");
     switch (verdict) {
     case ENGINE_TAKEN:
         metric_scef_add(&a->metrics, METRIC_UPLINKS, name, "taken", 1);
@@ -150,7 +155,9 @@ static enum scs_verdict delivery_status(void *ctx, const struct nidd_delivery_st
     if (waits(loading_delivery(a, s->index, d->nidd_downlink_data_transfer), &later, err))
         return later;
     a->status_unmatched = false;
+    FAULT("delivery_status.received");
     *err = engine_delivery_status(a->engine, adapter_now(a), s->index, d);
+    FAULT("delivery_status.taken");
     if (*err)
         return SCS_REFUSED;
     uint32_t next = (c->slices.index + 1) % c->slices.count;

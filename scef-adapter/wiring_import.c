@@ -6,6 +6,7 @@
  * which are in no record. */
 #include <string.h>
 
+#include "base/fault.h"
 #include "scef-adapter/wiring_internal.h"
 
 struct found {
@@ -127,6 +128,7 @@ static void import_put(struct adapter *a)
 void adapter_import_turn_end(struct adapter *a)
 {
     struct adapter_import *i = &a->import;
+    FAULT("import.turn");
     if (i->state == IMPORT_SAVING && engine_is_saved(a->engine)) {
         i->state = IMPORT_COMMITTING;
         i->ticket = a->ticket_given;

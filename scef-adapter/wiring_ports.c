@@ -1,4 +1,5 @@
 /* The engine's ports to the server legs and the store. */
+#include "base/fault.h"
 #include "scef-adapter/admin.h"
 #include "scef-adapter/wiring_internal.h"
 
@@ -62,6 +63,32 @@ void adapter_backlog_check(struct adapter *a)
 
 /* ---- store ---- */
 
+static void put_begun(uint8_t kind)
+{
+    (void)kind;
+    if (kind == RECORD_DOWNLINK)
+        FAULT("downlink.put");
+    else if (kind == RECORD_UPLINK)
+        FAULT("spool.put");
+    else if (kind == RECORD_DEVICE)
+        FAULT("device.put");
+    else if (kind == RECORD_OBSERVATION)
+        FAULT("observation.put");
+    else if (kind == RECORD_SEQUENCE)
+        FAULT("sequence.reserve");
+}
+
+static void delete_begun(uint8_t kind)
+{
+    (void)kind;
+    if (kind == RECORD_DOWNLINK)
+        FAULT("downlink.delete");
+    else if (kind == RECORD_UPLINK)
+        FAULT("spool.delete");
+    else if (kind == RECORD_OBSERVATION)
+        FAULT("observation.delete");
+}
+
 static uint64_t port_store_put(void *ctx, struct bytes key, struct bytes value)
 {
     struct adapter *a = ctx;
@@ -69,6 +96,7 @@ static uint64_t port_store_put(void *ctx, struct bytes key, struct bytes value)
         return UINT64_MAX;
     metric_add(&a->metrics, METRIC_STORE_OPERATIONS, "put", 1);
     a->store_open = true;
+    put_begun(key.data[0]);
     return a->ticket_given = store_put(a->store, key, value);
 }
 
@@ -79,6 +107,7 @@ static uint64_t port_store_delete(void *ctx, struct bytes key)
         return UINT64_MAX;
     metric_add(&a->metrics, METRIC_STORE_OPERATIONS, "delete", 1);
     a->store_open = true;
+    delete_begun(key.data[0]);
     return a->ticket_given = store_delete(a->store, key);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "scef-adapter/slice.h"
 #include "scef-adapter/wiring_internal.h"
 
@@ -90,6 +91,7 @@ static void move_aside(struct adapter *a, struct bytes old, struct bytes value)
     buf_add_u8(&key, 'x');
     buf_add(&key, bytes_of(old.data, old.len < ASIDE_KEY_BYTES ? old.len : ASIDE_KEY_BYTES));
     if (!key.failed) {
+        FAULT("restore.set_aside");
         (void)store_put(a->store, buf_bytes(&key), value);
         a->ticket_given = store_delete(a->store, old);
         a->store_open = true;
@@ -153,6 +155,7 @@ static enum error record_restore(struct engine *e, struct bytes key, struct byte
 
 enum error adapter_record_take(struct adapter *a, struct bytes key, struct bytes value)
 {
+    FAULT("restore.record");
     enum error err = record_restore(a->engine, key, value);
     if (err && err != ERR_NO_MEMORY) {
         adapter_set_aside(a, key, value, err);

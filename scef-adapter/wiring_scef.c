@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/fault.h"
 #include "scef-adapter/wiring_internal.h"
 #include "t8/dialect.h"
 
@@ -48,6 +49,7 @@ struct adapter_scef *adapter_scef_for(struct adapter *a, uint32_t index)
 static void port_downlink_submit(void *ctx, uint64_t ref, const struct engine_submit *d)
 {
     struct adapter_scef *s = adapter_scef_for(ctx, d->scef);
+    FAULT("submit.begun");
     if (s)
         adapter_request_begun(
             s, scs_downlink_submit(s->client, ref, d->configuration_link, d->id, d->data, d->maximum_latency_s),
@@ -124,7 +126,9 @@ static void submit_result(void *ctx, uint64_t ref, const struct nidd_submit_resu
 {
     struct adapter_scef *s = ctx;
     answered(s, r->http_status);
+    FAULT("submit.answered");
     engine_submit_result(s->a->engine, adapter_now(s->a), ref, r);
+    FAULT("submit.answer_taken");
 }
 
 static void configuration_counted(struct adapter_scef *s, int http_status)
@@ -138,9 +142,12 @@ static void configuration_result(void *ctx, uint64_t ref, const struct nidd_conf
     uint64_t now_ms = adapter_now(s->a);
     answered(s, r->http_status);
     configuration_counted(s, r->http_status);
-    if (r->http_status == 201)
+    if (r->http_status == 201) {
+        FAULT("configuration.created");
         adapter_test_expect(s);
+    }
     engine_configuration_result(s->a->engine, now_ms, ref, r);
+    FAULT("configuration.answer_taken");
 }
 
 static void configuration_found(void *ctx, uint64_t ref, const struct nidd_configuration_found *f)

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 
 #define HEADER_BYTES 16384
@@ -115,6 +116,7 @@ static void run(void *ctx)
 {
     struct http_server *s = ctx;
     (void)MHD_run(s->daemon);
+    FAULT("callback.served");
     uint64_t now = uv_now(&s->loop->uv);
     uint64_t at = end_slow_senders(s);
     int64_t wish = MHD_get_timeout64s(s->daemon);

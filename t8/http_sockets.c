@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
+
 /* A socket of libcurl's. Of most of them we hear when they are opened and closed, and watch them that long. Others,
  * which its name resolver makes for itself, may be closed as soon as libcurl no longer watches them. */
 struct http_watch {
@@ -108,7 +110,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
     flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
     int running;
+    FAULT("scef.before_io");
     (void)curl_multi_socket_action(s->multi, fd, flags, &running);
+    FAULT("scef.after_io");
     w = watch_find(s, fd); /* it may be closed by now */
     if (w)
         watch_update(w);
@@ -165,7 +169,9 @@ static void on_timer(uv_timer_t *timer)
 {
     struct http_sockets *s = timer->data;
     int running;
+    FAULT("scef.before_begin");
     (void)curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    FAULT("scef.after_begin");
     s->fn(s->ctx);
 }
 

@@ -415,6 +415,74 @@ static void message_of_a_device_that_is_not_stored(void **state)
     rig_abandon(r);
 }
 
+/* The device that hears its answer is taken never gives it again: only when the request has left the store, or a
+ * restart would bring back what nobody answers any more. */
+static void device_is_told_when_the_request_has_left_the_store(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig *r = rig_new((struct rig_setup){.hold_commits = true});
+        commit(r);
+        server_sends(r, 0, 0, READ);
+        commit(r);
+        expect_at_server(r, 0, 0, "ACK #50");
+        device_sends(r, 0, "ACK #%u", expect_delivered(r, 0, DOWN));
+        commit(r);
+        device_sends(r, 0, "CON 2.05 #7 tok |x");
+        uint16_t leg = expect_at_server(r, 0, 0, "CON 2.05 #* tok |x");
+        if (i)
+            server_sends(r, 0, 0, "RST #%u", leg);
+        else
+            server_sends(r, 0, 0, "ACK #%u", leg);
+        expect_no_submission(r);
+        for (unsigned n = 0; n < 40; n++) /* it is not forgotten for newer ones */
+            device_sends(r, 0, "NON 0.02 #%u n%u 11=dp", 1000 + n, n);
+        skip_at_server(r);
+        device_sends(r, 0, "CON 2.05 #7 tok |x");
+        expect_no_submission(r);
+        expect_nothing_at_server(r);
+        commit_fails(r, ERR_STORE);
+        expect_no_submission(r);
+        advance(r, 2 * SECONDS); /* it is deleted again */
+        commit(r);
+        expect_delivered(r, 0, i ? "RST #7" : "ACK #7");
+        rig_restart(r);
+        expect_no_submission(r);
+        assert_int_equal(stored_records(r, RECORD_DOWNLINK), 0);
+        rig_end(r);
+    }
+}
+
+static void two_at_once(struct engine_options *o)
+{
+    o->queue.nstart = 2;
+}
+
+/* The SCEF repeats what it got no answer to, and the device's ACK of a message that has ended meets those that are new:
+ * none of them may bear its Message ID. */
+static void acknowledgement_from_before(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.tune = two_at_once});
+    server_sends(r, 0, 0, READ); /* stays, and with it its Message ID */
+    expect_at_server(r, 0, 0, "ACK #50");
+    expect_delivered(r, 0, DOWN);
+    server_sends(r, 0, 0, "CON 0.03 #51 put 11=3 |x");
+    expect_at_server(r, 0, 0, "ACK #51");
+    const uint16_t ended = expect_delivered(r, 0, "CON 0.03 #* put 11=3 |x");
+    device_sends(r, 0, "ACK 2.04 #%u put", ended);
+    server_sends(r, 0, 0, "ACK #%u", expect_at_server(r, 0, 0, "CON 2.04 #* put"));
+    rig_restart(r);
+    expect_delivered(r, 0, DOWN);
+    server_sends(r, 0, 0, "CON 0.02 #52 exec 11=3 11=0 11=4");
+    expect_at_server(r, 0, 0, "ACK #52");
+    const unsigned s = expect_submitted(r, 0, "CON 0.02 #* exec 11=3 11=0 11=4");
+    device_sends(r, 0, "ACK #%u", ended);
+    expect_message_state(r, 0, last_accepted(r), "submitted");
+    submit_delivered(r, s);
+    rig_abandon(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +506,8 @@ int main(void)
         cmocka_unit_test(ends_over_a_failing_store),
         cmocka_unit_test(device_records_over_a_failing_store),
         cmocka_unit_test(message_of_a_device_that_is_not_stored),
+        cmocka_unit_test(device_is_told_when_the_request_has_left_the_store),
+        cmocka_unit_test(acknowledgement_from_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
