@@ -280,11 +280,20 @@ class Load:
 
     def __init__(self, stack, devices=30, requests_per_s=150, uplinks_per_s=30, seed=1):
         self.stack = stack
+        self.store_server = None
         self.names = [f"dev{n}@example.org" for n in range(1, devices + 1)]
         self.scef = FakeScef(stack.scef_port)
         self.devices = Devices(self.scef, stack.callback_port, self.names)
         self.scef.answer = self.devices.delivery
         self.server = LwM2MServer(stack.server_port, self.devices, requests_per_s, uplinks_per_s, seed)
+
+    def begin(self, store_server, **store):
+        """Under way, a fifth of the devices asleep with something in their queues. `store_server` says which of the
+        servers is the store just now."""
+        self.store_server = store_server
+        self.start(**store)
+        self.sleep(self.names[::5])
+        self.wait(lambda: len(self.server.waiting()) > 20, "sleeping devices have something in their queues")
 
     def start(self, **store):
         """The adapter with this store, and all are at work."""
@@ -332,6 +341,49 @@ class Load:
         for name in names:
             self.server.spoken += 1
             self.devices.speak(name, self.server.spoken)
+
+    def is_ready(self):
+        return self.stack.admin("/readyz").status == 200
+
+    def outage(self, fault, repair, refuses=True):
+        """The load goes on all the time, before it, in it and after it."""
+        fault()
+        if refuses:
+            self.wait_refused("while the store is in trouble")
+            self.wait(lambda: not self.is_ready(), "/readyz tells")
+            assert "store" in self.stack.admin("/readyz").body.decode()
+        self.wait_relayed("while the store is in trouble")
+        repair()
+        self.wait_served("afterwards")
+        self.wait(self.is_ready, "/readyz tells that all is well")
+
+    def kill_adapter(self):
+        """When nothing is under way; then it has to tell everything but once. What waits for sleeping devices is in the
+        store, nothing else is, and it is there after the kill."""
+        self.quiesce()
+        self.wait(self.is_ready, "the store is well")
+        waiting = len(self.server.waiting())
+        assert waiting, "nothing is left in the queues: this would show nothing"
+        self.wait(lambda: self.stored_messages() == waiting, f"the store holds the {waiting} that wait")
+        self.stack.adapter.kill()
+        self.stack.adapter.verify()
+        self.stack.start_adapter()
+
+    def end(self, told_within_s):
+        """What is broken."""
+        self.kill_adapter()
+        self.drain()
+        return self.judge(told_within_s)
+
+    def stored_messages(self):
+        """Downlink messages: fields of the devices' hashes that begin with an m."""
+        server = self.store_server()
+        connection = server.connect()
+        try:
+            fields = [field for key in server.keys("*:{*}") for field in connection.call("HKEYS", key)]
+            return sum((field if isinstance(field, bytes) else field.encode())[:1] == b"m" for field in fields)
+        finally:
+            connection.close()
 
     def quiesce(self):
         """Nobody asks any more, and nothing is under way but what waits for devices that sleep."""
