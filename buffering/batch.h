@@ -12,11 +12,13 @@ struct batch {
     struct batch *next;
     uint64_t ticket;
     struct buf ops;
-    bool has_put;   /* else deletes only */
-    bool failed;    /* an operation could not be taken: nothing of the batch counts */
-    enum error err; /* how it ended */
-    int cause;      /* the store's own code for err, for the log */
-    bool ended;     /* err tells; the store's worker sets it */
+    bool has_put;         /* else deletes only */
+    bool failed;          /* an operation could not be taken: nothing of the batch counts */
+    enum error err;       /* how it ended */
+    int cause;            /* the store's own code for err, for the log */
+    bool ended;           /* err tells; the store's worker sets it */
+    bool sent;            /* a store elsewhere may have it */
+    uint64_t deadline_ms; /* by when it is to be told; of a clock of the store's */
 };
 
 /* First in, first out. Zeroed is empty. */

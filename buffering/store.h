@@ -31,6 +31,7 @@ struct store_ops { /* what a kind of store brings */
     enum error (*scan)(struct store *s, struct bytes prefix, void *ctx,
                        enum error (*fn)(void *ctx, struct bytes key, struct bytes value));
     size_t (*backlog_bytes)(const struct store *s);
+    const char *(*trouble)(const struct store *s); /* NULL: such a store never has any that a commit does not tell */
     void (*close)(struct store *s);
 };
 struct store {
@@ -67,6 +68,12 @@ static inline void store_flush(struct store *s)
 static inline size_t store_backlog_bytes(const struct store *s)
 {
     return s->ops->backlog_bytes(s);
+}
+/* What keeps the store from taking anything now, as far as it knows without a commit: a text, valid until the next
+ * call; NULL: nothing. */
+static inline const char *store_trouble(const struct store *s)
+{
+    return s->ops->trouble ? s->ops->trouble(s) : NULL;
 }
 /* Flushes, waits for all commits (telling them), frees. NULL is fine. Not from inside the sink's or a scan's calls. */
 static inline void store_close(struct store *s)

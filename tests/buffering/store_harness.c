@@ -1,5 +1,6 @@
 #include "tests/buffering/store_harness.h"
 
+#include <ftw.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -8,6 +9,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "tests/buffering/redis_server.h"
 
 static void on_committed(void *ctx, uint64_t ticket, enum error err)
 {
@@ -31,15 +34,17 @@ void dir_make(char *out, size_t size)
     assert_non_null(mkdtemp(out));
 }
 
+static int remove_one(const char *path, const struct stat *st, int what, struct FTW *at)
+{
+    (void)st;
+    (void)what;
+    (void)at;
+    return remove(path);
+}
+
 void dir_remove(const char *dir)
 {
-    static const char *const names[] = {"data.mdb", "lock.mdb", "adapter.lock"};
-    char path[128];
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-        unlink(path);
-    }
-    rmdir(dir);
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 uint64_t test_seed(void)
@@ -55,11 +60,41 @@ void harness_open(struct harness *h)
     h->told = 0;
     h->calls = 0;
     assert_int_equal(loop_init(&h->loop), OK);
-    if (h->kind == HARNESS_MEMORY)
+    if (h->kind == HARNESS_MEMORY) {
         assert_int_equal(store_memory_open(sink, &h->store), OK);
-    else if (store_lmdb_open(&h->loop, h->dir, h->map_bytes, sink, &h->store, &why) != OK)
-        fail_msg("store_lmdb_open: %s", why);
-    assert_null(why);
+    } else if (h->kind == HARNESS_LMDB) {
+        if (store_lmdb_open(&h->loop, h->dir, h->map_bytes, sink, &h->store, &why) != OK)
+            fail_msg("store_lmdb_open: %s", why);
+    } else {
+        struct store_redis_options o;
+        char detail[STORE_REDIS_WHY_MAX];
+        redis_server_options(harness_server(h->kind), &o);
+        o.prefix = h->prefix;
+        if (store_redis_open(&h->loop, &o, sink, &h->store, detail) != OK)
+            fail_msg("store_redis_open: %s", detail);
+    }
+}
+
+static struct redis_server servers[2];
+
+struct redis_server *harness_server(enum harness_kind kind)
+{
+    struct redis_server *s = &servers[kind == HARNESS_VALKEY];
+    if (!s->pid)
+        redis_server_start(s, kind == HARNESS_VALKEY ? "valkey-server" : "redis-server", NULL);
+    return s;
+}
+
+void harness_servers_end(void)
+{
+    for (int i = 0; i < 2; i++)
+        if (servers[i].pid)
+            redis_server_free(&servers[i]);
+}
+
+bool harness_is_durable(const struct harness *h)
+{
+    return h->kind != HARNESS_MEMORY;
 }
 
 void harness_close(struct harness *h)
@@ -77,6 +112,8 @@ struct harness *harness_new(enum harness_kind kind, uint64_t map_bytes)
     h->map_bytes = map_bytes;
     if (kind == HARNESS_LMDB)
         dir_make(h->dir, sizeof(h->dir));
+    static unsigned prefixes;
+    snprintf(h->prefix, sizeof(h->prefix), "t%u", ++prefixes);
     harness_open(h);
     return h;
 }
@@ -147,7 +184,7 @@ char *harness_dump(struct harness *h, const char *prefix)
 
 char *harness_dump_reopened(struct harness *h)
 {
-    if (h->kind == HARNESS_LMDB) {
+    if (harness_is_durable(h)) {
         harness_close(h);
         harness_open(h);
     }

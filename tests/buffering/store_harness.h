@@ -6,11 +6,12 @@
 
 #define HARNESS_TICKETS 20000
 
-enum harness_kind { HARNESS_MEMORY, HARNESS_LMDB };
+enum harness_kind { HARNESS_MEMORY, HARNESS_LMDB, HARNESS_REDIS, HARNESS_VALKEY };
 
 struct harness {
     enum harness_kind kind;
-    char dir[64]; /* lmdb only */
+    char dir[64];    /* lmdb only */
+    char prefix[16]; /* redis and valkey only: of its keys in the server that the test's program has started */
     uint64_t map_bytes;
     struct loop loop;
     struct store *store;
@@ -33,11 +34,16 @@ uint64_t harness_delete(struct harness *h, const char *key);
 enum error harness_wait(struct harness *h, uint64_t ticket);
 /* "key=value key=value ...", in the order of the scan; caller frees. */
 char *harness_dump(struct harness *h, const char *prefix);
-/* The same from disk: lmdb is closed and opened again. */
+/* The same after the store was closed and opened again, where it survives that. */
 char *harness_dump_reopened(struct harness *h);
 
+bool harness_is_durable(const struct harness *h); /* what it holds outlives a harness_close */
+/* The server of a kind; started at its first use. To be ended at the end of the program. */
+struct redis_server *harness_server(enum harness_kind kind);
+void harness_servers_end(void);
+
 void dir_make(char *out, size_t size);
-void dir_remove(const char *dir);
-uint64_t test_seed(void); /* SEED of the environment, or 1 */
+void dir_remove(const char *dir); /* and what is in it */
+uint64_t test_seed(void);         /* SEED of the environment, or 1 */
 
 #endif

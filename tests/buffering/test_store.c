@@ -216,7 +216,7 @@ static void test_close_flushes_and_tells(void **state)
     harness_close(h);
     assert_int_equal(h->told, 3);
     harness_open(h);
-    if (h->kind == HARNESS_LMDB)
+    if (harness_is_durable(h))
         assert_dump(h, "", "a=1 last=1");
     h->on_told = put_for_ever; /* must not keep it from closing */
     harness_put(h, "a", "1");
@@ -281,8 +281,7 @@ static void test_random_batches_against_a_model(void **state)
                 uv_run(&h->loop.uv, UV_RUN_NOWAIT);
             if (prng_below(&p, 100) != 0)
                 continue;
-            char *found =
-                prng_below(&p, 4) == 0 && h->kind == HARNESS_LMDB ? harness_dump_reopened(h) : harness_dump(h, "");
+            char *found = prng_below(&p, 4) == 0 ? harness_dump_reopened(h) : harness_dump(h, "");
             char *expected = model_dump(&m);
             if (strcmp(found, expected) != 0)
                 fail_msg("SEED=%llu, batch %d", (unsigned long long)seed, i);
@@ -294,15 +293,23 @@ static void test_random_batches_against_a_model(void **state)
 }
 
 #define EACH_KIND(test)                                                                                                \
-    {"memory: " #test, test, NULL, NULL, &memory},                                                                     \
+    {"memory: " #test, test, NULL, NULL, &kinds[HARNESS_MEMORY]},                                                      \
+        {"lmdb: " #test, test, NULL, NULL, &kinds[HARNESS_LMDB]},                                                      \
+        {"redis: " #test, test, NULL, NULL, &kinds[HARNESS_REDIS]},                                                    \
     {                                                                                                                  \
-        "lmdb: " #test, test, NULL, NULL, &lmdb                                                                        \
+        "valkey: " #test, test, NULL, NULL, &kinds[HARNESS_VALKEY]                                                     \
     }
+
+static int servers_end(void **state)
+{
+    (void)state;
+    harness_servers_end();
+    return 0;
+}
 
 int main(void)
 {
-    static enum harness_kind memory = HARNESS_MEMORY;
-    static enum harness_kind lmdb = HARNESS_LMDB;
+    static enum harness_kind kinds[] = {HARNESS_MEMORY, HARNESS_LMDB, HARNESS_REDIS, HARNESS_VALKEY};
     const struct CMUnitTest tests[] = {
         EACH_KIND(test_puts_are_there_once_told),        EACH_KIND(test_tickets_count_batches),
         EACH_KIND(test_operations_take_effect_in_order), EACH_KIND(test_scan_is_by_prefix_and_in_order),
@@ -310,5 +317,5 @@ int main(void)
         EACH_KIND(test_backlog_counts_what_is_not_told), EACH_KIND(test_sink_may_put_and_flush),
         EACH_KIND(test_close_flushes_and_tells),         EACH_KIND(test_random_batches_against_a_model),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, servers_end);
 }

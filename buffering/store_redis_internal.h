@@ -1,0 +1,84 @@
+/* What the parts of the Redis store share. */
+#ifndef BUFFERING_STORE_REDIS_INTERNAL_H
+#define BUFFERING_STORE_REDIS_INTERNAL_H
+
+#include "base/prng.h"
+#include "buffering/store_redis_setup.h"
+
+#define REDIS_GROUPS_MAX 4 /* under way at once */
+
+/* Batches that go together, as one call of the script and the waits behind it. */
+struct redis_group {
+    struct store_redis *store; /* for the replies' callbacks */
+    struct batch_list batches;
+    unsigned replies; /* that are missing */
+};
+
+/* An attempt to connect, in a thread of its own. */
+struct redis_attempt {
+    bool under_way;
+    uv_thread_t thread;
+    struct redis_limit limit;
+    struct redis_ready ready;
+    atomic_bool cancel, finished;
+};
+
+struct store_redis {
+    struct store base;
+    struct loop *loop;
+    struct store_redis_options o;
+    struct redis_identity id;
+    uv_async_t async; /* an attempt has finished, or something is to be told from the loop */
+    uv_timer_t timer;
+    struct prng prng;
+
+    struct batches batches;
+    struct batch_list queue; /* flushed; not under way */
+    struct redis_group groups[REDIS_GROUPS_MAX];
+    unsigned first, under_way;
+    struct batch_list done; /* to be told */
+    bool telling;           /* or it is not the time for it */
+    bool again;             /* something was flushed meanwhile */
+    bool flush_waits;       /* for a batch to come back */
+    struct redis_commit commit;
+
+    struct redis_connection *connection; /* NULL: none */
+    char sha[REDIS_SHA_LEN + 1];
+    bool wait_disk;
+    unsigned wait_replicas;
+    bool doomed;          /* the connection is to be dropped once hiredis lets us */
+    bool doomed_down;     /* and the store counts as down at once */
+    uint64_t outstanding; /* replies */
+    uint64_t progress_ms; /* when the last one came, or the first of them was asked for */
+    uint64_t spoken_ms;   /* when we said something last */
+
+    struct redis_attempt attempt;
+    bool down;              /* known to be: what is flushed fails at once */
+    bool taken;             /* by another adapter, for good */
+    unsigned failures;      /* attempts, and connections that took nothing, in a row */
+    uint64_t attempt_at_ms; /* when to try next */
+    char trouble[STORE_REDIS_WHY_MAX];
+    bool failing;                     /* connected, but the last group was refused: `trouble` tells */
+    char logged[STORE_REDIS_WHY_MAX]; /* the last trouble that was */
+    uint64_t logged_ms;
+    uint64_t refused_not_logged; /* batches */
+
+    unsigned handles; /* not closed yet */
+};
+
+static inline struct store_redis *store_redis_of(struct store *s)
+{
+    return (struct store_redis *)(void *)s;
+}
+
+/* Counts what was sent, for the watch over silent connections. */
+void store_redis_sent(struct store_redis *s);
+void store_redis_answered(struct store_redis *s);
+/* Waits, without the loop, until nothing flushed is left under way; tells the sink only when asked to. */
+void store_redis_settle(struct store_redis *s, bool tell);
+
+/* store_redis_read.c */
+enum error store_redis_scan(struct store *s, struct bytes prefix, void *ctx,
+                            enum error (*fn)(void *ctx, struct bytes key, struct bytes value));
+
+#endif
