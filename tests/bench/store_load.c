@@ -180,14 +180,14 @@ static void measure(struct load *l, double warmup, double seconds, int watched)
     wait_below(l, 1);
     printf("{\"puts\":%" PRIu64 ",\"seconds\":%.6f,\"own_cpu\":%.6f,\"watched_cpu\":%.6f,\"foreign_cpu\":%.6f,"
            "\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
-           told * l->puts, span.seconds, span.own_cpu, span.watched_cpu, span.foreign_cpu,
-           samples_ms(&l->latency, 0.5), samples_ms(&l->latency, 0.99));
+           told * l->puts, span.seconds, span.own_cpu, span.watched_cpu, span.foreign_cpu, samples_ms(&l->latency, 0.5),
+           samples_ms(&l->latency, 0.99));
 }
 
 /* Everything is as in a run, but that all devices are one. */
 static void command_print(struct load *l, unsigned count)
 {
-    struct batches batches;
+    struct batches batches = {0};
     struct batch_list list = {0};
     struct redis_commit commit = {0};
     static const char sha[REDIS_SHA_LEN + 1] = "________________________________________";
