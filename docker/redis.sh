@@ -17,6 +17,7 @@ appendonly yes
 appendfsync always
 save ""
 maxmemory-policy noeviction
+hash-max-listpack-value 1024
 replica-announce-ip $name
 repl-diskless-sync-delay 0
 END_OF_CONF

@@ -1,5 +1,5 @@
-"""docker/compose.redis.yaml over compose.yaml: its services as programs, each with an address of its own in a network of the
-test's, found by their names as Docker would have them found. The programs are those installed and built here.
+"""docker/compose.redis.yaml over compose.yaml: its services as programs, each with an address of its own in a network of
+the test's, found by their names as Docker would have them found. The programs are those installed and built here.
 """
 
 import json
@@ -21,7 +21,8 @@ BRIDGE_NET = "10.213.7"
 def overlaid(below, above):
     """As compose puts one file over another: mappings are merged, lists are joined, volumes by their target."""
     if isinstance(below, dict) and isinstance(above, dict):
-        return {**below, **{key: overlaid(below[key], value) if key in below else value for key, value in above.items()}}
+        both = {key: overlaid(below[key], above[key]) for key in below.keys() & above.keys()}
+        return {**below, **above, **both}
     if isinstance(below, list) and isinstance(above, list):
         by_target = {volume_target(one): one for one in [*below, *above]}
         return list(by_target.values())
@@ -63,7 +64,8 @@ def run(*argv, check=True):
 
 
 def can_make_networks():
-    return os.geteuid() == 0 and run("unshare", "--net", "ip", "link", "add", "name", "b", "type", "bridge", check=False).returncode == 0
+    bridge = ["unshare", "--net", "ip", "link", "add", "name", "b", "type", "bridge"]
+    return os.geteuid() == 0 and run(*bridge, check=False).returncode == 0
 
 
 class Network:
@@ -82,8 +84,8 @@ class Network:
         for number, (name, address) in enumerate(self.addresses.items()):
             self._hold(name)
             end = f"v{number}"
-            peer = self.holders[name].pid
-            self.inside("bridge", "ip", "link", "add", "name", end, "type", "veth", "peer", "name", "eth0", "netns", peer)
+            peer = ["peer", "name", "eth0", "netns", self.holders[name].pid]
+            self.inside("bridge", "ip", "link", "add", "name", end, "type", "veth", *peer)
             self.inside("bridge", "ip", "link", "set", end, "master", "br0", "up")
             self.inside(name, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
             self.inside(name, "ip", "link", "set", "eth0", "up")
@@ -174,6 +176,13 @@ class Services:
         body, _, status = self.network.inside("adapter", *argv, check=False).stdout.rpartition("\n")
         return int(status or 0), body
 
+    def registrations(self, number):
+        return json.loads(self.admin(f"/v1/devices/dev{number}@example.org")[1]).get("registrations")
+
+    def master(self):
+        """Its name."""
+        return self.redis("sentinel-2", "sentinel", "get-master-addr-by-name", "scef").split("\n")[0]
+
     def kill(self, name):
         process = self.running.pop(name)
         process.kill()
@@ -219,16 +228,14 @@ def test_the_services_work_together_and_survive_the_masters_death(services, tmp_
     services.start("simulator")
     services.start("server")
     services.wait(lambda: services.admin("/readyz")[0] == 200, "the adapter is ready")
-    registered = lambda: all(json.loads(services.admin(f"/v1/devices/dev{n}@example.org")[1]).get("registrations") for n in (1, 2))  # noqa: E731
-    services.wait(registered, "both devices are registered")
+    services.wait(lambda: all(services.registrations(n) for n in (1, 2)), "both devices are registered")
 
     services.kill("redis-1")
-    master = lambda: services.redis("sentinel-2", "sentinel", "get-master-addr-by-name", "scef").split("\n")[0]  # noqa: E731
-    services.wait(lambda: master() == "redis-2", "the replica is the master")
+    services.wait(lambda: services.master() == "redis-2", "the replica is the master")
     services.wait(lambda: services.admin("/readyz")[0] == 503, "the adapter says that it cannot accept anything")
     # Who was killed comes back as a replica: the sentinels change its configuration, which is in its volume.
     services.start("redis-1")
-    services.wait(lambda: "role:slave" in services.redis("redis-1", "info", "replication"), "the old master is a replica", 90)
+    services.wait(lambda: "role:slave" in services.redis("redis-1", "info", "replication"), "it is a replica now", 90)
     services.wait(lambda: services.admin("/readyz")[0] == 200, "the adapter is ready again")
     # And who was promoted stays the master over a restart of its own.
     services.kill("redis-2")
