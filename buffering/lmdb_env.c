@@ -38,18 +38,34 @@ static size_t reserve_bytes(const struct lmdb_env *e)
 
 static void env_drop(struct lmdb_env *e)
 {
+    uv_rwlock_wrlock(&e->in_use);
     if (e->env)
         mdb_env_close(e->env);
     e->env = NULL;
+    uv_rwlock_wrunlock(&e->in_use);
 }
 
-static int dbi_open(struct lmdb_env *e)
+/* The end of every transaction comes before the next env_drop, map_resize or txn_begin of the same thread. */
+static void txn_abort(struct lmdb_env *e, MDB_txn *txn)
+{
+    mdb_txn_abort(txn);
+    uv_rwlock_rdunlock(&e->in_use);
+}
+
+static int txn_commit(struct lmdb_env *e, MDB_txn *txn)
+{
+    const int rc = mdb_txn_commit(txn);
+    uv_rwlock_rdunlock(&e->in_use);
+    return rc;
+}
+
+static int dbi_open(MDB_env *env, MDB_dbi *dbi)
 {
     MDB_txn *txn;
-    int rc = mdb_txn_begin(e->env, NULL, 0, &txn);
+    int rc = mdb_txn_begin(env, NULL, 0, &txn);
     if (rc)
         return rc;
-    rc = mdb_dbi_open(txn, NULL, 0, &e->dbi);
+    rc = mdb_dbi_open(txn, NULL, 0, dbi);
     if (rc) {
         mdb_txn_abort(txn);
         return rc;
@@ -62,21 +78,36 @@ static int dbi_open(struct lmdb_env *e)
 static int env_make(struct lmdb_env *e)
 {
     int dead;
-    int rc = mdb_env_create(&e->env);
+    MDB_env *env;
+    MDB_dbi dbi = 0;
+    int rc = mdb_env_create(&env);
+    if (rc)
+        return rc;
+    assert(mdb_env_get_maxkeysize(env) >= STORE_KEY_MAX);
+    rc = mdb_env_set_mapsize(env, e->map_bytes);
+    if (!rc)
+        rc = mdb_env_open(env, e->path, MDB_NOTLS, 0600);
+    if (!rc)
+        rc = mdb_reader_check(env, &dead);
+    if (!rc)
+        rc = dbi_open(env, &dbi);
     if (rc) {
-        e->env = NULL;
+        mdb_env_close(env);
         return rc;
     }
-    assert(mdb_env_get_maxkeysize(e->env) >= STORE_KEY_MAX);
-    rc = mdb_env_set_mapsize(e->env, e->map_bytes);
-    if (!rc)
-        rc = mdb_env_open(e->env, e->path, MDB_NOTLS, 0600);
-    if (!rc)
-        rc = mdb_reader_check(e->env, &dead);
-    if (!rc)
-        rc = dbi_open(e);
-    if (rc)
-        env_drop(e);
+    uv_rwlock_wrlock(&e->in_use);
+    e->env = env;
+    e->dbi = dbi;
+    uv_rwlock_wrunlock(&e->in_use);
+    return 0;
+}
+
+/* Nobody may be reading meanwhile. */
+static int map_resize(struct lmdb_env *e, size_t bytes)
+{
+    uv_rwlock_wrlock(&e->in_use);
+    const int rc = e->env ? mdb_env_set_mapsize(e->env, bytes) : 0;
+    uv_rwlock_wrunlock(&e->in_use);
     return rc;
 }
 
@@ -151,6 +182,16 @@ static enum error error_of(int rc, const char **why)
     }
 }
 
+static bool locks_init(struct lmdb_env *e)
+{
+    if (uv_rwlock_init(&e->in_use) != 0)
+        return false;
+    if (uv_mutex_init(&e->opening) == 0)
+        return true;
+    uv_rwlock_destroy(&e->in_use);
+    return false;
+}
+
 enum error lmdb_env_open(struct lmdb_env *e, const char *path, uint64_t map_bytes, const char **why)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -159,7 +200,8 @@ enum error lmdb_env_open(struct lmdb_env *e, const char *path, uint64_t map_byte
         return error_of(ENOMEM, why);
     e->map_bytes = (size_t)(map_bytes < MAP_MIN_BYTES ? MAP_MIN_BYTES : map_bytes) / page * page;
     e->path = strdup(path);
-    int rc = e->path ? directory_make(path) : ENOMEM;
+    e->has_locks = locks_init(e);
+    int rc = e->path && e->has_locks ? directory_make(path) : ENOMEM;
     if (!rc)
         rc = directory_lock(e);
     if (!rc)
@@ -173,7 +215,12 @@ enum error lmdb_env_open(struct lmdb_env *e, const char *path, uint64_t map_byte
 
 void lmdb_env_close(struct lmdb_env *e)
 {
-    env_drop(e);
+    if (e->has_locks) {
+        env_drop(e);
+        uv_rwlock_destroy(&e->in_use);
+        uv_mutex_destroy(&e->opening);
+    }
+    e->has_locks = false;
     if (e->lock_fd >= 0)
         close(e->lock_fd);
     e->lock_fd = -1;
@@ -185,14 +232,30 @@ void lmdb_env_close(struct lmdb_env *e)
 
 /* After a failed write of its meta page LMDB refuses to go on (MDB_PANIC) until the environment is opened again.
  * Nothing is lost by that: the batches of that transaction are done again, and to do them twice is to do them once. */
+static int txn_try(struct lmdb_env *e, unsigned flags, MDB_txn **txn)
+{
+    uv_rwlock_rdlock(&e->in_use);
+    const int rc = e->env ? mdb_txn_begin(e->env, NULL, flags, txn) : MDB_PANIC;
+    if (rc)
+        uv_rwlock_rdunlock(&e->in_use);
+    return rc;
+}
+
 static int txn_begin(struct lmdb_env *e, unsigned flags, MDB_txn **txn)
 {
-    int rc = e->env ? mdb_txn_begin(e->env, NULL, flags, txn) : MDB_PANIC;
+    int rc = txn_try(e, flags, txn);
     if (rc != MDB_PANIC)
         return rc;
-    env_drop(e);
-    rc = env_make(e);
-    return rc ? rc : mdb_txn_begin(e->env, NULL, flags, txn);
+    uv_mutex_lock(&e->opening);
+    rc = txn_try(e, flags, txn); /* another thread may have done it */
+    if (rc == MDB_PANIC) {
+        env_drop(e);
+        rc = env_make(e);
+        if (!rc)
+            rc = txn_try(e, flags, txn);
+    }
+    uv_mutex_unlock(&e->opening);
+    return rc;
 }
 
 static MDB_val val_of(struct bytes b)
@@ -231,10 +294,10 @@ static int commit_once(struct lmdb_env *e, struct batch *first, const struct bat
     for (struct batch *b = first; !rc && b != end; b = b->next)
         rc = b->ended ? 0 : batch_apply(e, txn, b);
     if (rc) {
-        mdb_txn_abort(txn);
+        txn_abort(e, txn);
         return rc;
     }
-    rc = mdb_txn_commit(txn);
+    rc = txn_commit(e, txn);
     for (struct batch *b = first; !rc && b != end; b = b->next) {
         if (!b->ended)
             batch_end(b, 0);
@@ -257,11 +320,11 @@ static int commit_together(struct lmdb_env *e, struct batch *first, const struct
     int rc = commit_once(e, first, end);
     if (rc != MDB_MAP_FULL || has_put(first, end))
         return rc;
-    rc = mdb_env_set_mapsize(e->env, e->map_bytes + reserve_bytes(e));
+    rc = map_resize(e, e->map_bytes + reserve_bytes(e));
     if (!rc)
         rc = commit_once(e, first, end);
     /* A map that could be neither grown nor shrunk may be no map at all. */
-    if (e->env && mdb_env_set_mapsize(e->env, e->map_bytes) != 0)
+    if (map_resize(e, e->map_bytes) != 0)
         env_drop(e);
     return rc;
 }
@@ -294,7 +357,7 @@ static int commit_apart(struct lmdb_env *e, struct batch *first)
         b->cause = deletes_wait ? MDB_MAP_FULL : batch_apply_nested(e, txn, b);
         deletes_wait |= b->cause == MDB_MAP_FULL && !b->has_put;
     }
-    rc = mdb_txn_commit(txn);
+    rc = txn_commit(e, txn);
     if (rc)
         return rc;
     for (struct batch *b = first; b; b = b->next) {
@@ -324,36 +387,75 @@ void lmdb_env_commit(struct lmdb_env *e, const struct batch_list *group)
     }
 }
 
-/* --- scan -------------------------------------------------------------------------------------------- */
+/* --- read -------------------------------------------------------------------------------------------- */
+
+static enum error found_of(int rc, const MDB_val *key, const MDB_val *value, struct bytes *k, struct bytes *v,
+                           bool *found)
+{
+    const char *why;
+    *found = rc == 0;
+    if (rc)
+        return rc == MDB_NOTFOUND ? OK : error_of(rc, &why);
+    *k = bytes_of(key->mv_data, key->mv_size);
+    *v = bytes_of(value->mv_data, value->mv_size);
+    return OK;
+}
+
+static enum error cursor_open(struct lmdb_env *e, struct lmdb_env_read *r)
+{
+    const char *why;
+    r->env = e;
+    const int rc = mdb_cursor_open(r->txn, e->dbi, &r->cursor);
+    if (rc)
+        txn_abort(e, r->txn);
+    return error_of(rc, &why);
+}
+
+enum error lmdb_env_read_begin(struct lmdb_env *e, struct lmdb_env_read *r)
+{
+    const char *why;
+    const int rc = txn_begin(e, MDB_RDONLY, &r->txn);
+    return rc ? error_of(rc, &why) : cursor_open(e, r);
+}
+
+void lmdb_env_read_end(struct lmdb_env_read *r)
+{
+    mdb_cursor_close(r->cursor);
+    txn_abort(r->env, r->txn);
+}
+
+enum error lmdb_env_read_seek(struct lmdb_env_read *r, struct bytes key, struct bytes *k, struct bytes *v, bool *found)
+{
+    MDB_val at = val_of(key);
+    MDB_val value;
+    const int rc = mdb_cursor_get(r->cursor, &at, &value, key.len ? MDB_SET_RANGE : MDB_FIRST);
+    return found_of(rc, &at, &value, k, v, found);
+}
+
+enum error lmdb_env_read_next(struct lmdb_env_read *r, struct bytes *k, struct bytes *v, bool *found)
+{
+    MDB_val key;
+    MDB_val value;
+    const int rc = mdb_cursor_get(r->cursor, &key, &value, MDB_NEXT);
+    return found_of(rc, &key, &value, k, v, found);
+}
 
 enum error lmdb_env_scan(struct lmdb_env *e, struct bytes prefix, void *ctx,
                          enum error (*fn)(void *, struct bytes, struct bytes))
 {
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-    const char *why;
-    int rc = txn_begin(e, MDB_RDONLY, &txn);
-    if (rc)
-        return error_of(rc, &why);
-    rc = mdb_cursor_open(txn, e->dbi, &cursor);
-    if (rc) {
-        mdb_txn_abort(txn);
-        return error_of(rc, &why);
+    struct lmdb_env_read r;
+    enum error err = lmdb_env_read_begin(e, &r);
+    if (err)
+        return err;
+    struct bytes key;
+    struct bytes value;
+    bool found;
+    err = lmdb_env_read_seek(&r, prefix, &key, &value, &found);
+    while (!err && found && key.len >= prefix.len && bytes_equal(bytes_of(key.data, prefix.len), prefix)) {
+        err = fn(ctx, key, value);
+        if (!err)
+            err = lmdb_env_read_next(&r, &key, &value, &found);
     }
-    enum error err = OK;
-    MDB_val key = val_of(prefix);
-    MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, prefix.len ? MDB_SET_RANGE : MDB_FIRST);
-    while (!rc && err == OK) {
-        const struct bytes found = bytes_of(key.mv_data, key.mv_size);
-        if (found.len < prefix.len || !bytes_equal(bytes_of(found.data, prefix.len), prefix))
-            break;
-        err = fn(ctx, found, bytes_of(value.mv_data, value.mv_size));
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    mdb_txn_abort(txn);
-    if (err == OK && rc && rc != MDB_NOTFOUND)
-        return error_of(rc, &why);
+    lmdb_env_read_end(&r);
     return err;
 }

@@ -57,6 +57,18 @@ void record_sequence_key(struct buf *out)
     buf_add_u8(out, RECORD_SEQUENCE);
 }
 
+void record_key_prefix(enum record_kind kind, struct bytes device_id, struct buf *out)
+{
+    key_begin(kind, device_id, out);
+}
+
+struct bytes record_key_id(struct bytes key)
+{
+    struct bytes id = key.len ? bytes_from(key, 1) : key;
+    const uint8_t *end = id.len ? memchr(id.data, 0, id.len) : NULL;
+    return end ? bytes_of(id.data, (size_t)(end - id.data)) : (struct bytes){0};
+}
+
 /* The identity in a key that ends with the NUL and `tail` more bytes. */
 static enum error key_id(struct bytes key, size_t tail, struct bytes *id)
 {
@@ -263,6 +275,12 @@ enum error record_message_decode(struct bytes key, struct bytes value, struct re
     if (out->queue_class > QUEUE_REQUEST || out->type > COAP_TYPE_MAX)
         return ERR_STORE_CORRUPT;
     return value_end(&r);
+}
+
+uint64_t record_message_deadline(struct bytes value)
+{
+    struct reader r = {.rest = bytes_from(value, 1 + 3 * 1 + 2 * 2 + 8)};
+    return reader_be64(&r); /* 0 past the end */
 }
 
 enum error record_observation_decode(struct bytes key, struct bytes value, struct record_observation *out)

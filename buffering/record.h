@@ -79,6 +79,13 @@ void record_configuration_encode(struct bytes key, const struct record_configura
 void record_message_encode(struct bytes key, const struct record_message *m, struct buf *out);
 void record_observation_encode(struct bytes key, const struct record_observation *o, struct buf *out);
 
+/* What all keys of this kind and device begin with, the NUL included. */
+void record_key_prefix(enum record_kind kind, struct bytes device_id, struct buf *out);
+/* The device's identity in a key of any kind that has one; empty: there is none. */
+struct bytes record_key_id(struct bytes key);
+/* A message's deadline without a look at the rest; 0: the value is too short to be a message. */
+uint64_t record_message_deadline(struct bytes value);
+
 /* The slices of the result point into key and value. ERR_STORE_CORRUPT: damaged, of another version or another kind. */
 [[gnu::warn_unused_result]] enum error record_sequence_decode(struct bytes key, struct bytes value, uint64_t *reserved);
 [[gnu::warn_unused_result]] enum error record_device_decode(struct bytes key, struct bytes value,

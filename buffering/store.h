@@ -12,6 +12,25 @@
 
 struct store;
 
+/* A read that does not block. The struct is the caller's (a member of his own, mostly), and so are the key and the
+ * cursor he gives with it: they stay in place until `done`. `record` is called for each record found, in the order
+ * promised; then `done`, exactly once, after which the store has let go of the struct. Both are called from the loop or
+ * from inside store_flush, never from inside the call that asks, and may put, delete, flush and read again. They see
+ * all that `committed` has told before the call, and nothing that was not flushed; one read sees the store as it is at
+ * one moment. The slices are valid during the call. An error of done (ERR_STORE, ERR_NO_MEMORY; ERR_DRAINING: the store
+ * was closed before) says that records may be missing; the read may be tried again. */
+struct store_load {
+    void (*record)(struct store_load *l, struct bytes key, struct bytes value);
+    void (*done)(struct store_load *l, enum error err);
+    /* the store's while it is under way */
+    struct store_load *next;
+    struct bytes key;
+    struct buf *cursor;
+    uint8_t what; /* enum store_read */
+};
+enum store_read { STORE_READ_DEVICE, STORE_READ_GET, STORE_READ_WALK_PENDING, STORE_READ_WALK_DEVICES };
+enum store_walk { STORE_WALK_PENDING = STORE_READ_WALK_PENDING, STORE_WALK_DEVICES = STORE_READ_WALK_DEVICES };
+
 struct store_sink {
     void *ctx;
     /* All batches up to `ticket` that were not told before have ended as `err` says. Never called from inside put or
@@ -30,6 +49,7 @@ struct store_ops { /* what a kind of store brings */
     void (*flush)(struct store *s);
     enum error (*scan)(struct store *s, struct bytes prefix, void *ctx,
                        enum error (*fn)(void *ctx, struct bytes key, struct bytes value));
+    void (*read)(struct store *s, struct store_load *l); /* what, key and cursor say which */
     size_t (*backlog_bytes)(const struct store *s);
     const char *(*trouble)(const struct store *s); /* NULL: such a store never has any that a commit does not tell */
     void (*close)(struct store *s);
@@ -63,6 +83,36 @@ static inline void store_flush(struct store *s)
 {
     return s->ops->scan(s, prefix, ctx, fn);
 }
+static inline void store_read(struct store *s, enum store_read what, struct bytes key, struct buf *cursor,
+                              struct store_load *l)
+{
+    l->next = NULL;
+    l->what = (uint8_t)what;
+    l->key = key;
+    l->cursor = cursor;
+    s->ops->read(s, l);
+}
+/* All records of one device (record.h): its own ('d'), then 'o', 'm' and 'u' in key order each. */
+static inline void store_load_device(struct store *s, struct bytes id, struct store_load *l)
+{
+    store_read(s, STORE_READ_DEVICE, id, NULL, l);
+}
+/* One record, or none. */
+static inline void store_get(struct store *s, struct bytes key, struct store_load *l)
+{
+    store_read(s, STORE_READ_GET, key, NULL, l);
+}
+/* Some hundreds of devices, `record` being called with their identity as the key:
+ *   DEVICES  all that have a record of their own; the value is empty
+ *   PENDING  those with a message ('m', 'u'); the value is its earliest deadline in ms, 8 bytes, big-endian (0 where
+ *            the message is damaged)
+ * The cursor is the store's own text: empty at the beginning, and empty again in `done` when all devices were named.
+ * After an error it is what it was. A device may be named twice; one that is put or deleted between two calls may be
+ * missing or named. */
+static inline void store_walk(struct store *s, enum store_walk which, struct buf *cursor, struct store_load *l)
+{
+    store_read(s, (enum store_read)which, (struct bytes){0}, cursor, l);
+}
 /* Memory held by operations that were not told yet. It grows without bound when a disk stalls: who accepts messages
  * asks here whether to refuse them. */
 static inline size_t store_backlog_bytes(const struct store *s)
@@ -75,14 +125,16 @@ static inline const char *store_trouble(const struct store *s)
 {
     return s->ops->trouble ? s->ops->trouble(s) : NULL;
 }
-/* Flushes, waits for all commits (telling them), frees. NULL is fine. Not from inside the sink's or a scan's calls. */
+/* Flushes, waits for all commits (telling them), ends all reads with ERR_DRAINING (who is told that asks for no more),
+ * and frees. NULL is fine. Not from inside the sink's or a scan's calls. */
 static inline void store_close(struct store *s)
 {
     if (s)
         s->ops->close(s);
 }
 
-/* For tests: nothing survives. Batches are committed at store_flush. */
+/* For tests: nothing survives. Batches are committed at store_flush, and reads answered there: each as it is asked for
+ * wants a flush to follow. */
 [[gnu::warn_unused_result]] enum error store_memory_open(struct store_sink sink, struct store **out);
 
 /* Embedded, on LMDB: one writer thread, one transaction and one sync per group of batches; a batch that fails does not

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "buffering/batch.h"
 #include "buffering/lmdb_env.h"
+#include "buffering/lmdb_reads.h"
 
 #define GROUP_BYTES_MAX                                                                                                \
     (32u << 20) /* bounds the pages a transaction holds in memory, and the wait of the next group                      \
@@ -35,6 +36,8 @@ struct store_lmdb {
     bool flush_waits;   /* for that to end, or for a batch to come back */
     uint64_t logged_ms; /* 0: no failure yet */
     uint64_t failures_not_logged;
+    struct lmdb_reads reads;
+    unsigned closing; /* what has still to end before the memory is freed */
 
     /* the writer's while it is busy */
     struct lmdb_env env;
@@ -172,7 +175,16 @@ static void tell(struct store_lmdb *m)
 
 static void on_async(uv_async_t *async)
 {
-    tell(async->data);
+    struct store_lmdb *m = async->data;
+    tell(m);
+    lmdb_reads_start(&m->reads);
+}
+
+static void lmdb_read(struct store *s, struct store_load *l)
+{
+    struct store_lmdb *m = of(s);
+    lmdb_reads_add(&m->reads, l);
+    uv_async_send(&m->async); /* with the others of this turn */
 }
 
 static enum error lmdb_scan(struct store *s, struct bytes prefix, void *ctx,
@@ -196,11 +208,18 @@ static size_t lmdb_backlog_bytes(const struct store *s)
 
 /* --- open and close ---------------------------------------------------------------------------------- */
 
-static void on_closed(uv_handle_t *handle)
+static void closed(void *ctx)
 {
-    struct store_lmdb *m = handle->data;
+    struct store_lmdb *m = ctx;
+    if (--m->closing > 0)
+        return;
     batches_free(&m->batches);
     free(m);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    closed(handle->data);
 }
 
 static void locks_free(struct store_lmdb *m)
@@ -227,6 +246,7 @@ static void lmdb_close(struct store *s)
     uv_mutex_unlock(&m->mutex);
     uv_thread_join(&m->thread);
     locks_free(m);
+    lmdb_reads_close(&m->reads, closed, m);
     lmdb_env_close(&m->env);
     uv_close((uv_handle_t *)&m->async, on_closed);
 }
@@ -266,6 +286,7 @@ enum error store_lmdb_open(struct loop *l, const char *path, uint64_t map_bytes,
         .delete = lmdb_delete,
         .flush = lmdb_flush,
         .scan = lmdb_scan,
+        .read = lmdb_read,
         .backlog_bytes = lmdb_backlog_bytes,
         .close = lmdb_close,
     };
@@ -283,11 +304,20 @@ enum error store_lmdb_open(struct loop *l, const char *path, uint64_t map_bytes,
     if (err != OK)
         goto fail_batches;
     *why = "the operating system refused a lock, a thread or an event";
-    err = ERR_SYSTEM;
-    if (uv_async_init(&l->uv, &m->async, on_async) != 0)
+    err = lmdb_reads_init(&m->reads, &l->uv, &m->env);
+    if (err != OK)
         goto fail_env;
+    err = ERR_SYSTEM;
+    m->closing = 2;
+    if (uv_async_init(&l->uv, &m->async, on_async) != 0) {
+        lmdb_env_close(&m->env);
+        m->closing = 1;
+        lmdb_reads_close(&m->reads, closed, m);
+        return err;
+    }
     if (start(m) != OK) {
         lmdb_env_close(&m->env);
+        lmdb_reads_close(&m->reads, closed, m);
         uv_close((uv_handle_t *)&m->async, on_closed); /* frees the rest when the loop has let go of it */
         return err;
     }

@@ -75,6 +75,7 @@ static void tell(struct store_redis *s)
         if (!s->done.first || s->done.first->err != err)
             s->base.sink.committed(s->base.sink.ctx, ticket, err);
     }
+    store_redis_reads_tell(s, ERR_STORE);
     s->telling = false;
 }
 
@@ -563,6 +564,8 @@ static void work(struct store_redis *s)
         if (s->flush_waits)
             store_flush(&s->base);
     } while (s->again);
+    if (s->connection)
+        redis_write(s->connection); /* now, not when the loop comes by again */
     timer_renew(s);
 }
 
@@ -658,6 +661,8 @@ static void redis_close(struct store *base)
     }
     redis_connection_free(s->connection);
     s->connection = NULL;
+    while (store_redis_reads_waiting(s))
+        store_redis_reads_tell(s, ERR_DRAINING);
     uv_close((uv_handle_t *)&s->async, on_closed);
     uv_close((uv_handle_t *)&s->timer, on_closed);
 }
@@ -689,6 +694,7 @@ static const struct store_ops ops = {
     .delete = redis_delete,
     .flush = redis_flush,
     .scan = store_redis_scan,
+    .read = store_redis_read,
     .backlog_bytes = redis_backlog_bytes,
     .trouble = redis_trouble,
     .close = redis_close,
@@ -710,6 +716,7 @@ enum error store_redis_open(struct loop *l, const struct store_redis_options *op
         free(s);
         return err;
     }
+    s->reads_end = &s->reads;
     redis_identity_make(&s->id);
     prng_seed(&s->prng, uv_hrtime());
     uv_timer_init(&l->uv, &s->timer); /* it cannot fail */

@@ -197,6 +197,12 @@ bool redis_drive(struct redis_connection *c, uint64_t wait_ms)
     return c->ac != NULL;
 }
 
+void redis_write(struct redis_connection *c)
+{
+    if (c->ac && c->wants_write)
+        redisAsyncHandleWrite(c->ac);
+}
+
 struct waiting {
     redisReply *reply;
     bool answered;

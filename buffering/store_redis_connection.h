@@ -52,6 +52,9 @@ redisReply *redis_call_words(struct redis_connection *c, const struct redis_limi
 /* Waits up to wait_ms for something to read or write, and does that; false when the connection is lost. */
 bool redis_drive(struct redis_connection *c, uint64_t wait_ms);
 
+/* Writes what waits to be written, as far as that is possible at once. Not from inside a callback. */
+void redis_write(struct redis_connection *c);
+
 /* From now on the loop drives it. */
 [[gnu::warn_unused_result]] enum error redis_watch(struct redis_connection *c, struct loop *l, void (*changed)(void *),
                                                    void *ctx);

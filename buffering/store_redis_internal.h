@@ -63,6 +63,10 @@ struct store_redis {
     uint64_t logged_ms;
     uint64_t refused_not_logged; /* batches */
 
+    struct redis_read *reads; /* answered, to be told; in order */
+    struct redis_read **reads_end;
+    struct store_load *reads_refused; /* to be told as well */
+
     unsigned handles; /* not closed yet */
 };
 
@@ -77,7 +81,12 @@ void store_redis_answered(struct store_redis *s);
 /* Waits, without the loop, until nothing flushed is left under way; tells the sink only when asked to. */
 void store_redis_settle(struct store_redis *s, bool tell);
 
-/* store_redis_read.c */
+/* store_redis_load.c */
+void store_redis_read(struct store *s, struct store_load *l);
+bool store_redis_reads_waiting(const struct store_redis *s);
+void store_redis_reads_tell(struct store_redis *s, enum error lost); /* `lost`: what those without an answer hear */
+
+/* store_redis_scan.c */
 enum error store_redis_scan(struct store *s, struct bytes prefix, void *ctx,
                             enum error (*fn)(void *ctx, struct bytes key, struct bytes value));
 

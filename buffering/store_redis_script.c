@@ -115,7 +115,7 @@ const char redis_script_devices[] =
 const char redis_script_pending[] =
     "#!lua flags=no-writes\n"
     "local at, enough = tonumber(ARGV[1]), tonumber(ARGV[3]) * 2\n"
-    "local out, stop = {''}, at + 1024\n"
+    "local out, stop = {''}, at + 4096\n"
     "while at < 16384 and at < stop and #out < enough do\n"
     "  for _, text in ipairs(redis.call('HGETALL', string.format('%s%04x', ARGV[2], at))) do out[#out + 1] = text end\n"
     "  at = at + 1\n"
@@ -187,12 +187,6 @@ struct encoding {
     size_t key_count, arg_count;
 };
 
-static uint64_t deadline_of(struct bytes key, struct bytes value)
-{
-    struct record_message m;
-    return record_message_decode(key, value, &m) == OK ? m.deadline_ms : 0;
-}
-
 static size_t key_place(struct encoding *e)
 {
     const struct bytes key = buf_bytes(&e->place.key);
@@ -231,7 +225,7 @@ static void op_encode(struct encoding *e, const struct batch_op *op)
         resp_arg(args, e->place.device);
     }
     if (is_message && op->is_put)
-        resp_arg_number(args, deadline_of(op->key, op->value));
+        resp_arg_number(args, record_message_deadline(op->value));
 }
 
 static size_t op_size(const char *prefix, struct redis_place *place, const struct batch_op *op)

@@ -85,11 +85,15 @@ struct redis_server *harness_server(enum harness_kind kind)
     return s;
 }
 
-void harness_servers_end(void)
+enum harness_kind harness_kinds[] = {HARNESS_MEMORY, HARNESS_LMDB, HARNESS_REDIS, HARNESS_VALKEY};
+
+int harness_servers_end(void **state)
 {
+    (void)state;
     for (int i = 0; i < 2; i++)
         if (servers[i].pid)
             redis_server_free(&servers[i]);
+    return 0;
 }
 
 bool harness_is_durable(const struct harness *h)
@@ -123,6 +127,8 @@ void harness_free(struct harness *h)
     harness_close(h);
     if (h->kind == HARNESS_LMDB)
         dir_remove(h->dir);
+    if (h->kind == HARNESS_REDIS || h->kind == HARNESS_VALKEY)
+        redis_server_do(harness_server(h->kind), "FLUSHALL");
     free(h);
 }
 

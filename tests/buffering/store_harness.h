@@ -38,9 +38,19 @@ char *harness_dump(struct harness *h, const char *prefix);
 char *harness_dump_reopened(struct harness *h);
 
 bool harness_is_durable(const struct harness *h); /* what it holds outlives a harness_close */
-/* The server of a kind; started at its first use. To be ended at the end of the program. */
+/* The server of a kind; started at its first use. */
 struct redis_server *harness_server(enum harness_kind kind);
-void harness_servers_end(void);
+int harness_servers_end(void **state); /* a group's tear-down */
+
+extern enum harness_kind harness_kinds[];
+/* One test for each kind, which it finds in *state. */
+#define HARNESS_EACH_KIND(test)                                                                                        \
+    {"memory: " #test, test, NULL, NULL, &harness_kinds[HARNESS_MEMORY]},                                              \
+        {"lmdb: " #test, test, NULL, NULL, &harness_kinds[HARNESS_LMDB]},                                              \
+        {"redis: " #test, test, NULL, NULL, &harness_kinds[HARNESS_REDIS]},                                            \
+    {                                                                                                                  \
+        "valkey: " #test, test, NULL, NULL, &harness_kinds[HARNESS_VALKEY]                                             \
+    }
 
 void dir_make(char *out, size_t size);
 void dir_remove(const char *dir); /* and what is in it */

@@ -292,30 +292,19 @@ static void test_random_batches_against_a_model(void **state)
     }
 }
 
-#define EACH_KIND(test)                                                                                                \
-    {"memory: " #test, test, NULL, NULL, &kinds[HARNESS_MEMORY]},                                                      \
-        {"lmdb: " #test, test, NULL, NULL, &kinds[HARNESS_LMDB]},                                                      \
-        {"redis: " #test, test, NULL, NULL, &kinds[HARNESS_REDIS]},                                                    \
-    {                                                                                                                  \
-        "valkey: " #test, test, NULL, NULL, &kinds[HARNESS_VALKEY]                                                     \
-    }
-
-static int servers_end(void **state)
-{
-    (void)state;
-    harness_servers_end();
-    return 0;
-}
-
 int main(void)
 {
-    static enum harness_kind kinds[] = {HARNESS_MEMORY, HARNESS_LMDB, HARNESS_REDIS, HARNESS_VALKEY};
     const struct CMUnitTest tests[] = {
-        EACH_KIND(test_puts_are_there_once_told),        EACH_KIND(test_tickets_count_batches),
-        EACH_KIND(test_operations_take_effect_in_order), EACH_KIND(test_scan_is_by_prefix_and_in_order),
-        EACH_KIND(test_scan_ends_with_the_error_of_fn),  EACH_KIND(test_failed_batch_leaves_no_trace_and_no_damage),
-        EACH_KIND(test_backlog_counts_what_is_not_told), EACH_KIND(test_sink_may_put_and_flush),
-        EACH_KIND(test_close_flushes_and_tells),         EACH_KIND(test_random_batches_against_a_model),
+        HARNESS_EACH_KIND(test_puts_are_there_once_told),
+        HARNESS_EACH_KIND(test_tickets_count_batches),
+        HARNESS_EACH_KIND(test_operations_take_effect_in_order),
+        HARNESS_EACH_KIND(test_scan_is_by_prefix_and_in_order),
+        HARNESS_EACH_KIND(test_scan_ends_with_the_error_of_fn),
+        HARNESS_EACH_KIND(test_failed_batch_leaves_no_trace_and_no_damage),
+        HARNESS_EACH_KIND(test_backlog_counts_what_is_not_told),
+        HARNESS_EACH_KIND(test_sink_may_put_and_flush),
+        HARNESS_EACH_KIND(test_close_flushes_and_tells),
+        HARNESS_EACH_KIND(test_random_batches_against_a_model),
     };
-    return cmocka_run_group_tests(tests, NULL, servers_end);
+    return cmocka_run_group_tests(tests, NULL, harness_servers_end);
 }
