@@ -28,6 +28,7 @@
     X(ERR_NOT_COAP, "not a CoAP message", 400, "MANDATORY_IE_INCORRECT", 0)                                            \
     X(ERR_QUEUE_FULL, "queue is full", 503, "INSUFFICIENT_RESOURCES", COAP_CODE_OF(5, 3))                              \
     X(ERR_STORE, "store cannot take it now", 503, "INSUFFICIENT_RESOURCES", COAP_CODE_OF(5, 3))                        \
+    X(ERR_STORE_UNSURE, "store does not say whether it has it", 503, "INSUFFICIENT_RESOURCES", COAP_CODE_OF(5, 3))     \
     X(ERR_STORE_CORRUPT, "stored record is damaged", 500, "SYSTEM_FAILURE", 0)                                         \
     X(ERR_UNREACHABLE, "peer cannot be reached", 503, "TARGET_NF_NOT_REACHABLE", COAP_CODE_OF(5, 4))                   \
     X(ERR_TIMEOUT, "no answer in time", 504, "TIMED_OUT_REQUEST", COAP_CODE_OF(5, 4))                                  \

@@ -25,7 +25,7 @@ static void note_closing(uv_handle_t *handle, void *ctx)
 void loop_free(struct loop *l)
 {
     for (;;) {
-        bool closing = false;
+        bool closing = l->uv.active_reqs.count > 0; /* or work of the pool whose end is to be told yet */
         uv_walk(&l->uv, note_closing, &closing);
         if (!closing)
             break;

@@ -35,8 +35,10 @@ struct store_sink {
     void *ctx;
     /* All batches up to `ticket` that were not told before have ended as `err` says. Never called from inside put or
      * delete; may be called from inside store_flush and is from store_close. It may put, delete and flush. After an
-     * error the batch left no trace: its deletes have not happened either and are the caller's to do again (a batch of
-     * deletes alone finds room in a full store). ERR_STORE: full, or the disk refused; ERR_NO_MEMORY. */
+     * error its deletes have not happened and are the caller's to do again (a batch of deletes alone finds room in a
+     * full store). ERR_STORE (full, down, or the disk refused) and ERR_NO_MEMORY: the batch left no trace.
+     * ERR_STORE_UNSURE: a store elsewhere did not answer in time; nothing was accepted, and yet some or all of it may
+     * be there: the caller deletes what must not come back with a restart. */
     void (*committed)(void *ctx, uint64_t ticket, enum error err);
 };
 

@@ -6,7 +6,7 @@
  *
  * What is flushed while all groups are under way becomes the next group, so the number of round trips adapts to the
  * server. A batch that was sent and not answered may have taken effect or not. It is sent again on the next connection,
- * in the old order (to do it twice is to do it once); when its time is over it is told ERR_UNREACHABLE. The script
+ * in the old order (to do it twice is to do it once); when its time is over it is told ERR_STORE_UNSURE. The script
  * refuses what still lies in the socket of an older connection, so nothing of it comes later.
  *
  * Connected, or an attempt under way in its thread, or waiting for the next attempt; `down` says that the last attempt
@@ -32,12 +32,6 @@
 
 static void on_changed(void *ctx);
 static void work(struct store_redis *s);
-
-const char *store_durability_name(enum store_durability d)
-{
-    static const char *const names[] = {"memory", "everysec", "fsync", "replicated"};
-    return names[d];
-}
 
 /* --- telling ----------------------------------------------------------------------------------------- */
 
@@ -249,7 +243,7 @@ static void committed(struct store_redis *s, struct redis_group *g, const redisR
     } else if (redis_is_error(r, "MISCONF") || redis_is_error(r, "OOM") || redis_is_error(r, "NOREPLICAS")) {
         group_end(s, g, ERR_STORE, r->str);
     } else {
-        group_end(s, g, ERR_UNREACHABLE, r->str); /* the script may have stopped half-way */
+        group_end(s, g, ERR_STORE_UNSURE, r->str); /* the script may have stopped half-way */
     }
 }
 
@@ -281,7 +275,7 @@ static void waited(struct store_redis *s, struct redis_group *g, long long have,
 {
     if (have >= (long long)wanted)
         return;
-    group_end(s, g, ERR_UNREACHABLE, what);
+    group_end(s, g, ERR_STORE_UNSURE, what);
     doom(s, true, "%s: %lld of %u in time", what, have, wanted);
 }
 
@@ -468,7 +462,7 @@ static void expire(struct store_redis *s, uint64_t now_ms)
         drop(s);
     }
     for (struct batch *at = s->queue.first; at && (at->ended || at->deadline_ms <= now_ms); at = at->next)
-        batch_end(at, at->sent ? ERR_UNREACHABLE : ERR_STORE);
+        batch_end(at, at->sent ? ERR_STORE_UNSURE : ERR_STORE);
 }
 
 static void on_pong(redisAsyncContext *ac, void *reply, void *privdata)
@@ -544,18 +538,21 @@ static void connection_work(struct store_redis *s, uint64_t now_ms)
         attempt_start(s);
 }
 
-/* Not from inside hiredis. */
-static void work(struct store_redis *s)
+/* WAITAOF lets nothing of the connection through for up to a second: what is flushed meanwhile goes together. */
+static unsigned groups_max(const struct store_redis *s)
+{
+    return s->wait_disk ? 1 : REDIS_GROUPS_MAX;
+}
+
+static void work_once(struct store_redis *s)
 {
     const uint64_t now_ms = redis_now_ms();
     expire(s, now_ms);
     connection_work(s, now_ms);
-    if (s->connection && s->doomed) /* it came up and could not be watched */
-        drop(s);
     do {
         s->again = false;
         collect(s);
-        while (s->connection && !s->doomed && s->queue.first && s->under_way < REDIS_GROUPS_MAX)
+        while (s->connection && !s->doomed && s->queue.first && s->under_way < groups_max(s))
             group_send(s);
         collect(s);
         if (s->telling)
@@ -566,6 +563,14 @@ static void work(struct store_redis *s)
     } while (s->again);
     if (s->connection)
         redis_write(s->connection); /* now, not when the loop comes by again */
+}
+
+/* Not from inside hiredis. */
+static void work(struct store_redis *s)
+{
+    do
+        work_once(s);
+    while (s->connection && (s->doomed || !s->connection->ac));
     timer_renew(s);
 }
 

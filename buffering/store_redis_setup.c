@@ -10,6 +10,8 @@
 
 #include "buffering/store_redis_layout.h"
 
+#define SILENT_MORE_MS 1000 /* CLIENT LIST counts whole seconds */
+
 struct setup {
     const struct store_redis_options *o;
     struct redis_identity *id;
@@ -315,7 +317,7 @@ static bool former_is_gone(struct setup *s, const char *owner_key)
         redisReply *list = redis_call_words(s->c, s->limit, "CLIENT", "LIST", "TYPE", "normal", NULL);
         const bool told = list && (list->type == REDIS_REPLY_STRING || list->type == REDIS_REPLY_VERB);
         const long silent = told ? silent_s(list, owner->str) : -1;
-        if (silent >= 0 && (uint64_t)silent * 1000 <= s->o->timeout_ms)
+        if (silent >= 0 && (uint64_t)silent * 1000 <= s->o->timeout_ms + SILENT_MORE_MS)
             gone = fail(s, REDIS_AGAIN, "another adapter uses store.prefix %s: %.90s; each needs one of its own",
                         s->o->prefix, owner->str);
         freeReplyObject(list);

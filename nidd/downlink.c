@@ -154,7 +154,7 @@ void downlink_stored(struct engine *e, struct downlink *m, enum error err)
         downlink_flow(e, d);
         return;
     }
-    m->stored = false;
+    m->stored = err == ERR_STORE_UNSURE; /* it may be there, and must not come back with a restart */
     downlink_not_accepted(e, m, err);
 }
 

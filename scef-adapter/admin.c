@@ -60,7 +60,15 @@ static void readyz(struct admin_request *r)
     struct buf b = {0};
     struct engine_totals totals;
     engine_totals_get(a->engine, &totals);
+    char store_text[400];
+    const char *trouble = store_trouble(a->store);
     const char *store = a->store_failed ? "store: the last commit failed" : NULL;
+    if (trouble) {
+        snprintf(store_text, sizeof(store_text), "store: %s", trouble);
+        store = store_text;
+    } else if (a->config->store.kind == CONFIG_STORE_REDIS) {
+        store = NULL; /* it works again, whether there was anything to commit since or not */
+    }
     const char *scef = !a->ready && !any_answered(a) ? "scef: no answer yet" : NULL;
     const char *devices =
         !a->ready && !all_attempted(a) ? "configurations: not every device's was asked for yet" : NULL;

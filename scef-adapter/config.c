@@ -211,6 +211,8 @@ static enum error check_all(const struct config_check *k)
     if (!err)
         err = check_listeners(k);
     if (!err)
+        err = config_store_check(k);
+    if (!err)
         err = config_scefs_check(k);
     if (!err)
         err = check_servers(k);

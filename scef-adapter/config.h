@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "buffering/store_redis_options.h"
 #include "nidd/engine.h"
 
 #define CONFIG_MAX_BYTES      (4u << 20) /* of the YAML file; long lists of devices belong in devices_file */
@@ -20,7 +21,7 @@
 #define CONFIG_MAX_SLICES     256
 #define CONFIG_MAX_FAULTS     20 /* told at once */
 
-enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY };
+enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY, CONFIG_STORE_REDIS };
 enum config_oauth_credentials { CONFIG_OAUTH_BASIC, CONFIG_OAUTH_BODY };
 enum config_notifications { CONFIG_NOTIFICATIONS_CALLBACK, CONFIG_NOTIFICATIONS_WEBSOCKET };
 enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
@@ -136,8 +137,15 @@ struct config {
     } admin;
     struct {
         enum config_store_kind kind;
+        enum store_durability durability;
         char *path;
         uint32_t max_size_mib;
+        /* of Redis; NULL: none */
+        char *uri, *sentinels, *master_name;
+        char *username, *password_file, *sentinel_password_file; /* files here: resolved */
+        char *ca_file, *certificate_file, *key_file;
+        char *prefix;
+        uint32_t replicas, timeout_ms;
     } store;
     struct {
         enum config_leg_mode mode;

@@ -18,7 +18,10 @@
 #define DAYS (24 * 3600)
 #define YEAR (365 * DAYS)
 
-static const cyaml_strval_t store_kinds[] = {{"embedded", CONFIG_STORE_EMBEDDED}, {"memory", CONFIG_STORE_MEMORY}};
+static const cyaml_strval_t store_kinds[] = {
+    {"embedded", CONFIG_STORE_EMBEDDED}, {"memory", CONFIG_STORE_MEMORY}, {"redis", CONFIG_STORE_REDIS}};
+static const cyaml_strval_t durabilities[] = {
+    {"memory", STORE_MEMORY}, {"everysec", STORE_EVERYSEC}, {"fsync", STORE_FSYNC}, {"replicated", STORE_REPLICATED}};
 static const cyaml_strval_t leg_modes[] = {{"prefix", CONFIG_LEG_PREFIX}, {"ports", CONFIG_LEG_PORTS}};
 static const cyaml_strval_t oauth_credentials[] = {{"basic", CONFIG_OAUTH_BASIC}, {"body", CONFIG_OAUTH_BODY}};
 static const cyaml_strval_t notification_ways[] = {{"callback", CONFIG_NOTIFICATIONS_CALLBACK},
@@ -177,11 +180,42 @@ const struct config_key config_keys[] = {
 
     /* store */
     {"store", "kind", AT(store.kind), WORD(store_kinds), .fallback = "embedded",
-     .help = "embedded: on disk, synced before a message counts as accepted; memory: for tests, a restart loses all"},
+     .help =
+         "embedded: on disk, synced before a message counts as accepted; redis: in Redis 8 or Valkey 8; memory: for "
+         "tests, a restart loses all"},
+    {"store", "durability", AT(store.durability), WORD(durabilities), .fallback = "fsync",
+     .help =
+         "when a message counts as accepted, and what can be lost then: fsync = it is on disk; nothing. The others "
+         "are Redis' only: replicated = `replicas` replicas have it; nothing while one of them lives and becomes the "
+         "master. everysec = Redis' file has it, synced each second; about a second when its host dies. memory = "
+         "Redis has it; all since its last snapshot"},
     {"store", "path", AT(store.path), TEXT(NULL, "a directory"), .fallback = "/var/lib/scef-adapter",
      .help = "directory of the embedded store; made when absent"},
     {"store", "max_size_mib", AT(store.max_size_mib), NUMBER(1, 16u << 20), .fallback = "1024",
      .help = "bound of its file; a full store refuses new messages with 5.03"},
+    {"store", "uri", AT(store.uri), TEXT(config_check_redis_uri, "redis://HOST:PORT/DATABASE, rediss:// or unix:/PATH"),
+     .help = "redis: where it is; rediss:// = by TLS; unix:/PATH?db=N = a socket. With Sentinels: none"},
+    {"store", "sentinels", AT(store.sentinels), TEXT(config_check_redis_sentinels, "HOST:PORT, HOST:PORT ..."),
+     .help = "redis: who knows the present master"},
+    {"store", "master_name", AT(store.master_name), TEXT(config_check_redis_name, "the name Sentinels know, no blanks"),
+     .help = "redis: the master's name at the Sentinels"},
+    {"store", "username", AT(store.username), TEXT(config_check_redis_name, "a user of Redis, no blanks"),
+     .help = "redis: as whom; none = the default user"},
+    {"store", "password_file", AT(store.password_file), TEXT(NULL, "a file, relative to this file"),
+     .help = "redis: its first line is the password"},
+    {"store", "sentinel_password_file", AT(store.sentinel_password_file), TEXT(NULL, "a file, relative to this file"),
+     .help = "redis: the same for the Sentinels"},
+    {"store", "ca_file", AT(store.ca_file), A_FILE("with the certificates to trust"),
+     .help = "redis: who may sign the server's certificate; none = the system's. With Sentinels it switches TLS on"},
+    {"store", "certificate_file", AT(store.certificate_file), A_FILE("with a certificate"),
+     .help = "redis: our certificate, where the server wants one; with key_file"},
+    {"store", "key_file", AT(store.key_file), A_FILE("with a private key"), .help = "redis: its key"},
+    {"store", "prefix", AT(store.prefix), TEXT(redis_prefix_fault, "1 to 64 letters, digits, '-', '_', '.' and ':'"),
+     .fallback = "scef", .help = "redis: what all keys begin with; each adapter, and each slice, needs one of its own"},
+    {"store", "replicas", AT(store.replicas), NUMBER(1, 16), .fallback = "1",
+     .help = "redis: durability replicated waits for as many"},
+    {"store", "timeout_ms", AT(store.timeout_ms), NUMBER(100, 60000), .fallback = "5000",
+     .help = "redis: what it has not answered by then is refused with 5.03; while it is known to be down, at once"},
 
     /* server_leg */
     {"server_leg", "mode", AT(server_leg.mode), WORD(leg_modes), .fallback = "prefix",

@@ -47,7 +47,7 @@ const char *config_section_in(const struct config_section *inner, const struct c
 
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
-#define CONFIG_KEYS_MAX     112
+#define CONFIG_KEYS_MAX     144
 #define CONFIG_SECTIONS_MAX 16
 
 /* "relay.nstart", "servers[2].uri", "scef[1].oauth.scope", "devices_file". `mapping`: a list with or_mapping was
@@ -140,7 +140,24 @@ void config_url_trim(char *url);
 char *config_path_resolve(const char *config_path, const char *name);
 
 /* ---- certificates, keys, secrets (config_security.c) */
+/* The keys of one TLS end. */
+struct config_tls_end {
+    const char *section;
+    size_t entry;
+    const char *ca_key;
+    char **ca, **certificate, **key;
+};
+[[gnu::warn_unused_result]] enum error config_tls_end_check(const struct config_check *k,
+                                                            const struct config_tls_end *e);
+/* Makes a relative name one that counts from the configuration's folder; *path may be NULL. */
+[[gnu::warn_unused_result]] enum error config_file_resolve(const struct config_check *k, char **path);
 [[gnu::warn_unused_result]] enum error config_security_check(const struct config_check *k);
+
+/* ---- the store (config_store.c) */
+[[gnu::warn_unused_result]] enum error config_store_check(const struct config_check *k);
+const char *config_check_redis_uri(const char *text);
+const char *config_check_redis_sentinels(const char *text);
+const char *config_check_redis_name(const char *text);
 
 /* ---- SCEFs, groups, slices (config_scefs.c), before the devices, which refer to them */
 [[gnu::warn_unused_result]] enum error config_scefs_check(const struct config_check *k);

@@ -8,15 +8,7 @@
 #include "t8/secret_file.h"
 #include "t8/tls_files.h"
 
-/* The keys of one TLS end. */
-struct end {
-    const char *section;
-    size_t entry;
-    const char *ca_key;
-    char **ca, **certificate, **key;
-};
-
-static enum error resolve(const struct config_check *k, char **path)
+enum error config_file_resolve(const struct config_check *k, char **path)
 {
     if (!*path)
         return OK;
@@ -28,13 +20,13 @@ static enum error resolve(const struct config_check *k, char **path)
     return OK;
 }
 
-static enum error end_check(const struct config_check *k, const struct end *e)
+enum error config_tls_end_check(const struct config_check *k, const struct config_tls_end *e)
 {
-    enum error err = resolve(k, e->ca);
+    enum error err = config_file_resolve(k, e->ca);
     if (!err)
-        err = resolve(k, e->certificate);
+        err = config_file_resolve(k, e->certificate);
     if (!err)
-        err = resolve(k, e->key);
+        err = config_file_resolve(k, e->key);
     if (err)
         return err;
     if (!*e->certificate != !*e->key) {
@@ -67,7 +59,7 @@ static bool plain(const char *url)
 static enum error oauth_check(const struct config_check *k, uint32_t i)
 {
     char **file = &k->c->scefs[i].oauth.secret_file;
-    enum error err = resolve(k, file);
+    enum error err = config_file_resolve(k, file);
     if (err || !*file || k->alone)
         return err;
     struct buf secret = {0};
@@ -83,18 +75,18 @@ static enum error oauth_check(const struct config_check *k, uint32_t i)
 static enum error scef_check(const struct config_check *k, uint32_t i)
 {
     struct config_scef *s = &k->c->scefs[i];
-    const struct end end = {"scef", i, "ca_file", &s->ca_file, &s->certificate_file, &s->key_file};
+    const struct config_tls_end end = {"scef", i, "ca_file", &s->ca_file, &s->certificate_file, &s->key_file};
     if (plain(s->api_root) && plain(s->oauth.token_url) && (s->ca_file || s->certificate_file))
         config_check_fault(k, "scef", i, s->ca_file ? "ca_file" : "certificate_file",
                            "an api_root with https://, or neither", "has no effect, since api_root is http://");
-    enum error err = end_check(k, &end);
+    enum error err = config_tls_end_check(k, &end);
     return err ? err : oauth_check(k, i);
 }
 
 static enum error server_psk_check(const struct config_check *k, uint32_t i)
 {
     struct config_server *s = &k->c->servers[i];
-    enum error err = resolve(k, &s->psk_file);
+    enum error err = config_file_resolve(k, &s->psk_file);
     if (err)
         return err;
     if (!s->psk_identity != !s->psk_file)
@@ -122,7 +114,7 @@ static enum error server_psk_check(const struct config_check *k, uint32_t i)
 static enum error server_check(const struct config_check *k, uint32_t i)
 {
     struct config_server *s = &k->c->servers[i];
-    const struct end end = {"servers", i, "ca_file", &s->ca_file, &s->certificate_file, &s->key_file};
+    const struct config_tls_end end = {"servers", i, "ca_file", &s->ca_file, &s->certificate_file, &s->key_file};
     const bool secure = config_scheme_secure(s->scheme);
     if (!secure && (s->ca_file || s->certificate_file || s->psk_file || s->psk_identity))
         config_check_fault(k, "servers", i, "uri", "coaps:// or coaps+tcp://, or no certificate and no key",
@@ -130,14 +122,14 @@ static enum error server_check(const struct config_check *k, uint32_t i)
     if (secure && !s->ca_file && !s->psk_file)
         config_check_fault(k, "servers", i, "uri", "ca_file, or psk_identity and psk_file, beside it",
                            "needs something that tells the server from an impostor");
-    enum error err = end_check(k, &end);
+    enum error err = config_tls_end_check(k, &end);
     return err ? err : server_psk_check(k, i);
 }
 
 enum error config_security_check(const struct config_check *k)
 {
     struct config *c = k->c;
-    const struct end callback = {
+    const struct config_tls_end callback = {
         "callback",           0, "client_ca_file", &c->callback.client_ca_file, &c->callback.certificate_file,
         &c->callback.key_file};
     if (c->callback.client_ca_file && !c->callback.certificate_file)
@@ -148,5 +140,5 @@ enum error config_security_check(const struct config_check *k)
         err = scef_check(k, i);
     for (uint32_t i = 0; i < c->server_count && !err; i++)
         err = server_check(k, i);
-    return err ? err : end_check(k, &callback);
+    return err ? err : config_tls_end_check(k, &callback);
 }

@@ -102,20 +102,6 @@ static enum error told(struct buf *why, enum error err, const char *what, const 
     return err;
 }
 
-static enum error store_open(struct adapter *a, struct buf *why)
-{
-    const struct config *c = a->config;
-    const char *detail = NULL;
-    struct store_sink sink = adapter_store_sink(a);
-    if (c->store.kind == CONFIG_STORE_MEMORY)
-        return told(why, store_memory_open(sink, &a->store), "store", NULL);
-    enum error err =
-        store_lmdb_open(a->loop, c->store.path, (uint64_t)c->store.max_size_mib << 20, sink, &a->store, &detail);
-    if (err)
-        buf_addf(why, "store.path %s: %s", c->store.path, detail ? detail : error_text(err));
-    return err;
-}
-
 static enum error engine_scefs_add(struct adapter *a)
 {
     const struct config *c = a->config;
@@ -259,6 +245,9 @@ static void file_exposed_tell(const char *file)
 static void exposed_secrets_tell(const struct config *c)
 {
     file_exposed_tell(c->callback.key_file);
+    file_exposed_tell(c->store.password_file);
+    file_exposed_tell(c->store.sentinel_password_file);
+    file_exposed_tell(c->store.key_file);
     for (uint32_t i = 0; i < c->server_count; i++) {
         file_exposed_tell(c->servers[i].key_file);
         file_exposed_tell(c->servers[i].psk_file);
@@ -286,7 +275,7 @@ static enum error adapter_start(struct adapter *a, struct buf *why)
     if (a->o.trace_path && trace_open(a->o.trace_path, &a->trace) != OK)
         err = told(why, ERR_SYSTEM, a->o.trace_path, strerror(errno));
     if (!err)
-        err = store_open(a, why);
+        err = adapter_store_open(a, why);
     if (!err)
         err = told(why, adapter_scefs_open(a), "scef", NULL);
     if (!err)
@@ -366,7 +355,7 @@ void adapter_free(struct adapter *a)
         legs_flush(a->legs);
     a->closing = true;
     adapter_scefs_end(a);
-    store_close(a->store); /* commits the open batch, which tells the engine */
+    adapter_store_close(a);
     adapter_answers_end(a);
     http_server_free(a->callback_server);
     http_server_free(a->admin_server);

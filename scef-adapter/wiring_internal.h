@@ -67,7 +67,8 @@ struct adapter {
     struct config *routes_from; /* whose routes are in force: the same, or the latest of a reload, which is ours */
     struct engine *engine;
     struct store *store;
-    struct adapter_scef *scefs; /* config->scef_count of them */
+    struct buf store_password, sentinel_password; /* while the store is open */
+    struct adapter_scef *scefs;                   /* config->scef_count of them */
     struct legs *legs;
     struct http_server *callback_server;
     struct http_server *admin_server;
@@ -112,6 +113,9 @@ static inline uint64_t adapter_now(struct adapter *a)
 /* wiring_ports.c */
 void adapter_ports(struct adapter *a, struct engine_ports *out);
 struct store_sink adapter_store_sink(struct adapter *a);
+/* wiring_store.c. `why` gets "WHAT: DETAIL". */
+[[gnu::warn_unused_result]] enum error adapter_store_open(struct adapter *a, struct buf *why);
+void adapter_store_close(struct adapter *a);
 struct legs_sink adapter_legs_sink(struct adapter *a);
 
 /* wiring_scef.c */

@@ -1,5 +1,6 @@
 #include "tests/buffering/redis_server.h"
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,4 +122,23 @@ void redis_server_options(const struct redis_server *s, struct store_redis_optio
 {
     *o = (struct store_redis_options){.prefix = "t", .durability = STORE_FSYNC, .replicas = 1, .timeout_ms = 5000};
     snprintf(o->address.path, sizeof(o->address.path), "%s", s->socket);
+}
+
+unsigned redis_server_listen(const struct redis_server *s)
+{
+    for (int i = 0; i < 20; i++) {
+        struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t len = sizeof(at);
+        const int fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+        close(fd);
+        redisReply *r = redis_server_command(s, "CONFIG SET port %u", ntohs(at.sin_port));
+        const bool taken = r->type == REDIS_REPLY_ERROR;
+        freeReplyObject(r);
+        if (!taken)
+            return ntohs(at.sin_port);
+    }
+    fail_msg("no port");
+    return 0;
 }

@@ -23,6 +23,9 @@ void redis_server_restart(struct redis_server *s, ...) __attribute__((sentinel))
 void redis_server_end(struct redis_server *s, int signal); /* waits until it is gone; the directory stays */
 void redis_server_free(struct redis_server *s);            /* ends it, removes the directory */
 
+/* Makes it also listen on a port of 127.0.0.1 that was free, for a replica or a Sentinel. */
+unsigned redis_server_listen(const struct redis_server *s);
+
 /* The caller frees the reply, which is there. */
 redisReply *redis_server_command(const struct redis_server *s, const char *format, ...);
 void redis_server_do(const struct redis_server *s, const char *format, ...); /* must not be refused */

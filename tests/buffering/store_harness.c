@@ -53,6 +53,14 @@ uint64_t test_seed(void)
     return seed ? strtoull(seed, NULL, 0) : 1;
 }
 
+static void redis_open(struct harness *h, const struct store_redis_options *o)
+{
+    const struct store_sink sink = {.ctx = h, .committed = on_committed};
+    char why[STORE_REDIS_WHY_MAX];
+    if (store_redis_open(&h->loop, o, sink, &h->store, why) != OK)
+        fail_msg("store_redis_open: %s", why);
+}
+
 void harness_open(struct harness *h)
 {
     const struct store_sink sink = {.ctx = h, .committed = on_committed};
@@ -67,12 +75,19 @@ void harness_open(struct harness *h)
             fail_msg("store_lmdb_open: %s", why);
     } else {
         struct store_redis_options o;
-        char detail[STORE_REDIS_WHY_MAX];
         redis_server_options(harness_server(h->kind), &o);
         o.prefix = h->prefix;
-        if (store_redis_open(&h->loop, &o, sink, &h->store, detail) != OK)
-            fail_msg("store_redis_open: %s", detail);
+        redis_open(h, &o);
     }
+}
+
+void harness_open_redis(struct harness *h, const struct store_redis_options *o)
+{
+    h->kind = HARNESS_REDIS;
+    h->told = 0;
+    h->calls = 0;
+    assert_int_equal(loop_init(&h->loop), OK);
+    redis_open(h, o);
 }
 
 static struct redis_server servers[2];

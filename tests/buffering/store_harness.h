@@ -26,6 +26,8 @@ struct harness {
 struct harness *harness_new(enum harness_kind kind, uint64_t map_bytes); /* with a directory of its own, open */
 void harness_free(struct harness *h);                                    /* closes and removes the directory */
 void harness_open(struct harness *h);                                    /* forgets what was told */
+struct store_redis_options;
+void harness_open_redis(struct harness *h, const struct store_redis_options *o); /* a harness of nobody else's */
 void harness_close(struct harness *h);
 
 uint64_t harness_put(struct harness *h, const char *key, const char *value);

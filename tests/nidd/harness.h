@@ -147,7 +147,7 @@ void leg_state(struct rig *r, unsigned device, unsigned server, bool up);
 
 /* --- store */
 void commit(struct rig *r);                       /* all that was asked for is durable; told at once */
-void commit_fails(struct rig *r, enum error err); /* none of it is */
+void commit_fails(struct rig *r, enum error err); /* none of it is; all of it, unbeknown, with ERR_STORE_UNSURE */
 void store_broken(struct rig *r, enum error err); /* from now on each commit fails so, until OK */
 unsigned stored_records(struct rig *r, enum record_kind kind);
 /* The n-th record of this kind in key order, as committed. */

@@ -119,6 +119,10 @@ void commit_fails(struct rig *r, enum error err)
     if (r->pending.count == 0)
         return;
     uint64_t ticket = r->pending.data[r->pending.count - 1].ticket;
+    for (size_t i = 0; err == ERR_STORE_UNSURE && i < r->pending.count; i++)
+        apply(r, &r->pending.data[i]);
+    if (err == ERR_STORE_UNSURE)
+        r->pending.count = 0;
     rig_store_forget_pending(r);
     tell(r, ticket, err);
 }

@@ -103,6 +103,25 @@ static void store_fails(void **state)
     rig_abandon(r);
 }
 
+/* The store has it, but could not say so: what was refused must not come back with a restart. */
+static void store_is_unsure(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.hold_commits = true});
+    commit(r);
+    server_sends(r, 0, 0, "CON 0.01 #50 tok 11=3");
+    commit_fails(r, ERR_STORE_UNSURE);
+    expect_at_server(r, 0, 0, "ACK 5.03 #50 tok 14=< |store does not say whether it has it");
+    assert_int_equal(stored_records(r, RECORD_DOWNLINK), 1);
+    commit_fails(r, ERR_STORE); /* its deletion */
+    assert_int_equal(stored_records(r, RECORD_DOWNLINK), 1);
+    advance(r, 60 * SECONDS);
+    commit(r);
+    assert_int_equal(stored_records(r, RECORD_DOWNLINK), 0);
+    expect_no_submission(r);
+    rig_abandon(r);
+}
+
 static void short_life(struct engine_options *o)
 {
     o->downlink_lifetime_ms = 10 * SECONDS;
@@ -308,6 +327,7 @@ int main(void)
         cmocka_unit_test(queue_full_in_bytes),
         cmocka_unit_test(queue_full_of_the_acknowledged),
         cmocka_unit_test(store_fails),
+        cmocka_unit_test(store_is_unsure),
         cmocka_unit_test(store_hangs),
         cmocka_unit_test(draining),
         cmocka_unit_test(too_large),

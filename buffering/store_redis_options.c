@@ -1,8 +1,7 @@
-/* What is written in a configuration about where Redis is. */
-#include <stdlib.h>
-#include <string.h>
+#include "buffering/store_redis_options.h"
 
-#include "buffering/store_redis.h"
+#include <stddef.h>
+#include <string.h>
 
 #define REDIS_PORT    6379
 #define SENTINEL_PORT 26379
@@ -101,4 +100,10 @@ const char *redis_prefix_fault(const char *prefix)
     if (len == 0 || len > 64)
         return "is not 1 to 64 characters long";
     return strspn(prefix, allowed) == len ? NULL : "holds other characters than letters, digits and '-', '_', '.', ':'";
+}
+
+const char *store_durability_name(enum store_durability d)
+{
+    static const char *const names[] = {"memory", "everysec", "fsync", "replicated"};
+    return names[d];
 }
