@@ -176,4 +176,4 @@ def test_a_replica_is_no_store(stack, server, tmp_path):
         adapter = stack.start("scef-adapter", "--config", path)
         adapter.expected = {1, 2}
         stack.wait(lambda: not adapter.running(), "the adapter ends")
-        assert "replica" in adapter.errors(), adapter.errors()
+        assert "not a master" in adapter.errors(), adapter.errors()
