@@ -223,10 +223,8 @@ def test_the_services_work_together_and_survive_the_masters_death(services, tmp_
     knows = lambda: "slaves=1,sentinels=3" in services.redis("sentinel-1", "info", "sentinel")  # noqa: E731
     services.wait(knows, "the sentinels know all")
 
-    services.start("adapter")
-    services.wait(lambda: services.admin("/livez")[0] == 200, "the adapter is alive")
-    services.start("simulator")
-    services.start("server")
+    for name in ("simulator", "server", "adapter"):
+        services.start(name)
     services.wait(lambda: services.admin("/readyz")[0] == 200, "the adapter is ready")
     services.wait(lambda: all(services.registrations(n) for n in (1, 2)), "both devices are registered")
 
@@ -239,6 +237,7 @@ def test_the_services_work_together_and_survive_the_masters_death(services, tmp_
     services.wait(lambda: services.admin("/readyz")[0] == 200, "the adapter is ready again")
     # And who was promoted stays the master over a restart of its own.
     services.kill("redis-2")
+    services.wait(lambda: services.admin("/readyz")[0] == 503, "the adapter tells")
     services.start("redis-2")
     services.wait(lambda: services.redis("redis-2", "ping") == "PONG", "it is back")
     assert "role:master" in services.redis("redis-2", "info", "replication")
