@@ -10,7 +10,8 @@
 
 #include "buffering/store_redis_layout.h"
 
-#define SILENT_MORE_MS 1000 /* CLIENT LIST counts whole seconds */
+#define EVERYSEC_MIN_MS 3000 /* two syncs: that under way, and ours */
+#define SILENT_MORE_MS  1000 /* CLIENT LIST counts whole seconds */
 
 struct setup {
     const struct store_redis_options *o;
@@ -257,11 +258,29 @@ static bool replicas_check(struct setup *s)
     return enough;
 }
 
+/* A cache throws away what it was given when it is full. */
+static bool eviction_check(struct setup *s)
+{
+    redisReply *r = redis_call_words(s->c, s->limit, "INFO", "memory", NULL);
+    const char *policy = info_find(r, "maxmemory_policy");
+    const bool evicts = policy && strncmp(policy, "allkeys", 7) == 0;
+    if (!r || !info_find(r, "used_memory"))
+        fail_reply(s, "INFO memory", r);
+    else if (evicts)
+        fail(s, REDIS_REFUSED, "%s would throw messages away when it is full: set 'maxmemory-policy noeviction' there",
+             s->out->peer);
+    const bool good = r && info_find(r, "used_memory") && !evicts;
+    freeReplyObject(r);
+    return good;
+}
+
 static bool durability_check(struct setup *s)
 {
     const enum store_durability d = s->o->durability;
     if (d == STORE_MEMORY)
         return true;
+    if (!eviction_check(s))
+        return false;
     if (d == STORE_REPLICATED) {
         s->out->wait_replicas = s->o->replicas;
         return replicas_check(s);
@@ -274,6 +293,10 @@ static bool durability_check(struct setup *s)
     if (!sync_check(s))
         return false;
     s->out->wait_disk = d == STORE_FSYNC && !s->sync_always;
+    if (s->out->wait_disk && s->o->timeout_ms < EVERYSEC_MIN_MS)
+        return fail(s, REDIS_REFUSED,
+                    "store.timeout_ms %u: %s syncs once a second, so 3000 are needed, or 'appendfsync always' there",
+                    s->o->timeout_ms, s->out->peer);
     return true;
 }
 

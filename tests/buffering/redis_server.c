@@ -33,6 +33,18 @@ static void answers_wait(const struct redis_server *s)
     fail_msg("%s does not answer", s->program);
 }
 
+void redis_server_launch(struct redis_server *s, const char *const *words)
+{
+    s->pid = fork();
+    assert_true(s->pid >= 0);
+    if (s->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execvp(words[0], (char *const *)(uintptr_t)words);
+        _exit(127);
+    }
+    answers_wait(s);
+}
+
 static void launch(struct redis_server *s, va_list more)
 {
     const char *words[WORDS_MAX] = {s->program, "--port",       "0",         "--unixsocket",  s->socket,
@@ -41,14 +53,7 @@ static void launch(struct redis_server *s, va_list more)
     size_t count = 15;
     for (const char *word; (word = va_arg(more, const char *)) && count < WORDS_MAX - 1;)
         words[count++] = word;
-    s->pid = fork();
-    assert_true(s->pid >= 0);
-    if (s->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execvp(s->program, (char *const *)(uintptr_t)words);
-        _exit(127);
-    }
-    answers_wait(s);
+    redis_server_launch(s, words);
 }
 
 void redis_server_start(struct redis_server *s, const char *program, ...)
@@ -124,21 +129,40 @@ void redis_server_options(const struct redis_server *s, struct store_redis_optio
     snprintf(o->address.path, sizeof(o->address.path), "%s", s->socket);
 }
 
+unsigned redis_server_free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    close(fd);
+    return ntohs(at.sin_port);
+}
+
 unsigned redis_server_listen(const struct redis_server *s)
 {
     for (int i = 0; i < 20; i++) {
-        struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t len = sizeof(at);
-        const int fd = socket(AF_INET, SOCK_STREAM, 0);
-        assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
-        assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-        close(fd);
-        redisReply *r = redis_server_command(s, "CONFIG SET port %u", ntohs(at.sin_port));
+        const unsigned port = redis_server_free_port();
+        redisReply *r = redis_server_command(s, "CONFIG SET port %u", port);
         const bool taken = r->type == REDIS_REPLY_ERROR;
         freeReplyObject(r);
         if (!taken)
-            return ntohs(at.sin_port);
+            return port;
     }
     fail_msg("no port");
     return 0;
+}
+
+void redis_server_replica_wait(const struct redis_server *s)
+{
+    for (int i = 0; i < 1000; i++) {
+        redisReply *r = redis_server_command(s, "INFO replication");
+        const bool up = strstr(r->str, "state=online") != NULL;
+        freeReplyObject(r);
+        if (up)
+            return;
+        usleep(20000);
+    }
+    fail_msg("no replica");
 }

@@ -23,6 +23,11 @@ void redis_server_restart(struct redis_server *s, ...) __attribute__((sentinel))
 void redis_server_end(struct redis_server *s, int signal); /* waits until it is gone; the directory stays */
 void redis_server_free(struct redis_server *s);            /* ends it, removes the directory */
 
+/* With these words alone, the program first; `dir` and `socket` are the caller's. */
+void redis_server_launch(struct redis_server *s, const char *const *words);
+unsigned redis_server_free_port(void);                        /* of 127.0.0.1, just now */
+void redis_server_replica_wait(const struct redis_server *s); /* until a replica follows this master */
+
 /* Makes it also listen on a port of 127.0.0.1 that was free, for a replica or a Sentinel. */
 unsigned redis_server_listen(const struct redis_server *s);
 

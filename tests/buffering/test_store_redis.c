@@ -350,6 +350,10 @@ static void test_durability_that_cannot_be_given(void **state)
     redis_server_do(&s, "CONFIG SET appendonly yes");
     redis_server_do(&s, "CONFIG SET appendfsync no");
     assert_holds(refused(&o), "'appendfsync always' or 'everysec'");
+    redis_server_do(&s, "CONFIG SET appendfsync always");
+    redis_server_do(&s, "CONFIG SET maxmemory-policy allkeys-lru");
+    assert_holds(refused(&o), "'maxmemory-policy noeviction'");
+    redis_server_do(&s, "CONFIG SET maxmemory-policy volatile-lru"); /* nothing of ours expires */
     o.password = "wrong";
     assert_holds(refused(&o), "store.password_file");
     o.password = NULL;
@@ -393,6 +397,9 @@ static void test_fsync_asks_for_each_commit(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(put_and_wait(&x, "a", "1"), OK);
     harness_close(&x.h);
+    x.o.timeout_ms = 2000;
+    assert_holds(refused(&x.o), "store.timeout_ms");
+    x.o.timeout_ms = 5000;
     x.o.username = "adapter";
     x.o.password = "secret";
     harness_open_redis(&x.h, &x.o);
@@ -401,19 +408,6 @@ static void test_fsync_asks_for_each_commit(void **state)
     redis_server_do(&s, "ACL SETUSER adapter -evalsha");
     assert_holds(refused(&x.o), "NOPERM");
     redis_server_free(&s);
-}
-
-static void replica_wait(const struct redis_server *s)
-{
-    for (int i = 0; i < 1000; i++) {
-        redisReply *r = redis_server_command(s, "INFO replication");
-        const bool up = strstr(r->str, "state=online") != NULL;
-        freeReplyObject(r);
-        if (up)
-            return;
-        usleep(20000);
-    }
-    fail_msg("no replica");
 }
 
 static void test_replicated_waits_for_replicas(void **state)
@@ -426,7 +420,7 @@ static void test_replicated_waits_for_replicas(void **state)
     redis_server_start(&replica, program, NULL);
     const unsigned port = redis_server_listen(&master);
     redis_server_do(&replica, "REPLICAOF 127.0.0.1 %u", port);
-    replica_wait(&master);
+    redis_server_replica_wait(&master);
     memset(&x, 0, sizeof(x));
     redis_server_options(&master, &x.o);
     x.o.durability = STORE_REPLICATED;

@@ -16,7 +16,7 @@ class Redis:
         self.start()
 
     def start(self, append_only="yes"):
-        command = f"{self.program} --port 0 --unixsocket {self.socket} --dir {self.folder} --logfile log"
+        command = f"{self.program} --port 0 --unixsocket {self.socket} --dir {self.folder} --logfile log --appendfsync always"
         self.process = subprocess.Popen([*command.split(), "--save", "", "--appendonly", append_only])
 
     def kill(self):
@@ -68,7 +68,8 @@ def test_an_accepted_message_outlives_adapter_and_redis(chain, redis):
     redis.start()
     stack.start_adapter(ready=False)
     assert len(stack.queue(DEVICE)) == 1
-    assert register(server, device, 2) == address
+    device.send(wire.registration(endpoint(1), 2, b"\2"))  # it is awake
+    assert server.expect(code=wire.POST).source == address
     asked = device.expect(code=wire.GET)
     assert asked.token == b"\x11"
     device.send(wire.Message(wire.ACK, wire.code("2.05"), asked.mid, asked.token, [], b"x"))
@@ -76,7 +77,8 @@ def test_an_accepted_message_outlives_adapter_and_redis(chain, redis):
     assert answer.token == b"\x11" and answer.source == address
     server.send(wire.empty(wire.ACK, answer.mid), address)
     stack.wait(lambda: not stack.queue(DEVICE), "the queue is empty")
-    stack.wait(lambda: "m\\x" not in redis.do("HKEYS", f"e2e:{{{DEVICE}}}"), "so is Redis")
+    stack.wait(lambda: redis.do("HKEYS", f"e2e:{{{DEVICE}}}") == "d", "Redis holds nothing but the device")
+    assert not redis.do("KEYS", "e2e:p:*")
 
 
 def test_down_and_back(chain, redis):
