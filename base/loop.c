@@ -16,20 +16,27 @@ enum error loop_init(struct loop *l)
     return OK;
 }
 
-static void note_closing(uv_handle_t *handle, void *ctx)
+struct left {
+    bool closing; /* a handle that was stopped */
+    bool active;  /* one that was not */
+};
+
+static void note_left(uv_handle_t *handle, void *ctx)
 {
-    bool *closing = ctx;
-    *closing |= uv_is_closing(handle) != 0;
+    struct left *left = ctx;
+    left->closing |= uv_is_closing(handle) != 0;
+    left->active |= uv_is_active(handle) && !uv_is_closing(handle);
 }
 
 void loop_free(struct loop *l)
 {
     for (;;) {
-        bool closing = l->uv.active_reqs.count > 0; /* or work of the pool whose end is to be told yet */
-        uv_walk(&l->uv, note_closing, &closing);
-        if (!closing)
+        struct left left = {.closing = false};
+        uv_walk(&l->uv, note_left, &left);
+        const bool works = !left.active && uv_loop_alive(&l->uv) != 0; /* a thread of the pool is at something */
+        if (!left.closing && !works)
             break;
-        uv_run(&l->uv, UV_RUN_NOWAIT);
+        uv_run(&l->uv, left.closing ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     }
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0 && "a handle of the loop was not closed");

@@ -1,13 +1,16 @@
-/* Layout of a value, integers big-endian:
+/* Layout of a value, integers big-endian, the CRC-32C in the last 4 bytes of each:
  *
- *   device   version 1 | leg 4 | maximum packet size 4 | flags 1 | lengths of link, SCEF, group, MSISDN 2 each
- *            | link | SCEF | group | MSISDN | CRC-32C 4
- *            of version 1: leg 4 | maximum packet size 4 | length of link 2 | link
- *   configuration  version 1 | of a group 1 | maximum packet size 4 | lengths of link, SCEF 2 each | link | SCEF |
- * CRC-32C 4 message  version 1 | queue class 1 | type 1 | flags 1 | server MID 2 | device MID 2 | accepted 8 | deadline
- * 8 | sent 8 | answers 8 | lengths of server 2, link 2, message 4 | server | link | message | CRC-32C 4 sequence
- * version 1 | reserved 8 | CRC-32C 4
- *   observation  version 1 | length of token 1 | length of server 2 | token | server | CRC-32C 4
+ *   device         version 3 | leg 4 | maximum packet size 4 | flags 1 | lengths of link, SCEF, group, MSISDN, server,
+ *                  endpoint 2 each | link | SCEF | group | MSISDN | server | endpoint
+ *                  of version 2, without server and endpoint; of version 1: leg 4 | maximum packet size 4 | length of
+ *                  link 2 | link
+ *   configuration  version 1 | of a group 1 | maximum packet size 4 | lengths of link, SCEF 2 each | link | SCEF
+ *   message        version 1 | queue class 1 | type 1 | flags 1 | server MID 2 | device MID 2 | accepted 8 | deadline 8
+ *                  | sent 8 | answers 8 | lengths of server 2, link 2, message 4 | server | link | message
+ *   observation    version 1 | length of token 1 | length of server 2 | token | server
+ *   sequence       version 1 | reserved 8; legs and learned: version 1 | number 8
+ *   leg, MSISDN    version 1 | identity
+ *   import         version 1 | digest 16 | size 8 | mtime 8 | inode 8 | removing 1
  *
  * The CRC runs over key and value. The lengths must use the value up exactly, so that a cut or grown value is refused
  * whatever its CRC; fields that an engine switches on are checked too, since a CRC keeps out accidents, not malice. */
@@ -17,11 +20,12 @@
 
 #include "buffering/queue.h"
 
-#define RECORD_VERSION 1
-#define DEVICE_VERSION 2 /* knows SCEFs and groups */
-#define SEQ_BYTES      8
-#define CRC_BYTES      4
-#define COAP_TYPE_MAX  3
+#define RECORD_VERSION       1
+#define DEVICE_VERSION       3 /* says all that the configuration file says of it */
+#define DEVICE_VERSION_SCEFS 2 /* knows SCEFs and groups */
+#define SEQ_BYTES            8
+#define CRC_BYTES            4
+#define COAP_TYPE_MAX        3
 
 /* --- keys -------------------------------------------------------------------------------------------- */
 
@@ -55,6 +59,32 @@ void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t 
 void record_sequence_key(struct buf *out)
 {
     buf_add_u8(out, RECORD_SEQUENCE);
+}
+
+void record_leg_key(uint32_t leg, struct buf *out)
+{
+    buf_add_u8(out, RECORD_LEG);
+    buf_add_be32(out, leg);
+}
+
+void record_msisdn_key(struct bytes msisdn, struct buf *out)
+{
+    key_begin(RECORD_MSISDN, msisdn, out);
+}
+
+void record_legs_key(struct buf *out)
+{
+    buf_add_u8(out, RECORD_LEGS);
+}
+
+void record_learned_key(struct bytes external_group_id, struct buf *out)
+{
+    key_begin(RECORD_LEARNED, external_group_id, out);
+}
+
+void record_import_key(struct buf *out)
+{
+    buf_add_u8(out, RECORD_IMPORT);
 }
 
 void record_key_prefix(enum record_kind kind, struct bytes device_id, struct buf *out)
@@ -104,10 +134,14 @@ void record_device_encode(struct bytes key, const struct record_device *d, struc
     add_length16(d->scef.len, out);
     add_length16(d->group.len, out);
     add_length16(d->msisdn.len, out);
+    add_length16(d->server.len, out);
+    add_length16(d->endpoint.len, out);
     buf_add(out, d->configuration_link);
     buf_add(out, d->scef);
     buf_add(out, d->group);
     buf_add(out, d->msisdn);
+    buf_add(out, d->server);
+    buf_add(out, d->endpoint);
     add_crc(key, start, out);
 }
 
@@ -209,7 +243,7 @@ enum error record_device_decode(struct bytes key, struct bytes value, struct rec
     uint8_t version = 0;
     *out = (struct record_device){0};
     if (key.len == 0 || key.data[0] != RECORD_DEVICE || key_id(key, 0, &out->id) ||
-        value_open(key, value, &r, &version) || (version != RECORD_VERSION && version != DEVICE_VERSION))
+        value_open(key, value, &r, &version) || version < RECORD_VERSION || version > DEVICE_VERSION)
         return ERR_STORE_CORRUPT;
     out->leg = reader_be32(&r);
     out->maximum_packet_size_bytes = reader_be32(&r);
@@ -222,10 +256,15 @@ enum error record_device_decode(struct bytes key, struct bytes value, struct rec
     const uint16_t scef_len = reader_be16(&r);
     const uint16_t group_len = reader_be16(&r);
     const uint16_t msisdn_len = reader_be16(&r);
+    out->indexed = version > DEVICE_VERSION_SCEFS;
+    const uint16_t server_len = out->indexed ? reader_be16(&r) : 0;
+    const uint16_t endpoint_len = out->indexed ? reader_be16(&r) : 0;
     out->configuration_link = reader_bytes(&r, link_len);
     out->scef = reader_bytes(&r, scef_len);
     out->group = reader_bytes(&r, group_len);
     out->msisdn = reader_bytes(&r, msisdn_len);
+    out->server = reader_bytes(&r, server_len);
+    out->endpoint = reader_bytes(&r, endpoint_len);
     return value_end(&r);
 }
 
@@ -297,4 +336,66 @@ enum error record_observation_decode(struct bytes key, struct bytes value, struc
     out->token = reader_bytes(&r, token_len);
     out->server = reader_bytes(&r, server_len);
     return token_len <= RECORD_TOKEN_MAX ? value_end(&r) : ERR_STORE_CORRUPT;
+}
+
+void record_index_encode(struct bytes key, struct bytes id, struct buf *out)
+{
+    const size_t start = out->len;
+    out->failed |= !id_valid(id);
+    buf_add_u8(out, RECORD_VERSION);
+    buf_add(out, id);
+    add_crc(key, start, out);
+}
+
+enum error record_index_decode(struct bytes key, struct bytes value, struct bytes *id)
+{
+    struct reader r;
+    if (key.len == 0 || (key.data[0] != RECORD_LEG && key.data[0] != RECORD_MSISDN) || value_begin(key, value, &r))
+        return ERR_STORE_CORRUPT;
+    *id = r.rest;
+    return id_valid(*id) ? OK : ERR_STORE_CORRUPT;
+}
+
+void record_count_encode(struct bytes key, uint64_t count, struct buf *out)
+{
+    record_sequence_encode(key, count, out);
+}
+
+enum error record_count_decode(struct bytes key, struct bytes value, uint64_t *count)
+{
+    struct reader r;
+    *count = 0;
+    if (key.len == 0 || (key.data[0] != RECORD_LEGS && key.data[0] != RECORD_LEARNED) || value_begin(key, value, &r))
+        return ERR_STORE_CORRUPT;
+    *count = reader_be64(&r);
+    return value_end(&r);
+}
+
+void record_import_encode(struct bytes key, const struct record_import *i, struct buf *out)
+{
+    const size_t start = out->len;
+    buf_add_u8(out, RECORD_VERSION);
+    buf_add(out, bytes_of(i->digest, sizeof(i->digest)));
+    buf_add_be64(out, i->size);
+    buf_add_be64(out, i->mtime_ns);
+    buf_add_be64(out, i->inode);
+    buf_add_u8(out, i->removing);
+    add_crc(key, start, out);
+}
+
+enum error record_import_decode(struct bytes key, struct bytes value, struct record_import *out)
+{
+    struct reader r;
+    *out = (struct record_import){0};
+    if (key.len != 1 || key.data[0] != RECORD_IMPORT || value_begin(key, value, &r))
+        return ERR_STORE_CORRUPT;
+    const struct bytes digest = reader_bytes(&r, sizeof(out->digest));
+    if (digest.len == sizeof(out->digest))
+        memcpy(out->digest, digest.data, digest.len);
+    out->size = reader_be64(&r);
+    out->mtime_ns = reader_be64(&r);
+    out->inode = reader_be64(&r);
+    const uint8_t removing = reader_u8(&r);
+    out->removing = removing != 0;
+    return removing > 1 ? ERR_STORE_CORRUPT : value_end(&r);
 }

@@ -15,21 +15,37 @@ enum record_kind {
     RECORD_DOWNLINK = 'm',      /* a message to a device that is not in a final state */
     RECORD_OBSERVATION = 'o',   /* which server observes a device by this token */
     RECORD_UPLINK = 'u',        /* a message of a device, spooled while its server is down */
-    RECORD_SEQUENCE = 's'       /* one record: all sequence numbers up to this one may have been given out */
+    RECORD_SEQUENCE = 's',      /* one record: all sequence numbers up to this one may have been given out */
+    RECORD_LEG = 'l',           /* whose address this leg is; the key is the leg, 4 bytes, big-endian */
+    RECORD_MSISDN = 'n',        /* who has this MSISDN, if its record says so too */
+    RECORD_LEGS = 'L',          /* one record: all legs below this number may have been given out */
+    RECORD_LEARNED = 'g',       /* so many devices has this group learned */
+    RECORD_IMPORT = 'f'         /* one record: which configuration the devices' records are of */
 };
 
 struct record_device {
     struct bytes id;
-    struct bytes msisdn;                /* of a learned device that gave both; else empty */
+    struct bytes msisdn;                /* empty: none, or it is the identity */
     struct bytes scef;                  /* name of its SCEF; empty: the first one, in a record of version 1 */
     struct bytes group;                 /* External Group Identifier; empty: it is in none */
     struct bytes configuration_link;    /* empty: none yet, or the group's */
     uint32_t leg;                       /* which address of the server legs is this device's */
     uint32_t maximum_packet_size_bytes; /* 0 = not told */
     uint8_t flags;                      /* RECORD_DEVICE_* below */
+    struct bytes server;                /* name of its own LwM2M server; empty: the routes decide. Of a LISTED one */
+    struct bytes endpoint;              /* that it was provisioned with; empty: none. Of a LISTED one */
+    bool indexed;                       /* decoded: there are records of its leg and its MSISDN, since version 3 */
 };
 #define RECORD_DEVICE_LEARNED 0x01 /* from its first uplink: it is in no configuration file */
-#define RECORD_DEVICE_MSISDN  0x02 /* learned, and `id` is its MSISDN */
+#define RECORD_DEVICE_MSISDN  0x02 /* learned or listed, and `id` is its MSISDN */
+#define RECORD_DEVICE_LISTED  0x04 /* it is in the configuration file, which says what this record says */
+
+/* The devices' records are those of a configuration with this digest, and of a devices_file that was like this. */
+struct record_import {
+    uint8_t digest[16];
+    uint64_t size, mtime_ns, inode; /* 0: there was no devices_file */
+    bool removing;                  /* what is not in it any more was to be deleted at the SCEF */
+};
 
 /* The configuration of a group, or what is left of a device or group that has gone to another SCEF. */
 struct record_configuration {
@@ -78,6 +94,15 @@ void record_device_encode(struct bytes key, const struct record_device *d, struc
 void record_configuration_encode(struct bytes key, const struct record_configuration *c, struct buf *out);
 void record_message_encode(struct bytes key, const struct record_message *m, struct buf *out);
 void record_observation_encode(struct bytes key, const struct record_observation *o, struct buf *out);
+/* LEG, MSISDN: the device's identity. LEGS, LEARNED: a number. */
+void record_leg_key(uint32_t leg, struct buf *out);
+void record_msisdn_key(struct bytes msisdn, struct buf *out);
+void record_legs_key(struct buf *out);
+void record_learned_key(struct bytes external_group_id, struct buf *out);
+void record_import_key(struct buf *out);
+void record_index_encode(struct bytes key, struct bytes id, struct buf *out);
+void record_count_encode(struct bytes key, uint64_t count, struct buf *out);
+void record_import_encode(struct bytes key, const struct record_import *i, struct buf *out);
 
 /* What all keys of this kind and device begin with, the NUL included. */
 void record_key_prefix(enum record_kind kind, struct bytes device_id, struct buf *out);
@@ -96,5 +121,9 @@ uint64_t record_message_deadline(struct bytes value);
                                                              struct record_message *out);
 [[gnu::warn_unused_result]] enum error record_observation_decode(struct bytes key, struct bytes value,
                                                                  struct record_observation *out);
+[[gnu::warn_unused_result]] enum error record_index_decode(struct bytes key, struct bytes value, struct bytes *id);
+[[gnu::warn_unused_result]] enum error record_count_decode(struct bytes key, struct bytes value, uint64_t *count);
+[[gnu::warn_unused_result]] enum error record_import_decode(struct bytes key, struct bytes value,
+                                                            struct record_import *out);
 
 #endif

@@ -22,7 +22,8 @@
 #include "base/log.h"
 #include "buffering/store_redis_internal.h"
 
-#define GROUP_BYTES_MAX  (4u << 20)
+#define GROUP_BYTES_MAX                                                                                                \
+    (1u << 20) /* a script runs for some ten milliseconds at most; Redis does nothing else meanwhile */
 #define CLOSE_ROUNDS_MAX 16
 #define BACKOFF_MIN_MS   50
 #define BACKOFF_MAX_MS   2000
@@ -69,7 +70,7 @@ static void tell(struct store_redis *s)
         if (!s->done.first || s->done.first->err != err)
             s->base.sink.committed(s->base.sink.ctx, ticket, err);
     }
-    store_redis_reads_tell(s, ERR_STORE);
+    store_redis_reads_tell(s);
     s->telling = false;
 }
 
@@ -408,6 +409,7 @@ static void connected(struct store_redis *s, const struct redis_ready *r)
     s->spoken_ms = redis_now_ms();
     s->down = s->failing = false;
     s->trouble[0] = s->logged[0] = 0;
+    store_redis_reads_again(s);
     log_write(LOG_INFO, "store_connected", LOG_S("server", r->peer),
               LOG_S("durability", store_durability_name(s->o.durability)), LOG_I("epoch", s->id.epoch));
     if (r->went_back)
@@ -666,8 +668,9 @@ static void redis_close(struct store *base)
     }
     redis_connection_free(s->connection);
     s->connection = NULL;
+    s->closing = true;
     while (store_redis_reads_waiting(s))
-        store_redis_reads_tell(s, ERR_DRAINING);
+        store_redis_reads_tell(s);
     uv_close((uv_handle_t *)&s->async, on_closed);
     uv_close((uv_handle_t *)&s->timer, on_closed);
 }
@@ -722,6 +725,7 @@ enum error store_redis_open(struct loop *l, const struct store_redis_options *op
         return err;
     }
     s->reads_end = &s->reads;
+    s->reads_waiting_end = &s->reads_waiting;
     redis_identity_make(&s->id);
     prng_seed(&s->prng, uv_hrtime());
     uv_timer_init(&l->uv, &s->timer); /* it cannot fail */

@@ -73,7 +73,10 @@ static void on_poll_closed(uv_handle_t *poll)
 static void cleanup(void *data)
 {
     struct redis_connection *c = data;
-    if (c->why[0] == 0)
+    const char *distrust = redis_tls_fault(c->ssl);
+    if (distrust)
+        snprintf(c->why, sizeof(c->why), "certificate verify failed: %s", distrust);
+    else if (c->why[0] == 0)
         snprintf(c->why, sizeof(c->why), "%s", c->ac->errstr && c->ac->err ? c->ac->errstr : "connection closed");
     c->ac = NULL;
     if (c->watched)
@@ -124,10 +127,13 @@ struct redis_connection *redis_connect(const struct redis_address *at, const str
     }
     const char *fault = ac->err ? ac->errstr : NULL;
     if (!fault && tls->on)
-        fault = redis_tls_begin(&ac->c, tls, at->host);
+        fault = redis_tls_begin(&ac->c, tls, at->host, &c->ssl);
     if (fault) {
-        snprintf(why, REDIS_WHY_MAX, "%s", fault);
+        const char *distrust = redis_tls_fault(c->ssl);
+        snprintf(why, REDIS_WHY_MAX, "%s%s", distrust ? "certificate verify failed: " : "",
+                 distrust ? distrust : fault);
         redisAsyncFree(ac);
+        redis_tls_free(c->ssl);
         free(c);
         return NULL;
     }
@@ -151,6 +157,8 @@ void redis_connection_free(struct redis_connection *c)
         snprintf(c->why, sizeof(c->why), "closed");
         redisAsyncFree(c->ac);
     }
+    redis_tls_free(c->ssl);
+    c->ssl = NULL;
     if (!c->watched) {
         free(c);
         return;

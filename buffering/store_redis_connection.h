@@ -17,6 +17,7 @@
 
 struct redis_connection {
     redisAsyncContext *ac;   /* NULL: lost, or closed */
+    struct ssl_st *ssl;      /* NULL: not by TLS */
     char why[REDIS_WHY_MAX]; /* it was lost */
     bool wants_read, wants_write;
     uv_poll_t poll;

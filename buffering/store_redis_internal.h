@@ -65,7 +65,9 @@ struct store_redis {
 
     struct redis_read *reads; /* answered, to be told; in order */
     struct redis_read **reads_end;
-    struct store_load *reads_refused; /* to be told as well */
+    struct store_load *reads_waiting; /* for a connection, or to be refused; in order */
+    struct store_load **reads_waiting_end;
+    bool closing; /* reads are ended with ERR_DRAINING */
 
     unsigned handles; /* not closed yet */
 };
@@ -84,7 +86,8 @@ void store_redis_settle(struct store_redis *s, bool tell);
 /* store_redis_load.c */
 void store_redis_read(struct store *s, struct store_load *l);
 bool store_redis_reads_waiting(const struct store_redis *s);
-void store_redis_reads_tell(struct store_redis *s, enum error lost); /* `lost`: what those without an answer hear */
+void store_redis_reads_tell(struct store_redis *s);  /* what was answered, and what is not to be answered */
+void store_redis_reads_again(struct store_redis *s); /* on a new connection: those that wait for it */
 
 /* store_redis_scan.c */
 enum error store_redis_scan(struct store *s, struct bytes prefix, void *ctx,

@@ -5,9 +5,10 @@
 
 #include "buffering/record.h"
 
-#define SEQ_BYTES    8
-#define LEGS_A_HASH  64
-#define HASH_TAG_LEN 2 /* ":{" */
+#define SEQ_BYTES     8
+#define LEGS_A_HASH   64
+#define MSISDN_HASHES 65536
+#define HASH_TAG_LEN  2 /* ":{" */
 
 bool redis_kind_of_device(uint8_t kind)
 {
@@ -78,11 +79,17 @@ void redis_place_find(const char *prefix, struct bytes key, struct redis_place *
         return;
     }
     place->device = (struct bytes){0};
-    if (key.len == 5 && key.data[0] == REDIS_KIND_LEG) {
+    if (key.len == 5 && key.data[0] == RECORD_LEG) {
         struct reader r = {.rest = bytes_from(key, 1)};
         const uint32_t leg = reader_be32(&r);
         buf_addf(&place->key, "%s:l:%04x", prefix, leg / LEGS_A_HASH);
         buf_addf(&place->field, "%u", leg % LEGS_A_HASH);
+        return;
+    }
+    if (key.len > 1 && key.data[0] == RECORD_MSISDN) {
+        const struct bytes msisdn = bytes_from(key, 1);
+        buf_addf(&place->key, "%s:n:%04x", prefix, crc32c(0, msisdn) % MSISDN_HASHES);
+        buf_add(&place->field, msisdn);
         return;
     }
     redis_other_key(prefix, key.len ? key.data[0] : 0, &place->key);
@@ -116,8 +123,8 @@ bool redis_hash_parse(const char *prefix, struct bytes key, struct redis_hash_na
         out->first_leg = (uint32_t)strtoul(text, &end, 16) * LEGS_A_HASH;
         return *end == 0;
     }
-    out->what = REDIS_HASH_OTHER;
-    return memcmp(rest.data, ":r:", 3) == 0;
+    out->what = memcmp(rest.data, ":n:", 3) == 0 ? REDIS_HASH_MSISDNS : REDIS_HASH_OTHER;
+    return out->what == REDIS_HASH_MSISDNS || memcmp(rest.data, ":r:", 3) == 0;
 }
 
 static bool leg_key(uint32_t first_leg, struct bytes field, struct buf *out)
@@ -130,7 +137,7 @@ static bool leg_key(uint32_t first_leg, struct bytes field, struct buf *out)
             return false;
         number = number * 10 + (field.data[i] - '0');
     }
-    buf_add_u8(out, REDIS_KIND_LEG);
+    buf_add_u8(out, RECORD_LEG);
     buf_add_be32(out, first_leg + number);
     return number < LEGS_A_HASH;
 }
@@ -142,7 +149,9 @@ bool redis_record_key(const struct redis_hash_name *name, struct bytes field, st
         return false;
     if (name->what == REDIS_HASH_LEGS)
         return leg_key(name->first_leg, field, out);
-    if (name->what == REDIS_HASH_OTHER) {
+    if (name->what == REDIS_HASH_MSISDNS)
+        buf_add_u8(out, RECORD_MSISDN);
+    if (name->what == REDIS_HASH_OTHER || name->what == REDIS_HASH_MSISDNS) {
         buf_add(out, field);
         return true;
     }

@@ -37,7 +37,7 @@ unsigned redis_index_bucket(struct bytes device);
 
 /* What a hash's key tells. False: no key of ours with records in it. */
 struct redis_hash_name {
-    enum { REDIS_HASH_DEVICE, REDIS_HASH_LEGS, REDIS_HASH_OTHER } what;
+    enum { REDIS_HASH_DEVICE, REDIS_HASH_LEGS, REDIS_HASH_MSISDNS, REDIS_HASH_OTHER } what;
     struct bytes device; /* slice of the key */
     uint32_t first_leg;
 };
@@ -45,7 +45,6 @@ bool redis_hash_parse(const char *prefix, struct bytes key, struct redis_hash_na
 /* Appends the record's key to out. False: no field of ours. */
 bool redis_record_key(const struct redis_hash_name *name, struct bytes field, struct buf *out);
 
-#define REDIS_KIND_LEG 'l'
 bool redis_kind_of_device(uint8_t kind);
 
 #endif

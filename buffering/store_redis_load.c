@@ -1,4 +1,5 @@
-/* Reading that does not block: a command each, answered in their order by the connection of the commits. */
+/* Reading that does not block: a command each, answered in their order by the connection of the commits. What a lost
+ * connection left without an answer waits for the next one, as long as the store is not known to be down. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "buffering/store_redis_internal.h"
 
 #define WALK_DEVICES 500
+#define ASKED_TWICE  0x80 /* in `what`: an answer that breaks connections is not asked for for ever */
 
 struct redis_read {
     struct redis_read *next;
@@ -15,11 +17,16 @@ struct redis_read {
     redisReply *reply; /* NULL: the connection was lost */
 };
 
+static unsigned what_of(const struct store_load *l)
+{
+    return l->what & (unsigned)~ASKED_TWICE;
+}
+
 /* --- asking ------------------------------------------------------------------------------------------ */
 
 static void walk_command(const struct store_redis *s, const struct store_load *l, struct buf *out)
 {
-    const bool devices = l->what == STORE_READ_WALK_DEVICES;
+    const bool devices = what_of(l) == STORE_READ_WALK_DEVICES;
     const struct bytes cursor = l->cursor->len ? buf_bytes(l->cursor) : BYTES_LIT("0");
     struct buf name = {0};
     buf_addf(&name, devices ? "%s:{*" : "%s:p:", s->o.prefix);
@@ -79,9 +86,9 @@ static enum error ask(struct store_redis *s, struct store_load *l)
     if (!r)
         return ERR_NO_MEMORY;
     *r = (struct redis_read){.store = s, .load = l};
-    if (l->what == STORE_READ_DEVICE)
+    if (what_of(l) == STORE_READ_DEVICE)
         device_command(s, l->key, &command);
-    else if (l->what == STORE_READ_GET)
+    else if (what_of(l) == STORE_READ_GET)
         record_command(s, l->key, &command);
     else
         walk_command(s, l, &command);
@@ -94,14 +101,37 @@ static enum error ask(struct store_redis *s, struct store_load *l)
     return err;
 }
 
+static void wait_in_line(struct store_redis *s, struct store_load *l)
+{
+    l->next = NULL;
+    *s->reads_waiting_end = l;
+    s->reads_waiting_end = &l->next;
+}
+
 void store_redis_read(struct store *base, struct store_load *l)
 {
     struct store_redis *s = store_redis_of(base);
     if (ask(s, l) == OK)
         return;
-    l->next = s->reads_refused;
-    s->reads_refused = l;
+    wait_in_line(s, l);
     uv_async_send(&s->async);
+}
+
+static struct store_load *line_take(struct store_redis *s)
+{
+    struct store_load *line = s->reads_waiting;
+    s->reads_waiting = NULL;
+    s->reads_waiting_end = &s->reads_waiting;
+    return line;
+}
+
+void store_redis_reads_again(struct store_redis *s)
+{
+    for (struct store_load *l = line_take(s), *next; l; l = next) {
+        next = l->next;
+        if (ask(s, l) != OK)
+            wait_in_line(s, l);
+    }
 }
 
 /* --- telling ----------------------------------------------------------------------------------------- */
@@ -169,7 +199,7 @@ static enum error tell_walk(const struct store_redis *s, struct store_load *l, c
     if (r->type != REDIS_REPLY_ARRAY || r->elements == 0 || r->element[0]->type != REDIS_REPLY_STRING)
         return ERR_STORE;
     const char *next = r->element[0]->str;
-    if (l->what == STORE_READ_WALK_PENDING)
+    if (what_of(l) == STORE_READ_WALK_PENDING)
         tell_pending(l, r);
     else
         tell_devices(s, l, r);
@@ -178,7 +208,7 @@ static enum error tell_walk(const struct store_redis *s, struct store_load *l, c
 
 static enum error tell_reply(const struct store_redis *s, struct store_load *l, const redisReply *r)
 {
-    switch (l->what) {
+    switch (what_of(l)) {
     case STORE_READ_DEVICE:
         return tell_device(l, r);
     case STORE_READ_GET:
@@ -190,28 +220,42 @@ static enum error tell_reply(const struct store_redis *s, struct store_load *l, 
 
 bool store_redis_reads_waiting(const struct store_redis *s)
 {
-    return s->reads || s->reads_refused;
+    return s->reads || s->reads_waiting;
 }
 
-void store_redis_reads_tell(struct store_redis *s, enum error lost)
+static void answered_tell(struct store_redis *s)
 {
     struct redis_read *answered = s->reads;
-    struct store_load *refused = s->reads_refused;
     s->reads = NULL;
     s->reads_end = &s->reads;
-    s->reads_refused = NULL;
     while (answered) {
         struct redis_read *r = answered;
-        answered = r->next;
-        const enum error err = r->reply ? tell_reply(s, r->load, r->reply) : lost;
         struct store_load *l = r->load;
+        answered = r->next;
+        const bool lost = !r->reply;
+        const enum error err = lost ? ERR_STORE : tell_reply(s, l, r->reply);
         freeReplyObject(r->reply);
         free(r);
-        l->done(l, err);
+        if (!lost || (l->what & ASKED_TWICE)) {
+            l->done(l, err);
+            continue;
+        }
+        l->what |= ASKED_TWICE;
+        wait_in_line(s, l);
     }
-    while (refused) {
-        struct store_load *l = refused;
-        refused = l->next;
-        l->done(l, lost);
+}
+
+/* Memory was short, or there is no connection: with one, or one to come, it is tried again. */
+void store_redis_reads_tell(struct store_redis *s)
+{
+    answered_tell(s);
+    if (s->connection && !s->doomed && !s->closing)
+        store_redis_reads_again(s);
+    const bool awaited = !s->down && !s->closing && (!s->connection || s->doomed);
+    if (awaited)
+        return;
+    for (struct store_load *l = line_take(s), *next; l; l = next) {
+        next = l->next;
+        l->done(l, s->closing ? ERR_DRAINING : s->connection ? ERR_NO_MEMORY : ERR_STORE);
     }
 }

@@ -1,6 +1,7 @@
 /* Reading that blocks, for the start. */
 #include <string.h>
 
+#include "buffering/record.h"
 #include "buffering/store_redis_found.h"
 #include "buffering/store_redis_internal.h"
 
@@ -88,8 +89,10 @@ static enum error collect(struct store_redis *s, struct redis_found *f)
     enum error err = scan_others(s, f);
     if (err == OK && (all || redis_kind_of_device(f->prefix.data[0])))
         err = scan_pages(s, f, ":{*");
-    if (err == OK && (all || f->prefix.data[0] == REDIS_KIND_LEG))
+    if (err == OK && (all || f->prefix.data[0] == RECORD_LEG))
         err = scan_pages(s, f, ":l:*");
+    if (err == OK && (all || f->prefix.data[0] == RECORD_MSISDN))
+        err = scan_pages(s, f, ":n:*");
     return err;
 }
 

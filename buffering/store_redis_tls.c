@@ -28,8 +28,9 @@ static bool peer_name(SSL *ssl, const char *host)
     return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
 }
 
-const char *redis_tls_begin(redisContext *c, const struct redis_tls *tls, const char *host)
+const char *redis_tls_begin(redisContext *c, const struct redis_tls *tls, const char *host, struct ssl_st **out)
 {
+    *out = NULL;
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     if (!ctx)
         return "no memory";
@@ -42,10 +43,23 @@ const char *redis_tls_begin(redisContext *c, const struct redis_tls *tls, const 
         SSL_free(ssl);
         return "no memory";
     }
+    SSL_up_ref(ssl);
+    *out = ssl;
     /* It takes ssl when it succeeds, and also when the handshake fails: then with the context. */
     if (redisInitiateSSL(c, ssl) == REDIS_OK)
         return NULL;
     if (!c->privctx)
         SSL_free(ssl);
     return "TLS handshake failed";
+}
+
+const char *redis_tls_fault(const struct ssl_st *ssl)
+{
+    const long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+    return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
+}
+
+void redis_tls_free(struct ssl_st *ssl)
+{
+    SSL_free(ssl);
 }

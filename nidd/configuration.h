@@ -63,6 +63,7 @@ struct group {
     uint32_t server;
     uint32_t devices;
     uint32_t learned;
+    uint32_t learned_unloaded; /* so many more, of those that are not here yet */
     uint32_t learn_max;
     bool learn;
     bool foreign;
@@ -206,8 +207,12 @@ enum engine_verdict learn_uplink(struct engine *e, struct device *d, uint32_t sc
 void learn_stored(struct engine *e, struct device *d, enum error err); /* its record, or not */
 void learn_forget(struct device *d);                                   /* what is held of it */
 
+void learned_counts_put(struct engine *e); /* of all groups */
+
 /* ---- removal.c */
 void removal_start(struct engine *e);
+void removal_leftovers(struct engine *e);
+void removal_of(struct engine *e, struct device *d); /* one that is not served */
 void configuration_removed(struct engine *e, struct configuration *c, const struct nidd_configuration_result *r);
 
 #endif

@@ -99,11 +99,43 @@ void device_join(struct engine *e, struct device *d)
 
 /* ---- its record */
 
+static uint64_t index_put(struct engine *e, const struct device *d)
+{
+    record_index_encode(buf_bytes(&e->key), bytes_of_str(d->id), &e->value);
+    return engine_record_put(e);
+}
+
+/* By its leg and its MSISDN it is found before it is here; its leg is nobody else's. */
+static bool indices_put(struct engine *e, struct device *d)
+{
+    bool put = true;
+    buf_reset(&e->key);
+    buf_reset(&e->value);
+    record_leg_key(d->leg, &e->key);
+    put &= index_put(e, d) != 0;
+    if (device_msisdn(d).len) {
+        buf_reset(&e->key);
+        buf_reset(&e->value);
+        record_msisdn_key(device_msisdn(d), &e->key);
+        put &= index_put(e, d) != 0;
+    }
+    if (d->leg >= e->legs_marked) {
+        buf_reset(&e->key);
+        buf_reset(&e->value);
+        record_legs_key(&e->key);
+        record_count_encode(buf_bytes(&e->key), e->leg_count, &e->value);
+        put &= engine_record_put(e) != 0;
+        e->legs_marked = e->leg_count;
+    }
+    return put;
+}
+
 void device_put(struct engine *e, struct device *d)
 {
     const struct configuration *c = d->configuration;
     const struct group *g = c ? configuration_group(c) : NULL;
     struct record_device r = {.id = bytes_of_str(d->id), .leg = d->leg};
+    bool put = d->indexed || indices_put(e, d);
     if (g)
         r.group = bytes_of_str(g->id);
     if (c)
@@ -112,9 +144,15 @@ void device_put(struct engine *e, struct device *d)
         r.configuration_link = bytes_of_str(c->link);
         r.maximum_packet_size_bytes = c->packet_size_bytes;
     }
-    if (d->learned) {
-        r.flags = d->id_is_msisdn ? RECORD_DEVICE_LEARNED | RECORD_DEVICE_MSISDN : RECORD_DEVICE_LEARNED;
+    d->listed = d->routed && !d->learned;
+    if (d->routed) {
+        r.flags = d->learned ? RECORD_DEVICE_LEARNED : RECORD_DEVICE_LISTED;
+        r.flags |= d->id_is_msisdn ? RECORD_DEVICE_MSISDN : 0;
         r.msisdn = d->id_is_msisdn ? (struct bytes){0} : device_msisdn(d);
+    }
+    if (d->listed) {
+        r.server = bytes_of_str(d->server == ENGINE_NONE ? NULL : engine_server_name(e, d->server));
+        r.endpoint = bytes_of_str(d->more ? d->more->endpoint : NULL);
     }
     buf_reset(&e->key);
     buf_reset(&e->value);
@@ -123,7 +161,8 @@ void device_put(struct engine *e, struct device *d)
     list_remove(&d->storing.node);
     d->storing.what = STORING_DEVICE;
     d->storing.ticket = engine_record_put(e);
-    d->unsaved = d->storing.ticket == 0;
+    d->indexed = put && d->storing.ticket != 0;
+    d->unsaved = !d->indexed;
     if (d->unsaved) {
         list_push_back(&e->unsaved, &d->storing.node);
         engine_store_later(e);

@@ -236,8 +236,11 @@ void engine_record_delete(struct engine *e)
 static void device_stored(struct engine *e, struct device *d, enum error err)
 {
     d->unsaved = err != OK;
-    if (err)
+    if (err) {
+        d->indexed = false; /* nor may its leg's record be there, nor the mark */
+        e->legs_marked = e->legs_marked < d->leg ? e->legs_marked : d->leg;
         list_push_back(&e->unsaved, &d->storing.node);
+    }
     if (d->learning)
         learn_stored(e, d, err);
 }
@@ -300,11 +303,14 @@ static void store_again(struct engine *e)
 {
     struct list refused;
     list_init(&refused);
-    while (!list_empty(&e->unsaved)) {
+    unsigned count = 0; /* what does not fit into one batch waits for the next round */
+    while (!list_empty(&e->unsaved) && count++ < STORE_AGAIN_MAX) {
         struct list *node = e->unsaved.next;
         list_remove(node);
         list_push_back(&refused, node);
     }
+    if (!list_empty(&e->unsaved))
+        timer_start(&e->timers, &e->store_timer, e->now_ms + STORE_ROUND_MS);
     while (!list_empty(&refused)) {
         struct storing *s = LIST_ENTRY(refused.next, struct storing, node);
         list_remove(&s->node);

@@ -242,6 +242,29 @@ struct engine_device_options {
 /* At any time: a device of the configuration file gets this server and this endpoint name; the rest of the options does
  * not count. ERR_UNKNOWN_DEVICE, ERR_NOT_FOUND (no such server). */
 [[gnu::warn_unused_result]] enum error engine_device_change(struct engine *e, const struct engine_device_options *d);
+/* Instead of all devices at the start: they are restored one by one while the engine works, after
+ *   engine_restore_legs, _learned   what records of those kinds say, and as before sequence and configurations
+ *   engine_start_loading            `removing`: what engine_is_removing said at the start that has seen all
+ * each by engine_restore_device, _observation and _message, at once after each other, and engine_restored: from then on
+ * it is served, if its record says that it is in the configuration file. Who gives an input about a device has to see
+ * that it was restored: engine_knows_*, which tell of devices that are not served, too. engine_loaded: that was all. */
+void engine_restore_legs(struct engine *e, uint64_t below);
+void engine_restore_learned(struct engine *e, struct bytes external_group_id, uint64_t count);
+void engine_start_loading(struct engine *e, uint64_t now_ms, bool removing);
+void engine_restored(struct engine *e, uint64_t now_ms, struct bytes id);
+void engine_restore_undo(struct engine *e, struct bytes id); /* instead of engine_restored: not all could be */
+void engine_loaded(struct engine *e);
+bool engine_knows_id(const struct engine *e, struct bytes id); /* as written in its record */
+bool engine_knows_msisdn(const struct engine *e, struct bytes msisdn);
+bool engine_knows_leg(const struct engine *e, uint32_t leg);
+bool engine_knows_delivery(const struct engine *e, uint32_t scef, struct bytes link);
+#define ENGINE_ID_MAX_BYTES 253
+/* The External Identifier as the engine also looks for it: its domain in small letters, in `memory`. */
+struct bytes engine_id_canonical(struct bytes id, uint8_t memory[ENGINE_ID_MAX_BYTES]);
+bool engine_is_removing(const struct engine *e);
+/* Nothing waits to be given to the store once more. */
+bool engine_is_saved(const struct engine *e);
+
 /* All devices are there: restored devices that are in no configuration stay unrouted and unserved; configurations at
  * the SCEF begin to be found or made; queues begin to flow. */
 void engine_start(struct engine *e, uint64_t now_ms);

@@ -101,6 +101,8 @@ struct device {
     uint16_t next_device_mid;
     bool id_is_msisdn : 1;
     bool unsaved : 1;       /* the store has refused its record */
+    bool indexed : 1;       /* its record is of the present version, and those of its leg and MSISDN are there */
+    bool listed : 1;        /* its record says that it is in the configuration file */
     bool routed : 1;        /* it is in the configuration file, or learned */
     bool learned : 1;       /* from its first uplink */
     bool learning : 1;      /* the same, and its record is not stored yet: nothing of it is relayed before */
@@ -212,7 +214,9 @@ struct server {
 
 #define SEQUENCE_RESERVE 65536
 #define STORE_AGAIN_MS   1000
-#define VAIN_ROUNDS_MAX  3 /* each of max_retransmit repetitions */
+#define STORE_AGAIN_MAX  10000 /* records in one round */
+#define STORE_ROUND_MS   10    /* to the next, when there are more */
+#define VAIN_ROUNDS_MAX  3     /* each of max_retransmit repetitions */
 
 struct engine {
     struct engine_options o;
@@ -236,7 +240,8 @@ struct engine {
     handle *legs; /* device by leg */
     uint32_t leg_count;
     uint32_t leg_capacity;
-    uint32_t lowest_leg; /* below it none is free */
+    uint32_t lowest_leg;  /* below it none is free */
+    uint32_t legs_marked; /* stored: below it all may have been given out */
     uint32_t routed_devices;
     struct server *servers;
     uint32_t server_count;
@@ -253,6 +258,8 @@ struct engine {
     uint8_t route_age;          /* counts the tables, never 0 */
     bool draining;
     bool started;
+    bool loading;  /* there are devices in the store that are not here yet */
+    bool removing; /* what is not in the configuration file any more is deleted */
 };
 
 /* ---- engine.c */
@@ -286,7 +293,8 @@ void event_emit(struct engine *e, const struct device *d, struct engine_event *e
                                                      struct group *group, bool *changed);
 /* The device is served: it counts, and its group knows it. From the start on. */
 void device_join(struct engine *e, struct device *d);
-#define ID_MAX_BYTES 253 /* RFC 4282 clause 2.2: what every realm must support, and keys of the store hold */
+#define ID_MAX_BYTES                                                                                                   \
+    ENGINE_ID_MAX_BYTES /* RFC 4282 clause 2.2: what every realm must support, and keys of the store hold */
 /* An External (Group) Identifier with its domain in small letters: it is one of the DNS (TS 23.003 clause 19.7.2),
  * whose case does not count, and some SCEFs write capitals. The result lies in `memory`, or is a longer `id` itself. */
 struct bytes id_canonical(struct bytes id, uint8_t memory[ID_MAX_BYTES]);

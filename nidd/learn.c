@@ -85,9 +85,28 @@ void learn_stored(struct engine *e, struct device *d, enum error err)
 
 /* ---- learning */
 
+/* How many there are must be known before all of them are here again. A count that was lost is made good by the next.
+ */
+static void count_put(struct engine *e, const struct group *g)
+{
+    buf_reset(&e->key);
+    buf_reset(&e->value);
+    record_learned_key(bytes_of_str(g->id), &e->key);
+    record_count_encode(buf_bytes(&e->key), g->learned + g->learned_unloaded, &e->value);
+    (void)engine_record_put(e);
+}
+
+void learned_counts_put(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->group_count; i++)
+        if (e->groups[i]->learned)
+            count_put(e, e->groups[i]);
+}
+
 static bool may_learn(const struct engine *e, const struct group *g)
 {
-    return g && g->learn && g->learned < g->learn_max && e->ports.device_added && e->started && !e->draining;
+    return g && g->learn && g->learned + g->learned_unloaded < g->learn_max && e->ports.device_added && e->started &&
+           !e->draining;
 }
 
 /* One that is new, or was in the configuration file or learned before: then it has its address still. */
@@ -117,6 +136,7 @@ static enum engine_verdict learn(struct engine *e, struct device *d, struct grou
     e->routed_devices++;
     device_join(e, d);
     device_put(e, d);
+    count_put(e, g);
     if (!d->unsaved)
         return ENGINE_LATER;
     learn_forget(d);

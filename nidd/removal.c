@@ -52,6 +52,19 @@ static void cancel(struct engine *e, struct device *d)
     }
 }
 
+void removal_of(struct engine *e, struct device *d)
+{
+    cancel(e, d);
+    if (has_link(d))
+        configuration_line_up(e, d->configuration);
+}
+
+void removal_leftovers(struct engine *e)
+{
+    LIST_EACH (it, &e->leftovers)
+        configuration_line_up(e, LIST_ENTRY(it, struct group, leftover_node)->configuration);
+}
+
 void removal_start(struct engine *e)
 {
     if (e->o.delete_removed == ENGINE_DELETE_REMOVED_NO || !e->ports.configuration_delete)
@@ -63,16 +76,13 @@ void removal_start(struct engine *e)
         event_emit(e, NULL, &ev);
         return;
     }
+    e->removing = true;
     for (uint32_t leg = 0; leg < e->leg_count; leg++) {
         struct device *d = device_by_leg(e, leg);
-        if (!d || d->routed)
-            continue;
-        cancel(e, d);
-        if (has_link(d))
-            configuration_line_up(e, d->configuration);
+        if (d && !d->routed)
+            removal_of(e, d);
     }
-    LIST_EACH (it, &e->leftovers)
-        configuration_line_up(e, LIST_ENTRY(it, struct group, leftover_node)->configuration);
+    removal_leftovers(e);
 }
 
 static void deleted(struct engine *e, struct configuration *c)

@@ -107,8 +107,13 @@ enum error engine_device_change(struct engine *e, const struct engine_device_opt
         return ERR_UNKNOWN_DEVICE;
     if (!route_is_possible(e, o->server))
         return ERR_NOT_FOUND;
+    bool changed =
+        d->server != o->server || !bytes_equal(bytes_of_str(d->more ? d->more->endpoint : NULL), o->endpoint);
     enum error err = identity_endpoint_set(d, o->endpoint);
-    if (!err)
-        d->server = o->server;
-    return err;
+    if (err)
+        return err;
+    d->server = o->server;
+    if (changed)
+        device_put(e, d);
+    return OK;
 }

@@ -1,4 +1,4 @@
-/* Set-up: servers, SCEFs, what was stored, the devices of the configuration file, the start. */
+/* Set-up: servers, SCEFs, the devices of the configuration file, the start (what was stored: restore.c). */
 #include "nidd/configuration.h"
 
 #include <stdlib.h>
@@ -111,91 +111,12 @@ enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg, st
     return OK;
 }
 
-/* A record of before there were several SCEFs names none: it was the first one's. */
-static uint32_t scef_of(const struct engine *e, struct bytes name)
-{
-    for (uint32_t i = 0; i < e->scef_count; i++)
-        if (name.len == 0 || bytes_equal(bytes_of_str(e->scefs[i].name), name))
-            return i;
-    return ENGINE_NONE;
-}
-
-/* What it had before the restart: its group's configuration, or its own at a SCEF that is still there. */
-static enum error restore_configuration(struct engine *e, struct device *d, const struct record_device *r)
-{
-    bool changed;
-    struct group *g = r->group.len ? map_get(&e->by_group_id, r->group) : NULL;
-    if (r->group.len)
-        return g && g->index != ENGINE_NONE ? device_attach(e, d, 0, g, &changed) : OK;
-    uint32_t scef = scef_of(e, r->scef);
-    if (scef == ENGINE_NONE)
-        return OK;
-    struct configuration *c = configuration_new(e, scef);
-    if (!c)
-        return ERR_NO_MEMORY;
-    configuration_set_device(c, d);
-    d->configuration = c;
-    if (r->configuration_link.len == 0)
-        return OK;
-    configuration_set_packet_size(c, r->maximum_packet_size_bytes);
-    (void)configuration_set_link(c, bytes_dup_str(r->configuration_link));
-    return c->link ? OK : ERR_NO_MEMORY;
-}
-
-/* One that was learned is there again as long as its group is. */
-static enum error restore_learned(struct engine *e, struct device *d, const struct record_device *r)
-{
-    bool by_msisdn = (r->flags & RECORD_DEVICE_MSISDN) != 0;
-    struct bytes msisdn = by_msisdn ? r->id : r->msisdn;
-    if (!d->configuration || !d->configuration->is_groups)
-        return OK;
-    if (msisdn.len && !map_get(&e->by_msisdn, msisdn) && device_msisdn_set(e, d, msisdn) != OK)
-        return ERR_NO_MEMORY;
-    d->id_is_msisdn = by_msisdn;
-    d->server = d->configuration->of.group->server;
-    d->routed = d->learned = true;
-    e->routed_devices++;
-    return OK;
-}
-
-enum error engine_restore_device(struct engine *e, const struct record_device *r)
-{
-    struct device *d;
-    /* Two devices on one address, or one device twice: the store does not make such things. */
-    if (r->leg >= 1u << 30 || device_by_leg(e, r->leg) || map_get(&e->by_id, r->id))
-        return ERR_STORE_CORRUPT;
-    enum error err = engine_device_new(e, r->id, r->leg, &d);
-    if (!err)
-        err = restore_configuration(e, d, r);
-    if (!err && r->flags & RECORD_DEVICE_LEARNED)
-        err = restore_learned(e, d, r);
-    return err;
-}
-
-void engine_restore_sequence(struct engine *e, uint64_t reserved)
-{
-    e->last_seq = e->reserved_seq = reserved;
-}
-
 uint32_t server_by_name(const struct engine *e, struct bytes name)
 {
     for (uint32_t i = 0; i < e->server_count; i++)
         if (bytes_equal(bytes_of_str(e->servers[i].name), name))
             return i;
     return ENGINE_NONE;
-}
-
-enum error engine_restore_message(struct engine *e, enum record_kind kind, const struct record_message *r)
-{
-    struct device *d = map_get(&e->by_id, r->device_id);
-    if (!d)
-        return ERR_UNKNOWN_DEVICE;
-    uint32_t server = server_by_name(e, r->server);
-    if (server == ENGINE_NONE)
-        return ERR_NOT_FOUND;
-    if (r->seq > e->last_seq)
-        e->last_seq = r->seq;
-    return kind == RECORD_UPLINK ? spool_restore(e, d, server, r) : downlink_restore(e, d, server, r);
 }
 
 /* Legs are never given back: the search goes on where it ended. */
@@ -210,10 +131,20 @@ uint32_t engine_lowest_free_leg(struct engine *e)
 static void msisdn_give_up(struct engine *e, struct device *d)
 {
     device_msisdn_drop(e, d);
-    if (d->id_is_msisdn) { /* then it has no other name */
+    d->indexed = false;
+    if (d->id_is_msisdn && d->routed) { /* then it has no other name */
         d->routed = d->learned = false;
         e->routed_devices--;
     }
+}
+
+/* Does its record say the same? */
+static bool is_news(const struct device *d, const struct engine_device_options *o)
+{
+    struct bytes endpoint = bytes_of_str(d->more ? d->more->endpoint : NULL);
+    bool by_msisdn = o->id.external_id.len == 0;
+    return !d->listed || !d->indexed || d->server != o->server || d->id_is_msisdn != by_msisdn ||
+           !bytes_equal(endpoint, o->endpoint) || !bytes_equal(device_msisdn(d), o->id.msisdn);
 }
 
 enum error engine_device_add(struct engine *e, const struct engine_device_options *o)
@@ -228,14 +159,18 @@ enum error engine_device_add(struct engine *e, const struct engine_device_option
     struct device *d = map_get(&e->by_id, id);
     struct device *other = o->id.msisdn.len ? map_get(&e->by_msisdn, o->id.msisdn) : NULL;
     bool was_learned = d && d->learned;
-    bool changed = !d || was_learned;
-    if ((d && d->routed && !was_learned) || (other && other != d && !other->learned))
+    bool changed = !d || was_learned || is_news(d, o);
+    if ((d && d->routed && !was_learned) || (other && other != d && other->routed && !other->learned))
         return ERR_MEMBER_TYPE;
     if (other && other != d)
         msisdn_give_up(e, other);
     enum error err = d ? OK : engine_device_new(e, id, engine_lowest_free_leg(e), &d);
-    if (!err && o->id.msisdn.len)
+    if (!err && d->listed && !o->id.msisdn.len)
+        device_msisdn_drop(e, d);
+    if (!err && o->id.msisdn.len && !bytes_equal(device_msisdn(d), o->id.msisdn)) {
+        d->indexed = false;
         err = device_msisdn_set(e, d, o->id.msisdn);
+    }
     if (!err)
         err = identity_endpoint_set(d, o->endpoint);
     if (!err)
@@ -252,15 +187,36 @@ enum error engine_device_add(struct engine *e, const struct engine_device_option
     return OK;
 }
 
+/* What the record of one that is in the configuration file no more says of it, or a record of an older version. */
+static void record_renew(struct engine *e, struct device *d)
+{
+    if (d->listed == (d->routed && !d->learned) && (d->indexed || !d->routed))
+        return;
+    if (d->unsaved || !list_empty(&d->storing.node))
+        return; /* it is being written */
+    d->unsaved = true;
+    list_push_back(&e->unsaved, &d->storing.node);
+    engine_store_later(e);
+}
+
+static void groups_start(struct engine *e)
+{
+    leftover_records(e);
+    for (uint32_t i = 0; i < e->group_count; i++)
+        configuration_line_up(e, e->groups[i]->configuration);
+}
+
 void engine_start(struct engine *e, uint64_t now_ms)
 {
     engine_set_time(e, now_ms);
     e->started = true;
-    leftover_records(e);
-    for (uint32_t i = 0; i < e->group_count; i++)
-        configuration_line_up(e, e->groups[i]->configuration);
+    groups_start(e);
     for (uint32_t leg = 0; leg < e->leg_count; leg++) {
         struct device *d = device_by_leg(e, leg);
+        if (d)
+            record_renew(e, d);
+        if (d && !d->routed)
+            device_msisdn_drop(e, d);
         if (!d || !d->routed)
             continue;
         device_join(e, d);
@@ -268,8 +224,38 @@ void engine_start(struct engine *e, uint64_t now_ms)
             configuration_line_up(e, d->configuration);
         downlink_flow(e, d);
     }
+    learned_counts_put(e);
     removal_start(e);
     for (uint32_t i = 0; i < e->server_count; i++)
         if (!list_empty(&e->servers[i].spool))
             spool_flush(e, i);
+}
+
+void engine_start_loading(struct engine *e, uint64_t now_ms, bool removing)
+{
+    engine_set_time(e, now_ms);
+    e->started = e->loading = true;
+    groups_start(e);
+    e->removing = removing && e->ports.configuration_delete;
+    if (e->removing)
+        removal_leftovers(e);
+}
+
+void engine_loaded(struct engine *e)
+{
+    e->loading = false;
+    e->lowest_leg = 0; /* nobody is unknown any more: gaps may be filled */
+    for (uint32_t i = 0; i < e->group_count; i++)
+        e->groups[i]->learned_unloaded = 0;
+    learned_counts_put(e);
+}
+
+bool engine_is_removing(const struct engine *e)
+{
+    return e->removing;
+}
+
+bool engine_is_saved(const struct engine *e)
+{
+    return list_empty(&e->unsaved);
 }

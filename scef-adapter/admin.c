@@ -70,8 +70,9 @@ static void readyz(struct admin_request *r)
         store = NULL; /* it works again, whether there was anything to commit since or not */
     }
     const char *scef = !a->ready && !any_answered(a) ? "scef: no answer yet" : NULL;
+    /* Those that are not loaded yet are served by the configurations that they had. */
     const char *devices =
-        !a->ready && !all_attempted(a) ? "configurations: not every device's was asked for yet" : NULL;
+        !a->ready && !a->loading && !all_attempted(a) ? "configurations: not every device's was asked for yet" : NULL;
     const char *stopping = a->stop_at_ms ? "stopping" : NULL;
     const char *reasons[] = {store, scef, devices, stopping};
     bool ready = !store && !scef && !devices && !stopping;
@@ -83,6 +84,7 @@ static void readyz(struct admin_request *r)
         if (reasons[i])
             json_out_str(&b, NULL, reasons[i]);
     json_out_close(&b, ']');
+    json_out_bool(&b, "loading", a->loading != NULL);
     json_out_number(&b, "devices", totals.devices);
     json_out_number(&b, "configurations_active", totals.active_configurations);
     json_out_close(&b, '}');
@@ -149,6 +151,8 @@ static void metrics_refresh(struct adapter *a)
     const struct leg_stream_counters *streams = legs_stream_counters(a->legs);
     engine_totals_get(a->engine, &t);
     metric_set(m, METRIC_DEVICES, NULL, t.devices);
+    metric_set(m, METRIC_LOADING, NULL, a->loading != NULL);
+    metric_set(m, METRIC_LOADING_WAITING, NULL, loading_waiting(a->loading));
     metric_set(m, METRIC_QUEUED_MESSAGES, NULL, t.queued_messages);
     metric_set(m, METRIC_QUEUED_BYTES, NULL, t.queued_bytes);
     metric_set(m, METRIC_SPOOLED_MESSAGES, NULL, t.spooled_messages);
@@ -275,9 +279,16 @@ static void reply_method(struct http_exchange *x)
 
 void admin_handle(void *ctx, struct http_exchange *x)
 {
+    admin_take(ctx, &(struct loading_origin){.kind = LOADING_ADMIN, .from.exchange = x});
+}
+
+void admin_take(struct adapter *a, const struct loading_origin *o)
+{
+    struct http_exchange *x = o->from.exchange;
     const struct http_request *q = http_exchange_request(x);
-    struct admin_request r = {.a = ctx, .x = x};
+    struct admin_request r = {.a = a, .x = x};
     bool path_known = false;
+    a->origin = *o;
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (!route_matches(routes[i].pattern, q->path, &r))
             continue;

@@ -11,8 +11,11 @@
 #include "t8/http_server.h"
 
 struct adapter;
+struct loading_origin;
 
 /* http_handler_fn; ctx is the adapter. */
 void admin_handle(void *ctx, struct http_exchange *x);
+/* A request, or one that has waited for its device. */
+void admin_take(struct adapter *a, const struct loading_origin *o);
 
 #endif

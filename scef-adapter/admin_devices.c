@@ -116,12 +116,22 @@ void admin_devices(struct admin_request *r)
     admin_reply_json(r->x, 200, &b);
 }
 
-/* false, and answered, when there is no such device. */
+/* false when there is no such device, which is answered, or when it is not here yet: then the request comes again. */
 static bool device_find(struct admin_request *r, struct engine_device_info *d)
 {
-    if (engine_device_find(r->a->engine, bytes_of_str(r->parts[0]), d))
+    const struct bytes id = bytes_of_str(r->parts[0]);
+    if (engine_device_find(r->a->engine, id, d))
         return true;
-    http_reply_error(r->x, ERR_UNKNOWN_DEVICE, NULL, NULL);
+    switch (loading_identity(r->a, (struct t8_identity){.external_id = id, .msisdn = id})) {
+    case LOADING_WAITS:
+        break;
+    case LOADING_REFUSED:
+        http_reply_error(r->x, ERR_QUEUE_FULL, NULL, NULL);
+        break;
+    case LOADING_HERE:
+        http_reply_error(r->x, ERR_UNKNOWN_DEVICE, NULL, NULL);
+        break;
+    }
     return false;
 }
 

@@ -222,8 +222,12 @@ static enum error check_all(const struct config_check *k)
         err = config_security_check(k);
     if (!err)
         config_groups_check(k);
-    if (!err)
-        err = config_devices_collect(k->c, k->places, k->file, k->alone, k->r);
+    if (!err && k->c->devices_file && !k->alone) {
+        k->c->devices_path = config_path_resolve(k->file, k->c->devices_file);
+        err = k->c->devices_path ? OK : ERR_NO_MEMORY;
+    }
+    if (!err && !k->later)
+        err = config_devices_collect(k->c, k->places, k->file, k->r);
     if (!err) {
         check_legs(k);
         check_relay(k);
@@ -231,7 +235,55 @@ static enum error check_all(const struct config_check *k)
     return err;
 }
 
-enum error config_parse(struct bytes text, const char *name, bool alone, struct config **out, struct buf *faults)
+static enum error faults_end(const struct config_report *r)
+{
+    if (r->count > CONFIG_MAX_FAULTS)
+        buf_addf(r->out, "%s:1: yaml: %u more faults; expected what --help-config shows\n", r->file,
+                 r->count - CONFIG_MAX_FAULTS);
+    return r->count ? ERR_CONFIG : OK;
+}
+
+/* Takes the places. */
+static enum error devices_later(struct config *c, const char *file, struct config_places *places)
+{
+    c->devices_later = calloc(1, sizeof(*c->devices_later));
+    char *copy = strdup(file);
+    if (!c->devices_later || !copy) {
+        free(copy);
+        return ERR_NO_MEMORY;
+    }
+    *c->devices_later = (struct config_later){copy, *places};
+    *places = (struct config_places){0};
+    return OK;
+}
+
+static void later_clear(struct config *c)
+{
+    if (!c->devices_later)
+        return;
+    free(c->devices_later->file);
+    free(c->devices_later->places.items);
+    free(c->devices_later);
+    c->devices_later = NULL;
+}
+
+enum error config_devices_load(struct config *c, struct buf *faults)
+{
+    const struct config_later *l = c->devices_later;
+    if (!l)
+        return OK;
+    struct config_report r = {.out = faults, .file = l->file};
+    enum error err = config_devices_collect(c, &l->places, l->file, &r);
+    if (!err)
+        check_legs(&(struct config_check){.c = c, .places = &l->places, .file = l->file, .r = &r});
+    if (!err)
+        err = faults_end(&r);
+    later_clear(c);
+    return err;
+}
+
+static enum error parse(struct bytes text, const char *name, bool alone, bool later, struct config **out,
+                        struct buf *faults)
 {
     struct config_places places = {0};
     struct config_report r = {.out = faults, .file = name};
@@ -242,13 +294,11 @@ enum error config_parse(struct bytes text, const char *name, bool alone, struct 
     if (!err && !r.count && c)
         err = defaults_fill(c, &places);
     if (!err && !r.count && c)
-        err = check_all(&(struct config_check){c, &places, name, alone, &r});
-    if (!err && r.count) {
-        if (r.count > CONFIG_MAX_FAULTS)
-            buf_addf(faults, "%s:1: yaml: %u more faults; expected what --help-config shows\n", name,
-                     r.count - CONFIG_MAX_FAULTS);
-        err = ERR_CONFIG;
-    }
+        err = check_all(&(struct config_check){c, &places, name, alone, later, &r});
+    if (!err)
+        err = faults_end(&r);
+    if (!err && later)
+        err = devices_later(c, name, &places);
     free(places.items);
     if (err) {
         config_free(c);
@@ -258,7 +308,12 @@ enum error config_parse(struct bytes text, const char *name, bool alone, struct 
     return err;
 }
 
-enum error config_load(const char *path, struct config **out, struct buf *faults)
+enum error config_parse(struct bytes text, const char *name, bool alone, struct config **out, struct buf *faults)
+{
+    return parse(text, name, alone, false, out, faults);
+}
+
+static enum error load(const char *path, bool later, struct config **out, struct buf *faults)
 {
     struct config_report r = {.out = faults, .file = path};
     static const char expected[] = "a readable YAML file of at most 4 MiB";
@@ -285,9 +340,19 @@ enum error config_load(const char *path, struct config **out, struct buf *faults
     }
     fclose(f);
     if (!err)
-        err = config_parse(buf_bytes(&text), path, false, out, faults);
+        err = parse(buf_bytes(&text), path, false, later, out, faults);
     buf_free(&text);
     return err;
+}
+
+enum error config_load(const char *path, struct config **out, struct buf *faults)
+{
+    return load(path, false, out, faults);
+}
+
+enum error config_load_shared(const char *path, struct config **out, struct buf *faults)
+{
+    return load(path, true, out, faults);
 }
 
 void config_free(struct config *c)
@@ -295,6 +360,8 @@ void config_free(struct config *c)
     if (!c)
         return;
     config_devices_release(c);
+    later_clear(c);
+    free(c->devices_path);
     for (uint32_t i = 0; i < c->scef_count; i++)
         free(c->scefs[i].allowed_host_list);
     free(c->slice_urls);

@@ -125,6 +125,11 @@ struct config_device {
     uint32_t entry; /* in `devices` */
 };
 
+/* A file as it was when it was read; zeros: there was none. */
+struct config_file_state {
+    uint64_t size, mtime_ns, inode;
+};
+
 struct config {
     struct config_scef *scefs;
     uint32_t scef_count;
@@ -178,6 +183,9 @@ struct config {
     struct config_device *devices;
     size_t device_count, device_capacity;
     struct config_text *device_text; /* memory of the identities */
+    struct config_file_state devices_file_state;
+    char *devices_path;                 /* of devices_file, resolved; NULL: there is none, or it was not to be opened */
+    struct config_later *devices_later; /* what config_devices_load needs; NULL: the devices were read */
 };
 
 /* Reads and checks the file and the devices_file it names. ERR_CONFIG: `faults` holds one line per mistake, each ended
@@ -187,6 +195,14 @@ struct config {
 [[gnu::warn_unused_result]] enum error config_parse(struct bytes text, const char *name, bool alone,
                                                     struct config **out, struct buf *faults);
 void config_free(struct config *c);
+/* The same in two steps: all but the devices, then these. OK when they were read already. */
+[[gnu::warn_unused_result]] enum error config_load_shared(const char *path, struct config **out, struct buf *faults);
+[[gnu::warn_unused_result]] enum error config_devices_load(struct config *c, struct buf *faults);
+/* Stands for all that the records of devices say of the configuration, devices_file aside: `devices`, and the names
+ * that they refer to. */
+void config_devices_digest(const struct config *c, uint8_t out[16]);
+/* Of devices_file as it is now; false: it cannot be told. */
+bool config_devices_file_state(const struct config *c, struct config_file_state *out);
 /* The devices are needed once, at the start, and may be many: frees what only they need. */
 void config_devices_release(struct config *c);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/map.h"
 #include "scef-adapter/slice.h"
@@ -176,9 +177,10 @@ struct member {
     const char *value;
 };
 
-static enum error object_read(struct source *s, json_t *object)
+#define MEMBERS 6
+static void members_init(struct member members[MEMBERS])
 {
-    struct member members[] = {
+    const struct member all[MEMBERS] = {
         {"external_id", config_check_external_id, "an External Identifier like dev1@example.org", NULL},
         {"msisdn", config_check_msisdn, "5 to 15 digits, in quotes", NULL},
         {"scef", config_check_name, "the name of a SCEF in scef", NULL},
@@ -186,16 +188,33 @@ static enum error object_read(struct source *s, json_t *object)
         {"group", config_check_external_id, "the external_group_id of a group in groups", NULL},
         {"endpoint", config_check_endpoint, "an LwM2M endpoint name of at most 252 bytes", NULL},
     };
-    const size_t count = sizeof(members) / sizeof(members[0]);
+    memcpy(members, all, sizeof(all));
+}
+
+static struct member *member_find(struct member members[MEMBERS], const char *key, size_t len)
+{
+    for (size_t i = 0; i < MEMBERS; i++)
+        if (strlen(members[i].key) == len && memcmp(members[i].key, key, len) == 0)
+            return &members[i];
+    return NULL;
+}
+
+static enum error members_take(struct source *s, const struct member members[MEMBERS])
+{
+    return device_add(s, &(struct names){members[0].value, members[1].value, members[2].value, members[3].value,
+                                         members[4].value, members[5].value});
+}
+
+static enum error object_read(struct source *s, json_t *object)
+{
+    struct member members[MEMBERS];
     const char *key;
     json_t *value;
     unsigned before = s->report.count;
+    members_init(members);
     json_object_foreach(object, key, value)
     {
-        struct member *m = NULL;
-        for (size_t i = 0; i < count; i++)
-            if (strcmp(members[i].key, key) == 0)
-                m = &members[i];
+        struct member *m = member_find(members, key, strlen(key));
         char wrong[160] = "";
         if (!m) {
             snprintf(wrong, sizeof(wrong), "is no key that is known");
@@ -212,16 +231,68 @@ static enum error object_read(struct source *s, json_t *object)
         if (wrong[0])
             source_fault(s, name, m ? m->expected : "external_id, msisdn, scef, server, group or endpoint", wrong);
     }
-    if (s->report.count != before)
-        return OK;
-    return device_add(s, &(struct names){members[0].value, members[1].value, members[2].value, members[3].value,
-                                         members[4].value, members[5].value});
+    return s->report.count == before ? members_take(s, members) : OK;
 }
 
-static enum error line_read(struct source *s, const char *line, size_t len)
+static char *skip_space(char *at)
 {
+    return at + strspn(at, " \t\r\n");
+}
+
+/* A string of plain characters, which stand for themselves; NULL: another one. *len without the quotes. */
+static char *plain_string(char *at, size_t *len)
+{
+    if (*at != '"')
+        return NULL;
+    *len = strcspn(at + 1, "\"\\");
+    for (size_t i = 1; i <= *len; i++)
+        if ((unsigned char)at[i] < ' ' || (unsigned char)at[i] > '~')
+            return NULL;
+    return at[*len + 1] == '"' ? at + 1 : NULL;
+}
+
+/* Most lines are an object of plain strings, each under a key of ours and as it must be: such a line is read a few
+ * times faster here than by way of a JSON tree. false: `line` is as it was, and somebody else is to read it. */
+static bool plain_line(char *line, struct member members[MEMBERS])
+{
+    char *ends[MEMBERS];
+    size_t count = 0;
+    char *at = skip_space(line);
+    members_init(members);
+    if (*at != '{')
+        return false;
+    do {
+        size_t key_len;
+        size_t len;
+        char *key = plain_string(skip_space(at + 1), &key_len);
+        struct member *m = key ? member_find(members, key, key_len) : NULL;
+        at = m && !m->value ? skip_space(key + key_len + 1) : NULL;
+        char *value = at && *at == ':' ? plain_string(skip_space(at + 1), &len) : NULL;
+        if (!value)
+            return false;
+        m->value = value;
+        ends[count++] = value + len;
+        at = skip_space(value + len + 1);
+    } while (*at == ',');
+    if (*at != '}' || *skip_space(at + 1))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        *ends[i] = '\0';
+    bool right = true;
+    for (size_t i = 0; i < MEMBERS && right; i++)
+        right = !members[i].value || !members[i].check(members[i].value);
+    for (size_t i = 0; i < count && !right; i++)
+        *ends[i] = '"';
+    return right;
+}
+
+static enum error line_read(struct source *s, char *line, size_t len)
+{
+    struct member members[MEMBERS];
     if (strspn(line, " \t\r\n") == len)
         return OK;
+    if (plain_line(line, members))
+        return members_take(s, members);
     json_error_t why;
     json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
     if (!object || !json_is_object(object)) {
@@ -263,26 +334,46 @@ char *config_path_resolve(const char *config_path, const char *name)
     return n < 0 ? NULL : out;
 }
 
+static void state_of(const struct stat *st, struct config_file_state *out)
+{
+    *out = (struct config_file_state){.size = (uint64_t)st->st_size,
+                                      .mtime_ns =
+                                          (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
+                                      .inode = st->st_ino};
+}
+
+bool config_devices_file_state(const struct config *c, struct config_file_state *out)
+{
+    struct stat st;
+    *out = (struct config_file_state){.size = 0};
+    if (!c->devices_path)
+        return true;
+    if (stat(c->devices_path, &st) != 0)
+        return false;
+    state_of(&st, out);
+    return true;
+}
+
 static enum error file_collect(struct source *s, const char *config_path)
 {
-    enum error err = OK;
-    char *path = config_path_resolve(config_path, s->c->devices_file);
-    if (!path)
-        return ERR_NO_MEMORY;
+    struct stat st;
+    const char *path = s->c->devices_path;
     FILE *f = fopen(path, "re");
-    if (!f) {
+    if (!f || fstat(fileno(f), &st) != 0) { /* as it is before it is read: who changes it meanwhile changes this too */
         config_fault(&s->report, config_line_of(s->places, "", 0, "devices_file"), "devices_file",
                      "a readable file of JSON lines, relative to this file", "%s: %s", path, strerror(errno));
-    } else {
-        s->report.file = path;
-        s->in_file = true;
-        s->path[0] = '\0';
-        s->line = 0;
-        err = file_read(s, f);
-        s->report.file = config_path;
-        fclose(f);
+        if (f)
+            fclose(f);
+        return OK;
     }
-    free(path);
+    state_of(&st, &s->c->devices_file_state);
+    s->report.file = path;
+    s->in_file = true;
+    s->path[0] = '\0';
+    s->line = 0;
+    const enum error err = file_read(s, f);
+    s->report.file = config_path;
+    fclose(f);
     return err;
 }
 
@@ -343,19 +434,16 @@ static enum error duplicates_find(struct source *s, size_t in_yaml, const char *
     return err;
 }
 
-enum error config_devices_collect(struct config *c, const struct config_places *places, const char *file, bool alone,
+enum error config_devices_collect(struct config *c, const struct config_places *places, const char *file,
                                   struct config_report *r)
 {
     struct source s = {.c = c, .report = *r, .places = places, .faults_before = r->count};
     enum error err = entries_collect(&s);
     size_t in_yaml = c->device_count;
-    if (!err && c->devices_file && !alone)
+    if (!err && c->devices_path)
         err = file_collect(&s, file);
-    if (!err && s.report.count == s.faults_before) {
-        char *devices_file = c->devices_file ? config_path_resolve(file, c->devices_file) : NULL;
-        err = duplicates_find(&s, in_yaml, file, devices_file ? devices_file : file);
-        free(devices_file);
-    }
+    if (!err && s.report.count == s.faults_before)
+        err = duplicates_find(&s, in_yaml, file, c->devices_path ? c->devices_path : file);
     r->count = s.report.count;
     return err;
 }

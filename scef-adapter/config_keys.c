@@ -194,6 +194,7 @@ const struct config_key config_keys[] = {
     {"store", "max_size_mib", AT(store.max_size_mib), NUMBER(1, 16u << 20), .fallback = "1024",
      .help = "bound of its file; a full store refuses new messages with 5.03"},
     {"store", "uri", AT(store.uri), TEXT(config_check_redis_uri, "redis://HOST:PORT/DATABASE, rediss:// or unix:/PATH"),
+     .secret = true,
      .help = "redis: where it is; rediss:// = by TLS; unix:/PATH?db=N = a socket. With Sentinels: none"},
     {"store", "sentinels", AT(store.sentinels), TEXT(config_check_redis_sentinels, "HOST:PORT, HOST:PORT ..."),
      .help = "redis: who knows the present master"},

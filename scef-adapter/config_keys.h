@@ -130,7 +130,13 @@ struct config_check {
     const struct config_places *places;
     const char *file;
     bool alone; /* no other file is opened */
+    bool later; /* the devices are not read now */
     struct config_report *r;
+};
+/* What is kept for devices that are read later. */
+struct config_later {
+    char *file;
+    struct config_places places;
 };
 [[gnu::format(printf, 6, 7)]] void config_check_fault(const struct config_check *k, const char *section, size_t entry,
                                                       const char *key, const char *expected, const char *wrong, ...);
@@ -171,6 +177,6 @@ bool config_group_find(const struct config *c, const char *external_group_id, ui
 
 /* ---- devices (config_devices.c) */
 [[gnu::warn_unused_result]] enum error config_devices_collect(struct config *c, const struct config_places *places,
-                                                              const char *file, bool alone, struct config_report *r);
+                                                              const char *file, struct config_report *r);
 
 #endif

@@ -79,10 +79,11 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
     return -1;
 }
 
-static int config_read(const char *path, struct config **out)
+/* The devices too, when it is only to be checked; else the start reads them, if it must. */
+static int config_read(const char *path, bool whole, struct config **out)
 {
     struct buf faults = {0};
-    enum error err = config_load(path, out, &faults);
+    enum error err = whole ? config_load(path, out, &faults) : config_load_shared(path, out, &faults);
     if (faults.len)
         fwrite(faults.data, 1, faults.len, stderr);
     else if (err)
@@ -139,7 +140,9 @@ static int run(struct config *c, const struct arguments *arguments)
         err = loop_signals_hangup(&p.loop, &signals, on_hangup);
     if (!err)
         err = adapter_new(&p.loop, &o, &p.adapter, &why);
-    if (err) {
+    if (err == ERR_CONFIG) {
+        fwrite(why.data, 1, why.len, stderr);
+    } else if (err) {
         fprintf(stderr, "scef-adapter: cannot start: %.*s\n", (int)why.len, why.len ? (const char *)why.data : "");
     } else {
         log_write(LOG_INFO, "started", LOG_S("version", SCEF_VERSION), LOG_S("scef", c->scefs[0].api_root),
@@ -153,7 +156,7 @@ static int run(struct config *c, const struct arguments *arguments)
     loop_signals_stop(&signals);
     loop_free(&p.loop);
     buf_free(&why);
-    return err ? EXIT_FAILURE : EXIT_SUCCESS;
+    return err == ERR_CONFIG ? EXIT_CONFIG : err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -163,7 +166,7 @@ int main(int argc, char **argv)
     int status = arguments_read(argc, argv, &arguments);
     if (status >= 0)
         return status;
-    status = config_read(arguments.config, &c);
+    status = config_read(arguments.config, arguments.check, &c);
     if (status != EXIT_SUCCESS)
         return status;
     log_set_level(c->log_level);

@@ -40,6 +40,8 @@
       "records found damaged or orphaned at the start")                                                                \
     X(TRACE_LOST, "trace_lost_total", "counter", "", "trace lines that could not be written")                          \
     X(DEVICES, "devices", "gauge", "", "devices known")                                                                \
+    X(LOADING, "loading", "gauge", "", "1 while stored devices are not all loaded")                                    \
+    X(LOADING_WAITING, "loading_waiting", "gauge", "", "inputs that wait for their device to be loaded")               \
     X(CONFIGURATIONS_ACTIVE, "configurations_active", "gauge", "scef", "NIDD configurations that are active")          \
     X(QUEUED_MESSAGES, "queued_messages", "gauge", "", "messages waiting for devices")                                 \
     X(QUEUED_BYTES, "queued_bytes", "gauge", "", "and their bytes")                                                    \

@@ -52,7 +52,8 @@ static void alarm_renew(struct adapter *a)
 static bool idle(const struct adapter *a)
 {
     return adapter_requests_in_flight(a) == 0 && a->failed_count == 0 && !a->store_open &&
-           a->ticket_done >= a->ticket_given && a->answers.live == (a->spare_answer ? 1 : 0);
+           loading_waiting(a->loading) == 0 && a->ticket_done >= a->ticket_given &&
+           a->answers.live == (a->spare_answer ? 1 : 0);
 }
 
 static void stop_proceed(struct adapter *a)
@@ -71,13 +72,29 @@ static void stop_proceed(struct adapter *a)
     a->o.stopped(a->o.ctx);
 }
 
+/* All devices are there. */
+static void loaded(struct adapter *a)
+{
+    char *reload_path = a->reload_path;
+    loading_free(a->loading);
+    a->loading = NULL;
+    a->reload_path = NULL;
+    if (reload_path)
+        adapter_reload(a, reload_path);
+    free(reload_path);
+}
+
 static void turn_end(void *ctx)
 {
     struct adapter *a = ctx;
     if (a->failed_count)
         adapter_failed_deliver(a);
     engine_wake(a->engine, adapter_now(a));
+    if (a->import.state != IMPORT_NONE)
+        adapter_import_turn_end(a);
     store_settle(a);
+    if (a->loading && loading_turn_end(a->loading))
+        loaded(a);
     legs_flush(a->legs);
     if (a->trace)
         metric_add(&a->metrics, METRIC_TRACE_LOST, NULL, trace_flush(a->trace));
@@ -183,6 +200,7 @@ static enum error devices_add(struct adapter *a, struct buf *why)
             store_settle(a);
     }
     config_devices_release(c);
+    adapter_import_begin(a);
     return OK;
 }
 
@@ -264,7 +282,19 @@ static void exposed_secrets_tell(const struct config *c)
     }
 }
 
-static enum error adapter_start(struct adapter *a, struct buf *why)
+/* What was stored, and the devices of the configuration: all of them, or only what all share when the records are known
+ * to be of this configuration. */
+static enum error restore(struct adapter *a, bool known, struct buf *why)
+{
+    enum error err = known ? OK : config_devices_load(a->config, why);
+    if (err)
+        return err;
+    if (known)
+        config_devices_release(a->config);
+    return told(why, known ? adapter_restore_shared(a) : adapter_restore(a), "store", NULL);
+}
+
+static enum error adapter_start(struct adapter *a, bool *known, bool *removing, struct buf *why)
 {
     const struct config *c = a->config;
     const struct tls_files no_tls = {.ca_file = NULL};
@@ -281,12 +311,14 @@ static enum error adapter_start(struct adapter *a, struct buf *why)
     if (!err)
         err = engine_open(a, why);
     if (!err)
-        err = told(why, adapter_restore(a), "store", NULL);
+        err = told(why, adapter_import_check(a, known, removing), "store", NULL);
+    if (!err)
+        err = restore(a, *known, why);
     if (!err)
         err = server_legs_open(a, why);
-    if (!err)
+    if (!err && !*known)
         err = devices_add(a, why);
-    if (!err)
+    if (!err && !*known)
         err = device_legs_open(a, why);
     if (!err)
         adapter_callbacks_prepare(a);
@@ -314,13 +346,22 @@ enum error adapter_new(struct loop *l, const struct adapter_options *o, struct a
     a->config = a->routes_from = o->config;
     a->started_ms = adapter_now(a);
     slab_init(&a->answers, sizeof(struct held_answer));
-    enum error err = adapter_start(a, why);
+    bool known = false;
+    bool removing = false;
+    enum error err = adapter_start(a, &known, &removing, why);
+    if (!err) {
+        a->running = true;
+        if (known)
+            engine_start_loading(a->engine, adapter_now(a), removing);
+        else
+            engine_start(a->engine, adapter_now(a));
+    }
+    if (!err && known)
+        err = told(why, loading_start(a), "start", NULL);
     if (err) {
         adapter_free(a);
         return err;
     }
-    a->running = true;
-    engine_start(a->engine, adapter_now(a));
     *out = a;
     return OK;
 }
@@ -356,6 +397,8 @@ void adapter_free(struct adapter *a)
     a->closing = true;
     adapter_scefs_end(a);
     adapter_store_close(a);
+    loading_free(a->loading);
+    free(a->reload_path);
     adapter_answers_end(a);
     http_server_free(a->callback_server);
     http_server_free(a->admin_server);

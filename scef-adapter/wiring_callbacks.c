@@ -71,6 +71,26 @@ static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *
     return SCS_LATER;
 }
 
+/* ---- devices that are not here yet ---- */
+
+/* true: *v is the verdict for now. */
+static bool waits(enum loading_verdict l, enum scs_verdict *v, enum error *err)
+{
+    *v = l == LOADING_WAITS ? SCS_LATER : SCS_REFUSED;
+    if (l == LOADING_REFUSED)
+        *err = ERR_QUEUE_FULL;
+    return l != LOADING_HERE;
+}
+
+static bool device_waits(struct adapter *a, struct t8_identity id, enum scs_verdict *v, enum error *err)
+{
+    const struct config *c = a->config;
+    /* An External Identifier tells whose it is. */
+    if (id.external_id.len && slice_of(id.external_id, c->slices.count) != c->slices.index)
+        return false;
+    return waits(loading_identity(a, id), v, err);
+}
+
 /* ---- notifications ---- */
 
 static enum scs_verdict uplink(void *ctx, struct scs_sender from, const struct nidd_uplink *u, enum error *err)
@@ -78,6 +98,9 @@ static enum scs_verdict uplink(void *ctx, struct scs_sender from, const struct n
     struct adapter_scef *s = ctx;
     struct adapter *a = s->a;
     const char *name = s->config->name;
+    enum scs_verdict later;
+    if (device_waits(a, u->id, &later, err))
+        return later;
     uint32_t owner = owner_of(a, u->id);
     if (owner != a->config->slices.index)
         return redirect(a, owner, err);
@@ -125,6 +148,9 @@ static enum scs_verdict delivery_status(void *ctx, const struct nidd_delivery_st
     struct adapter_scef *s = ctx;
     struct adapter *a = s->a;
     const struct config *c = a->config;
+    enum scs_verdict later;
+    if (waits(loading_delivery(a, s->index, d->nidd_downlink_data_transfer), &later, err))
+        return later;
     a->status_unmatched = false;
     *err = engine_delivery_status(a->engine, adapter_now(a), s->index, d);
     if (*err)
@@ -138,6 +164,9 @@ static enum scs_verdict delivery_status(void *ctx, const struct nidd_delivery_st
 static enum scs_verdict configuration_status(void *ctx, const struct nidd_configuration_status *c, enum error *err)
 {
     struct adapter_scef *s = ctx;
+    enum scs_verdict later;
+    if (device_waits(s->a, c->id, &later, err))
+        return later;
     uint32_t owner = owner_of(s->a, c->id);
     if (owner != s->a->config->slices.index)
         return redirect(s->a, owner, err);
@@ -165,6 +194,9 @@ static enum scs_verdict configuration_trigger(void *ctx, const struct nidd_confi
     struct adapter_scef *s = ctx;
     struct adapter *a = s->a;
     struct engine_device_info d;
+    enum scs_verdict later;
+    if (device_waits(a, t->id, &later, err))
+        return later;
     uint32_t owner = owner_of(a, t->id);
     if (owner != a->config->slices.index)
         return redirect(a, owner, err);
@@ -185,7 +217,8 @@ static void counted(void *ctx, int kind, enum error err)
 {
     struct adapter_scef *s = ctx;
     (void)kind;
-    callback_counted(s->a, s->config->name, err);
+    if (!s->a->origin.waits) /* else when it comes again */
+        callback_counted(s->a, s->config->name, err);
 }
 
 void adapter_callbacks_prepare(struct adapter *a)
@@ -200,17 +233,23 @@ void adapter_callbacks_prepare(struct adapter *a)
                                                        .counted = counted};
 }
 
-void adapter_callback(void *ctx, struct http_exchange *x)
+void adapter_callback_take(struct adapter *a, const struct loading_origin *o)
 {
-    struct adapter *a = ctx;
+    struct http_exchange *x = o->from.exchange;
     if (a->stop_at_ms) {
         http_reply_error(x, ERR_DRAINING, NULL, NULL);
     } else if (!callback_path_parse(a->config, http_exchange_request(x)->path, &a->callback)) {
         callback_counted(a, "none", ERR_NOT_FOUND);
         http_reply_error(x, ERR_NOT_FOUND, "the path is none that a SCEF was told", NULL);
     } else {
+        a->origin = *o;
         a->callback_exchange = x;
         scs_callbacks_handle(&a->scefs[a->callback.scef].sink, x, a->callback.api);
         a->callback_exchange = NULL;
     }
+}
+
+void adapter_callback(void *ctx, struct http_exchange *x)
+{
+    adapter_callback_take(ctx, &(struct loading_origin){.kind = LOADING_CALLBACK, .from.exchange = x});
 }

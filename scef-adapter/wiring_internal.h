@@ -8,6 +8,7 @@
 #include "scef-adapter/callback_path.h"
 #include "scef-adapter/later_free.h"
 #include "scef-adapter/legs.h"
+#include "scef-adapter/loading.h"
 #include "scef-adapter/metrics.h"
 #include "scef-adapter/trace.h"
 #include "scef-adapter/wiring.h"
@@ -60,6 +61,14 @@ struct event_log {
     } kinds[ENGINE_AUDIT + 1];
 };
 
+/* Which configuration the stored devices' records are of. */
+struct adapter_import {
+    enum { IMPORT_NONE, IMPORT_SAVING, IMPORT_COMMITTING } state;
+    struct record_import record;
+    uint64_t ticket; /* COMMITTING: the records' last one */
+    bool failed;     /* COMMITTING: one of them */
+};
+
 struct adapter {
     struct loop *loop;
     struct adapter_options o;
@@ -74,6 +83,10 @@ struct adapter {
     struct http_server *admin_server;
     struct callback_target callback;         /* of the notification that is being handled */
     struct http_exchange *callback_exchange; /* which brought it; NULL: it came over a WebSocket */
+    struct loading_origin origin;            /* of the callback or admin request that is being handled */
+    struct loading *loading;                 /* NULL: all devices are in the engine */
+    struct adapter_import import;
+    char *reload_path; /* a reload that waits until all devices are in the engine; NULL: none */
     struct trace *trace;
     struct metrics metrics;
     struct event_log event_log;
@@ -117,6 +130,7 @@ struct store_sink adapter_store_sink(struct adapter *a);
 [[gnu::warn_unused_result]] enum error adapter_store_open(struct adapter *a, struct buf *why);
 void adapter_store_close(struct adapter *a);
 struct legs_sink adapter_legs_sink(struct adapter *a);
+void adapter_datagram_take(struct adapter *a, const struct loading_origin *o);
 
 /* wiring_scef.c */
 [[gnu::warn_unused_result]] enum error adapter_scefs_open(struct adapter *a);
@@ -130,6 +144,7 @@ uint64_t adapter_tests_check(struct adapter *a);  /* warns of what has not come;
 
 /* wiring_callbacks.c */
 void adapter_callback(void *ctx, struct http_exchange *x); /* http_handler_fn */
+void adapter_callback_take(struct adapter *a, const struct loading_origin *o);
 void adapter_callbacks_prepare(struct adapter *a);
 void adapter_uplink_answer(void *ctx, uint64_t ref, enum error err); /* a port of the engine */
 void adapter_answers_end(struct adapter *a);                         /* 503 to all that wait */
@@ -138,6 +153,7 @@ void adapter_answers_end(struct adapter *a);                         /* 503 to a
 [[gnu::warn_unused_result]] enum error adapter_websockets_open(struct adapter_scef *s);
 void adapter_websocket_ports(struct engine_ports *out);
 void adapter_websockets_drain(struct adapter *a);
+void adapter_websocket_take(struct adapter *a, const struct loading_origin *o);
 
 /* wiring_events.c */
 void adapter_event(void *ctx, const struct engine_event *e);
@@ -145,5 +161,17 @@ void adapter_event(void *ctx, const struct engine_event *e);
 /* wiring_restore.c: what was stored goes into the engine; what is damaged is set aside under keys that begin with 'x'.
  */
 [[gnu::warn_unused_result]] enum error adapter_restore(struct adapter *a);
+/* All but the devices and what is theirs. */
+[[gnu::warn_unused_result]] enum error adapter_restore_shared(struct adapter *a);
+/* One record, at any time: ERR_NO_MEMORY, or it is in the engine or set aside. */
+[[gnu::warn_unused_result]] enum error adapter_record_take(struct adapter *a, struct bytes key, struct bytes value);
+void adapter_set_aside(struct adapter *a, struct bytes key, struct bytes value, enum error why);
+
+/* wiring_import.c: at the start the configuration's devices are compared with the stored ones, unless the records are
+ * known to be of just this configuration. */
+[[gnu::warn_unused_result]] enum error adapter_import_check(struct adapter *a, bool *known, bool *removing);
+void adapter_import_begin(struct adapter *a); /* the devices were added: to be remembered once all is stored */
+void adapter_import_turn_end(struct adapter *a);
+void adapter_import_forget(struct adapter *a); /* a record says something else now, or is missing */
 
 #endif

@@ -27,7 +27,13 @@ static void datagram(void *ctx, uint32_t leg, uint32_t server, struct bytes mess
         metric_add(&a->metrics, METRIC_DROPPED, "store_backlog", 1);
         return;
     }
-    engine_server_datagram(a->engine, adapter_now(a), leg, server, message);
+    if (loading_datagram(a, leg, server, message) == LOADING_HERE)
+        engine_server_datagram(a->engine, adapter_now(a), leg, server, message);
+}
+
+void adapter_datagram_take(struct adapter *a, const struct loading_origin *o)
+{
+    engine_server_datagram(a->engine, adapter_now(a), o->leg, o->server, o->data);
 }
 
 static void leg_state(void *ctx, uint32_t leg, uint32_t server, bool up)
@@ -72,6 +78,7 @@ static void committed(void *ctx, uint64_t ticket, enum error err)
         log_write(err ? LOG_ERROR : LOG_INFO, err ? "store_failed" : "store_recovered",
                   LOG_S("reason", err ? error_text(err) : NULL));
     a->store_failed = err != OK;
+    a->import.failed |= err != OK;
     if (a->running)
         engine_stored(a->engine, adapter_now(a), ticket, err);
 }

@@ -146,6 +146,13 @@ void adapter_reload(struct adapter *a, const char *config_path)
     struct buf faults = {0};
     if (a->stop_at_ms)
         return;
+    if (a->loading) { /* the devices are compared with those that are here */
+        if (!a->reload_path)
+            a->reload_path = strdup(config_path);
+        log_write(LOG_INFO, "reload_waits", LOG_S("reason", "not all devices are loaded yet"));
+        loading_hurry(a->loading);
+        return;
+    }
     enum error err = config_load(config_path, &fresh, &faults);
     metric_add(&a->metrics, METRIC_RELOADS, err ? "refused" : "taken", 1);
     if (err) {
@@ -160,6 +167,7 @@ void adapter_reload(struct adapter *a, const char *config_path)
     engine_identity_set(a->engine, fresh->engine.identity_policy, fresh->engine.fill_endpoint);
     const bool routed = routes_take(&r);
     groups_take(&r);
+    adapter_import_forget(a); /* the records may say less or more than the file from now on */
     devices_take(&r);
     config_compare(a->config, fresh, NULL, key_needs_restart);
     log_write(LOG_INFO, "reloaded", LOG_S("file", config_path), LOG_I("routes", fresh->route_count),

@@ -1,4 +1,4 @@
-/* The start: stored devices and messages go back into the engine. A record that is damaged, or belongs to nothing any
+/* Stored devices and messages go back into the engine. A record that is damaged, or belongs to nothing any
  * more, is set aside: kept under its key behind an 'x' for whoever wants to look at it, and never delivered. */
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +35,12 @@ static const char *kind_name(enum record_kind kind)
         return "configuration";
     case RECORD_OBSERVATION:
         return "observation";
+    case RECORD_LEG:
+    case RECORD_MSISDN:
+        return "index";
+    case RECORD_LEGS:
+    case RECORD_LEARNED:
+    case RECORD_IMPORT:
     case RECORD_SEQUENCE:
         break;
     }
@@ -51,15 +57,22 @@ static struct bytes key_identity(struct bytes key)
     return id;
 }
 
+static void aside_tell(struct adapter *a, struct bytes key, enum error why)
+{
+    log_write(LOG_ERROR, "record_set_aside", LOG_B("ext_id", key_identity(key)),
+              LOG_S("kind", kind_name((enum record_kind)key.data[0])), LOG_S("reason", error_text(why)));
+    /* A device of the configuration file may have lost its record: the next start looks. */
+    if (key.data[0] == RECORD_DEVICE || key.data[0] == RECORD_LEG || key.data[0] == RECORD_MSISDN)
+        adapter_import_forget(a);
+}
+
 static enum error set_aside(struct restore *r, struct bytes key, struct bytes value, enum error why)
 {
-    const char *kind = kind_name(r->kind);
     r->refused++;
-    metric_add(&r->a->metrics, METRIC_STORE_DAMAGED, kind, 1);
+    metric_add(&r->a->metrics, METRIC_STORE_DAMAGED, kind_name(r->kind), 1);
     if (r->aside_count == ASIDE_MAX)
         return OK;
-    log_write(LOG_ERROR, "record_set_aside", LOG_B("ext_id", key_identity(key)), LOG_S("kind", kind),
-              LOG_S("reason", error_text(why)));
+    aside_tell(r->a, key, why);
     if (!r->asides)
         r->asides = calloc(ASIDE_MAX, sizeof(*r->asides));
     if (!r->asides)
@@ -69,48 +82,87 @@ static enum error set_aside(struct restore *r, struct bytes key, struct bytes va
     return s->key && s->value ? OK : ERR_NO_MEMORY;
 }
 
+static void move_aside(struct adapter *a, struct bytes old, struct bytes value)
+{
+    struct buf key = {0};
+    buf_add_u8(&key, 'x');
+    buf_add(&key, bytes_of(old.data, old.len < ASIDE_KEY_BYTES ? old.len : ASIDE_KEY_BYTES));
+    if (!key.failed) {
+        (void)store_put(a->store, buf_bytes(&key), value);
+        a->ticket_given = store_delete(a->store, old);
+        a->store_open = true;
+    }
+    buf_free(&key);
+}
+
+void adapter_set_aside(struct adapter *a, struct bytes key, struct bytes value, enum error why)
+{
+    metric_add(&a->metrics, METRIC_STORE_DAMAGED, kind_name((enum record_kind)key.data[0]), 1);
+    aside_tell(a, key, why);
+    move_aside(a, key, value);
+}
+
 /* Another process serves the device now. It is not removed: what is stored of it is left alone, for whoever changes the
  * slices back. */
 static bool of_other_slice(const struct restore *r, struct bytes key)
 {
     const struct config *c = r->a->config;
-    bool of_device = r->kind == RECORD_DEVICE || r->kind == RECORD_DOWNLINK || r->kind == RECORD_UPLINK;
+    bool of_device = r->kind == RECORD_DEVICE || r->kind == RECORD_OBSERVATION || r->kind == RECORD_DOWNLINK ||
+                     r->kind == RECORD_UPLINK;
     return of_device && slice_of(key_identity(key), c->slices.count) != c->slices.index;
+}
+
+static enum error record_restore(struct engine *e, struct bytes key, struct bytes value)
+{
+    struct record_configuration c;
+    struct record_device d;
+    struct record_observation o;
+    struct record_message m;
+    uint64_t count;
+    enum error err;
+    switch ((enum record_kind)key.data[0]) {
+    case RECORD_SEQUENCE:
+        err = record_sequence_decode(key, value, &count);
+        engine_restore_sequence(e, count);
+        return err;
+    case RECORD_LEARNED:
+        err = record_count_decode(key, value, &count);
+        if (!err)
+            engine_restore_learned(e, record_key_id(key), count);
+        return err;
+    case RECORD_CONFIGURATION:
+        err = record_configuration_decode(key, value, &c);
+        return err ? err : engine_restore_configuration(e, &c);
+    case RECORD_DEVICE:
+        err = record_device_decode(key, value, &d);
+        return err ? err : engine_restore_device(e, &d);
+    case RECORD_OBSERVATION:
+        err = record_observation_decode(key, value, &o);
+        return err ? err : engine_restore_observation(e, &o);
+    default:
+        err = record_message_decode(key, value, &m);
+        return err ? err : engine_restore_message(e, (enum record_kind)key.data[0], &m);
+    }
+}
+
+enum error adapter_record_take(struct adapter *a, struct bytes key, struct bytes value)
+{
+    enum error err = record_restore(a->engine, key, value);
+    if (err && err != ERR_NO_MEMORY) {
+        adapter_set_aside(a, key, value, err);
+        err = OK;
+    }
+    return err;
 }
 
 static enum error record_take(void *ctx, struct bytes key, struct bytes value)
 {
     struct restore *r = ctx;
-    enum error err;
     if (of_other_slice(r, key)) {
         r->elsewhere++;
         return OK;
     }
-    if (r->kind == RECORD_SEQUENCE) {
-        uint64_t reserved;
-        err = record_sequence_decode(key, value, &reserved);
-        engine_restore_sequence(r->a->engine, reserved);
-    } else if (r->kind == RECORD_CONFIGURATION) {
-        struct record_configuration c;
-        err = record_configuration_decode(key, value, &c);
-        if (!err)
-            err = engine_restore_configuration(r->a->engine, &c);
-    } else if (r->kind == RECORD_DEVICE) {
-        struct record_device d;
-        err = record_device_decode(key, value, &d);
-        if (!err)
-            err = engine_restore_device(r->a->engine, &d);
-    } else if (r->kind == RECORD_OBSERVATION) {
-        struct record_observation o;
-        err = record_observation_decode(key, value, &o);
-        if (!err)
-            err = engine_restore_observation(r->a->engine, &o);
-    } else {
-        struct record_message m;
-        err = record_message_decode(key, value, &m);
-        if (!err)
-            err = engine_restore_message(r->a->engine, r->kind, &m);
-    }
+    enum error err = record_restore(r->a->engine, key, value);
     if (!err)
         r->restored++;
     return err == ERR_NO_MEMORY || !err ? err : set_aside(r, key, value, err);
@@ -119,31 +171,19 @@ static enum error record_take(void *ctx, struct bytes key, struct bytes value)
 /* Only now: while a scan is open the store is not written to. */
 static void asides_move(struct restore *r)
 {
-    struct adapter *a = r->a;
-    struct buf key = {0};
     for (size_t i = 0; i < r->aside_count; i++) {
         struct aside *s = &r->asides[i];
-        struct bytes old = bytes_of(s->key, s->key_len);
-        buf_reset(&key);
-        buf_add_u8(&key, 'x');
-        buf_add(&key, bytes_of(s->key, s->key_len < ASIDE_KEY_BYTES ? s->key_len : ASIDE_KEY_BYTES));
-        if (s->key && s->value && !key.failed) {
-            (void)store_put(a->store, buf_bytes(&key), bytes_of(s->value, s->value_len));
-            a->ticket_given = store_delete(a->store, old);
-            a->store_open = true;
-        }
+        if (s->key && s->value)
+            move_aside(r->a, bytes_of(s->key, s->key_len), bytes_of(s->value, s->value_len));
         free(s->key);
         free(s->value);
     }
-    buf_free(&key);
     free(r->asides);
 }
 
-enum error adapter_restore(struct adapter *a)
+static enum error restore(struct adapter *a, const enum record_kind *kinds, size_t count)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE,    RECORD_CONFIGURATION, RECORD_DEVICE,
-                                             RECORD_OBSERVATION, RECORD_DOWNLINK,      RECORD_UPLINK};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct restore r = {.a = a, .kind = kinds[i]};
         uint8_t prefix = (uint8_t)kinds[i];
         enum error err = store_scan(a->store, bytes_of(&prefix, 1), &r, record_take);
@@ -158,4 +198,17 @@ enum error adapter_restore(struct adapter *a)
             return err;
     }
     return OK;
+}
+
+enum error adapter_restore(struct adapter *a)
+{
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE,    RECORD_CONFIGURATION, RECORD_DEVICE,
+                                             RECORD_OBSERVATION, RECORD_DOWNLINK,      RECORD_UPLINK};
+    return restore(a, kinds, sizeof(kinds) / sizeof(kinds[0]));
+}
+
+enum error adapter_restore_shared(struct adapter *a)
+{
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_LEARNED};
+    return restore(a, kinds, sizeof(kinds) / sizeof(kinds[0]));
 }

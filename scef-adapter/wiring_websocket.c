@@ -8,16 +8,24 @@
 #define RETRY_MAX_MS  60000
 #define IN_FLIGHT_MAX 256 /* of one URI: uplinks that wait for the store */
 
+void adapter_websocket_take(struct adapter *a, const struct loading_origin *o)
+{
+    struct adapter_scef *s = o->scef;
+    if (a->stop_at_ms) {
+        scs_callbacks_answer(o->from, ERR_DRAINING);
+        return;
+    }
+    a->origin = *o;
+    a->callback =
+        (struct callback_target){.api = SCS_PATH_NIDD, .scef = s->index, .slice = a->config->slices.index, .rest = ""};
+    scs_callbacks_take(&s->sink, o->from, o->data, SCS_PATH_NIDD);
+}
+
 static void take(void *ctx, struct scs_sender from, struct bytes body)
 {
     struct adapter_scef *s = ctx;
-    if (s->a->stop_at_ms) {
-        scs_callbacks_answer(from, ERR_DRAINING);
-        return;
-    }
-    s->a->callback = (struct callback_target){
-        .api = SCS_PATH_NIDD, .scef = s->index, .slice = s->a->config->slices.index, .rest = ""};
-    scs_callbacks_take(&s->sink, from, body, SCS_PATH_NIDD);
+    adapter_websocket_take(s->a,
+                           &(struct loading_origin){.kind = LOADING_WEBSOCKET, .from = from, .scef = s, .data = body});
 }
 
 static const char *token(void *ctx, bool refused)

@@ -194,6 +194,14 @@ DEVICE_LINES = {
     " groups",
     '{"external_id": "first@example.org"}': "external_id: 'first@example.org' is there already (devices_file, line 1);"
     " expected each device once",
+    '{"external_id": "first\\u0040example.org"}': "external_id: 'first@example.org' is there already (devices_file, line"
+    " 1); expected each device once",
+    '\t{ "external_id" : "first@example.org"  } ': "external_id: 'first@example.org' is there already (devices_file, line"
+    " 1); expected each device once",
+    '{"external_id": "a@b", "external_id": "c@d"}': "external_id: not a JSON object: duplicate object key near"
+    ' \'"external_id"\'; expected a line like {"external_id": "dev1@example.org"}',
+    '{"external_id": "a@b"} {}': "external_id: not a JSON object: end of file expected near '{'; expected a line like"
+    ' {"external_id": "dev1@example.org"}',
     '{"external_id": "listed@example.org"}': "external_id: 'listed@example.org' is there already (devices, line 9);"
     " expected each device once",
     '{"external_id": "' + "a" * 5000 + '"}': "external_id: the line is too long; expected at most 4096 bytes in a line",

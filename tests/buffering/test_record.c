@@ -63,6 +63,8 @@ static const struct record_device device = {
     .scef = {(const uint8_t *)"core", 4},
     .group = {(const uint8_t *)"g1@example.org", 14},
     .flags = RECORD_DEVICE_LEARNED,
+    .server = {(const uint8_t *)"main", 4},
+    .endpoint = {(const uint8_t *)"node-5", 6},
     .configuration_link = {(const uint8_t *)"https://scef/3gpp-nidd/v1/as/configurations/7", 45},
     .leg = 0x01020304,
     .maximum_packet_size_bytes = 1358,
@@ -139,6 +141,9 @@ static void test_device_round_trip(void **state)
         assert_bytes_equal(out.scef, d.scef);
         assert_bytes_equal(out.group, d.group);
         assert_bytes_equal(out.msisdn, d.msisdn);
+        assert_bytes_equal(out.server, d.server);
+        assert_bytes_equal(out.endpoint, d.endpoint);
+        assert_true(out.indexed);
         assert_int_equal(out.flags, d.flags);
         assert_int_equal(out.leg, d.leg);
         assert_int_equal(out.maximum_packet_size_bytes, d.maximum_packet_size_bytes);
@@ -168,9 +173,91 @@ static void test_device_of_version_1(void **state)
     assert_int_equal(out.maximum_packet_size_bytes, 1358);
     assert_int_equal(out.scef.len + out.group.len + out.msisdn.len + out.flags, 0);
     value.len -= 4;
-    value.data[0] = 3; /* of times to come */
+    value.data[0] = 4; /* of times to come */
     add_right_crc(&key, &value);
     assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_free(&key);
+    buf_free(&value);
+}
+
+/* Of before devices were loaded one by one: no server, no endpoint, no index. */
+static void test_device_of_version_2(void **state)
+{
+    (void)state;
+    struct buf key = {0};
+    struct buf value = {0};
+    struct record_device out;
+    record_device_key(BYTES_LIT("dev1@example.org"), &key);
+    buf_add(&value, BYTES_LIT("\x02\x01\x02\x03\x04\x00\x00\x05\x4e\x01\x00\x02\x00\x01\x00\x01\x00\x02/asg49"));
+    add_right_crc(&key, &value);
+    assert_int_equal(record_device_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+    assert_bytes_equal(out.configuration_link, BYTES_LIT("/a"));
+    assert_bytes_equal(out.scef, BYTES_LIT("s"));
+    assert_bytes_equal(out.group, BYTES_LIT("g"));
+    assert_bytes_equal(out.msisdn, BYTES_LIT("49"));
+    assert_int_equal(out.flags, RECORD_DEVICE_LEARNED);
+    assert_int_equal(out.server.len + out.endpoint.len, 0);
+    assert_false(out.indexed);
+    buf_free(&key);
+    buf_free(&value);
+}
+
+static void test_index_round_trip(void **state)
+{
+    (void)state;
+    for (int msisdn = 0; msisdn < 2; msisdn++) {
+        struct buf key = {0};
+        struct buf value = {0};
+        struct bytes id;
+        if (msisdn)
+            record_msisdn_key(BYTES_LIT("4917"), &key);
+        else
+            record_leg_key(0x01020304, &key);
+        record_index_encode(buf_bytes(&key), device.id, &value);
+        assert_int_equal(record_index_decode(buf_bytes(&key), buf_bytes(&value), &id), OK);
+        assert_bytes_equal(id, device.id);
+        value.data[3] ^= 1;
+        assert_int_equal(record_index_decode(buf_bytes(&key), buf_bytes(&value), &id), ERR_STORE_CORRUPT);
+        buf_free(&key);
+        buf_free(&value);
+    }
+}
+
+static void test_count_round_trip(void **state)
+{
+    (void)state;
+    for (int learned = 0; learned < 2; learned++) {
+        struct buf key = {0};
+        struct buf value = {0};
+        uint64_t count;
+        if (learned)
+            record_learned_key(BYTES_LIT("g1@example.org"), &key);
+        else
+            record_legs_key(&key);
+        record_count_encode(buf_bytes(&key), 10000000, &value);
+        assert_int_equal(record_count_decode(buf_bytes(&key), buf_bytes(&value), &count), OK);
+        assert_int_equal(count, 10000000);
+        value.len--;
+        assert_int_equal(record_count_decode(buf_bytes(&key), buf_bytes(&value), &count), ERR_STORE_CORRUPT);
+        buf_free(&key);
+        buf_free(&value);
+    }
+}
+
+static void test_import_round_trip(void **state)
+{
+    (void)state;
+    const struct record_import in = {.digest = {1, 2, 3, 16}, .size = 5, .mtime_ns = 1, .inode = 9, .removing = true};
+    struct buf key = {0};
+    struct buf value = {0};
+    struct record_import out;
+    record_import_key(&key);
+    record_import_encode(buf_bytes(&key), &in, &value);
+    assert_int_equal(record_import_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+    assert_memory_equal(out.digest, in.digest, sizeof(in.digest));
+    assert_true(out.size == in.size && out.mtime_ns == in.mtime_ns && out.inode == in.inode && out.removing);
+    value.data[0] ^= 3;
+    assert_int_equal(record_import_decode(buf_bytes(&key), buf_bytes(&value), &out), ERR_STORE_CORRUPT);
     buf_free(&key);
     buf_free(&value);
 }
@@ -471,6 +558,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_device_round_trip),
         cmocka_unit_test(test_device_of_version_1),
+        cmocka_unit_test(test_device_of_version_2),
+        cmocka_unit_test(test_index_round_trip),
+        cmocka_unit_test(test_count_round_trip),
+        cmocka_unit_test(test_import_round_trip),
         cmocka_unit_test(test_configuration_round_trip),
         cmocka_unit_test(test_observation_round_trip),
         cmocka_unit_test(test_sequence_round_trip),

@@ -121,6 +121,41 @@ static void test_scan_ends_with_the_error_of_fn(void **state)
     harness_free(h);
 }
 
+static enum error compare_large(void *ctx, struct bytes key, struct bytes value)
+{
+    const uint8_t *expected = ctx;
+    const size_t len = (size_t)strtoul((const char *)bytes_from(key, 1).data, NULL, 10);
+    assert_int_equal(value.len, len);
+    return bytes_equal(value, bytes_of(expected, len)) ? OK : ERR_STORE_CORRUPT;
+}
+
+/* Of any bytes and any length, in one batch and in several. */
+static void test_values_of_any_size(void **state)
+{
+    static const size_t sizes[] = {0, 1, 63, 64, 65, 511, 4096, 65535, 65536, 1 << 20, 5 << 20};
+    struct harness *h = open_kind(state);
+    struct prng p;
+    uint8_t *value = malloc(5 << 20);
+    assert_non_null(value);
+    prng_seed(&p, test_seed());
+    for (size_t i = 0; i < 5 << 20; i++)
+        value[i] = (uint8_t)prng_next(&p);
+    for (int apart = 0; apart < 2; apart++) {
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+            char key[16];
+            const int len = snprintf(key, sizeof(key), "%c%zu", 'a' + apart, sizes[i]);
+            store_put(h->store, bytes_of(key, (size_t)len + 1), bytes_of(value, sizes[i]));
+            if (apart)
+                store_flush(h->store);
+        }
+        store_flush(h->store);
+    }
+    assert_int_equal(harness_wait(h, 1 + sizeof(sizes) / sizeof(sizes[0])), OK);
+    assert_int_equal(store_scan(h->store, (struct bytes){0}, value, compare_large), OK);
+    free(value);
+    harness_free(h);
+}
+
 static void put_too_long(struct harness *h, size_t len)
 {
     uint8_t key[STORE_KEY_MAX + 1];
@@ -300,6 +335,7 @@ int main(void)
         HARNESS_EACH_KIND(test_operations_take_effect_in_order),
         HARNESS_EACH_KIND(test_scan_is_by_prefix_and_in_order),
         HARNESS_EACH_KIND(test_scan_ends_with_the_error_of_fn),
+        HARNESS_EACH_KIND(test_values_of_any_size),
         HARNESS_EACH_KIND(test_failed_batch_leaves_no_trace_and_no_damage),
         HARNESS_EACH_KIND(test_backlog_counts_what_is_not_told),
         HARNESS_EACH_KIND(test_sink_may_put_and_flush),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/prng.h"
+#include "tests/buffering/redis_server.h"
 #include "tests/buffering/store_harness.h"
 
 #define KILLS           50
@@ -94,16 +95,25 @@ static void child_batch(struct store *s, uint64_t seed, uint64_t number)
 }
 
 /* Never returns: it is killed. */
-static void child_run(const char *dir, int report_fd, uint64_t seed, uint64_t first)
+static void child_run(const struct harness *h, int report_fd, uint64_t seed, uint64_t first)
 {
     struct loop loop;
     struct store *store;
     const char *why;
+    char detail[STORE_REDIS_WHY_MAX];
     struct child c = {.report_fd = report_fd, .first = first, .told = first - 1};
-    if (loop_init(&loop) != OK ||
-        store_lmdb_open(&loop, dir, MAP_BYTES, (struct store_sink){.ctx = &c, .committed = child_committed}, &store,
-                        &why) != OK)
+    const struct store_sink sink = {.ctx = &c, .committed = child_committed};
+    if (loop_init(&loop) != OK)
         _exit(4);
+    if (h->kind == HARNESS_LMDB && store_lmdb_open(&loop, h->dir, MAP_BYTES, sink, &store, &why) != OK)
+        _exit(4);
+    if (h->kind != HARNESS_LMDB) {
+        struct store_redis_options o;
+        redis_server_options(harness_server(h->kind), &o);
+        o.prefix = h->prefix;
+        if (store_redis_open(&loop, &o, sink, &store, detail) != OK)
+            _exit(5);
+    }
     for (uint64_t number = first;; number++) {
         child_batch(store, seed, number);
         const bool far_ahead = number - c.told > 20;
@@ -180,7 +190,7 @@ static uint64_t reports_read(int fd, uint64_t last)
 }
 
 /* Some are killed while they open the store, most while they write. */
-static uint64_t child_kill(const char *dir, uint64_t seed, uint64_t first, uint64_t after_us)
+static uint64_t child_kill(const struct harness *h, uint64_t seed, uint64_t first, uint64_t after_us)
 {
     int fds[2];
     int status;
@@ -189,7 +199,7 @@ static uint64_t child_kill(const char *dir, uint64_t seed, uint64_t first, uint6
     assert_true(pid >= 0);
     if (pid == 0) {
         close(fds[0]);
-        child_run(dir, fds[1], seed, first);
+        child_run(h, fds[1], seed, first);
     }
     close(fds[1]);
     usleep((useconds_t)after_us);
@@ -203,17 +213,17 @@ static uint64_t child_kill(const char *dir, uint64_t seed, uint64_t first, uint6
 
 static void test_kill_at_any_instant(void **state)
 {
-    (void)state;
+    const enum harness_kind kind = *(const enum harness_kind *)*state;
     const uint64_t seed = test_seed();
     struct prng p;
     struct model m = {0};
     uint64_t progress = 0;
     prng_seed(&p, seed);
-    struct harness *h = harness_new(HARNESS_LMDB, MAP_BYTES);
+    struct harness *h = harness_new(kind, MAP_BYTES);
     for (int i = 0; i < KILLS; i++) {
         harness_close(h);
         const uint64_t after_us = prng_below(&p, i % 5 == 0 ? 5000 : 150000);
-        const uint64_t reported = child_kill(h->dir, seed, m.number + 1, after_us);
+        const uint64_t reported = child_kill(h, seed, m.number + 1, after_us);
         harness_open(h);
         progress += reported > m.number;
         store_check(h, &m, seed, reported);
@@ -225,6 +235,11 @@ static void test_kill_at_any_instant(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kill_at_any_instant)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        {"lmdb: test_kill_at_any_instant", test_kill_at_any_instant, NULL, NULL, &harness_kinds[HARNESS_LMDB]},
+        {"redis: test_kill_at_any_instant", test_kill_at_any_instant, NULL, NULL, &harness_kinds[HARNESS_REDIS]},
+        {"valkey: test_kill_at_any_instant", test_kill_at_any_instant, NULL, NULL, &harness_kinds[HARNESS_VALKEY]},
+    };
+    return cmocka_run_group_tests(tests, NULL, harness_servers_end);
 }

@@ -201,12 +201,14 @@ class Stack:
 
     def start_adapter(self, devices=None, ready=True, **sections):
         """scef-adapter; without devices again with the configuration of before. Waits until it is
-        ready, or at least alive."""
+        ready and all devices are loaded, or at least until it is alive."""
         path = self.directory / "adapter.yaml"
         if devices is not None:
             path.write_text(json.dumps(self.adapter_config(devices, **sections)))
         self.adapter = self.start("scef-adapter", "--config", path, "--trace", self.adapter_trace.path)
         self.wait(lambda: self._answers(self.admin_port, "/readyz" if ready else "/livez"), "the adapter has started")
+        if ready:
+            self.wait(lambda: not self.admin("/readyz").json()["loading"], "all devices are loaded")
         return self.adapter
 
     def start_server(self, *operations, options=()):

@@ -77,7 +77,7 @@ def test_found_again_after_a_restart(chain):
 
     chain.start_adapter()
     assert len(requests(chain, "POST")) == COUNT, "a second POST"
-    assert requests(chain, "GET") == [200] * COUNT
+    chain.wait(lambda: requests(chain, "GET") == [200] * COUNT, "each configuration was asked after")
     assert links(chain) == before
     # The server may speak first: it finds everyone where they were.
     for n, address in enumerate(addresses, 1):

@@ -1,12 +1,15 @@
 """The chain with its messages in a Redis or a Valkey of the test's own, on a Unix socket."""
 
+import json
 import subprocess
 
 import pytest
 import wire
 from stack import endpoint, external_id, free_ports
+from stream_wire import Authority
 
 DEVICE = external_id(1)
+SECRET = "of-the-operator-alone"
 
 
 class Redis:
@@ -15,9 +18,10 @@ class Redis:
         self.program, self.folder, self.socket = program, folder, folder / "socket"
         self.start()
 
-    def start(self, append_only="yes"):
-        command = f"{self.program} --port 0 --unixsocket {self.socket} --dir {self.folder} --logfile log --appendfsync always"
-        self.process = subprocess.Popen([*command.split(), "--save", "", "--appendonly", append_only])
+    def start(self, append_only="yes", more=""):
+        command = f"{self.program} --port 0 --unixsocket {self.socket} --dir {self.folder} --logfile log {more}"
+        synced = ["--save", "", "--appendonly", append_only, "--appendfsync", "always"]
+        self.process = subprocess.Popen([*command.split(), *synced])
 
     def kill(self):
         self.process.kill()
@@ -107,3 +111,47 @@ def test_a_second_adapter_is_refused(chain, redis):
     stack.wait(lambda: not second.running(), "the second one ends")
     assert "another adapter uses store.prefix e2e" in second.errors()
     assert stack.admin("/readyz").status == 200
+
+
+@pytest.mark.parametrize(
+    "host, trusted, password, reason",
+    [
+        ("127.0.0.1", True, SECRET, None),
+        ("127.0.0.2", True, SECRET, "certificate verify failed"),  # another's name
+        ("127.0.0.1", False, SECRET, "certificate verify failed"),
+        ("127.0.0.1", True, "guessed", "store.password_file"),
+    ],
+)
+def test_tls_and_password(stack, redis, host, trusted, password, reason):
+    ca, other = (Authority(stack.directory, name) for name in ("ca", "other"))
+    certificate, key = ca.issue(host)
+    client_certificate, client_key = ca.issue("adapter.example")
+    port = free_ports()
+    redis.kill()
+    redis.start(
+        more=f"--bind 127.0.0.1 --tls-port {port} --tls-cert-file {certificate} --tls-key-file {key} "
+        f"--tls-ca-cert-file {ca.path} --requirepass {SECRET}"
+    )
+    (stack.directory / "password").write_text(f"{password}\n")
+    (stack.directory / "password").chmod(0o600)
+    store = {
+        "kind": "redis",
+        "uri": f"rediss://127.0.0.1:{port}/3",
+        "ca_file": str((ca if trusted else other).path),
+        "certificate_file": str(client_certificate),
+        "key_file": str(client_key),
+        "password_file": "password",
+        "timeout_ms": 2000,
+    }
+    stack.start_scef([{"external_id": DEVICE}])
+    if reason is None:
+        stack.start_adapter([DEVICE], store=store)
+        stack.wait(lambda: stack.log("configuration", reason="active"), "the chain works")
+        return
+    path = stack.directory / "adapter.yaml"
+    path.write_text(json.dumps(stack.adapter_config([DEVICE], store=store)))
+    adapter = stack.start("scef-adapter", "--config", path)
+    adapter.expected = {1}
+    stack.wait(lambda: not adapter.running(), "it refuses to start")
+    assert reason in adapter.errors()
+    assert SECRET not in adapter.errors() and "guessed" not in adapter.errors()

@@ -67,9 +67,11 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct bytes id;
     uint64_t reserved;
     (void)ctx;
-    fail_unless(record_observation_decode(key, value, &o) == OK ||
+    fail_unless(record_observation_decode(key, value, &o) == OK || record_index_decode(key, value, &id) == OK ||
+                record_count_decode(key, value, &reserved) == OK ||
                 record_sequence_decode(key, value, &reserved) == OK || record_device_decode(key, value, &d) == OK ||
                 record_message_decode(key, value, &m) == OK || record_configuration_decode(key, value, &c) == OK);
     return operation(key, value, false);

@@ -41,7 +41,29 @@ static void decode(struct bytes key, struct bytes value)
     const bool is_sequence = record_sequence_decode(key, value, &reserved) == OK;
     const bool is_configuration = record_configuration_decode(key, value, &c) == OK;
     const bool is_observation = record_observation_decode(key, value, &o) == OK;
-    fail_unless(is_device + is_message + is_sequence + is_configuration + is_observation <= 1);
+    struct bytes id;
+    const bool is_index = record_index_decode(key, value, &id) == OK;
+    uint64_t number;
+    const bool is_count = record_count_decode(key, value, &number) == OK;
+    struct record_import import;
+    const bool is_import = record_import_decode(key, value, &import) == OK;
+    fail_unless(is_device + is_message + is_sequence + is_configuration + is_observation + is_index + is_count +
+                    is_import <=
+                1);
+    if (is_index) {
+        touch(id);
+        record_index_encode(key, id, &value_out);
+        check_same(&(struct buf){.data = (uint8_t *)(uintptr_t)key.data, .len = key.len}, &value_out, key, value);
+    }
+    if (is_count) {
+        record_count_encode(key, number, &value_out);
+        check_same(&(struct buf){.data = (uint8_t *)(uintptr_t)key.data, .len = key.len}, &value_out, key, value);
+    }
+    if (is_import) {
+        record_import_key(&key_out);
+        record_import_encode(buf_bytes(&key_out), &import, &value_out);
+        check_same(&key_out, &value_out, key, value);
+    }
     if (is_observation) {
         touch(o.device_id);
         touch(o.token);
@@ -63,7 +85,9 @@ static void decode(struct bytes key, struct bytes value)
         touch(d.msisdn);
         record_device_key(d.id, &key_out);
         record_device_encode(buf_bytes(&key_out), &d, &value_out);
-        if (value.data[0] == 1) { /* of before: is written as the version of today */
+        touch(d.server);
+        touch(d.endpoint);
+        if (!d.indexed) { /* of before: is written as the version of today */
             struct record_device again;
             fail_unless(record_device_decode(key, buf_bytes(&value_out), &again) == OK);
             fail_unless(bytes_equal(again.configuration_link, d.configuration_link) && again.leg == d.leg);

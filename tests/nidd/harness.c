@@ -81,8 +81,11 @@ static void port_configuration_get(void *ctx, uint32_t scef, uint64_t ref, struc
     struct rig *r = ctx;
     unsigned device = RIG_DEVICES;
     for (unsigned i = 0; i < r->setup.devices; i++) {
-        struct engine_device_info info = device_info(r, i);
-        if (bytes_equal(info.configuration_link, link))
+        struct engine_device_info info;
+        char text[32];
+        struct t8_identity id = rig_identity(r, i, text);
+        if (engine_device_find(r->e, id.external_id.len ? id.external_id : id.msisdn, &info) &&
+            bytes_equal(info.configuration_link, link)) /* another one may not be loaded yet */
             device = i;
     }
     assert_true(device < RIG_DEVICES);
@@ -148,6 +151,14 @@ static void start_engine(struct rig *r)
     assert_int_equal(engine_scef_add(r->e, &(struct engine_scef_options){.name = "scef0"}), OK);
     if (r->setup.routes)
         r->setup.routes(r->e);
+    r->loading = getenv("RIG_LOADING") && stored_records(r, RECORD_DEVICE) == r->setup.devices;
+    if (r->loading) {
+        rig_store_restore_shared(r);
+        engine_start_loading(r->e, r->now_ms, r->o.delete_removed != ENGINE_DELETE_REMOVED_NO);
+        rig_store_load(r);
+        rig_end_input(r);
+        return;
+    }
     rig_store_restore(r);
     for (unsigned i = 0; i < r->setup.devices; i++) {
         char text[32];

@@ -78,6 +78,7 @@ struct rig {
     enum error send_err[RIG_SERVERS];
     unsigned nas[RIG_DEVICES];
     unsigned links; /* of configurations given */
+    bool loading;   /* RIG_LOADING is in the environment: after a restart devices are loaded one by one */
 };
 
 #define RIG_FAIL(file, line, ...)                                                                                      \
@@ -93,6 +94,8 @@ unsigned rig_device_of(const struct rig *r, struct t8_identity id);
 struct rig_message *rig_message_by_seq(struct rig *r, uint64_t seq); /* NULL: unknown */
 void rig_store_forget_pending(struct rig *r);
 void rig_store_restore(struct rig *r);
+void rig_store_restore_shared(struct rig *r);
+void rig_store_load(struct rig *r); /* after engine_start_loading */
 void rig_store_free(struct rig *r);
 bool rig_store_has_message(struct rig *r, uint64_t seq, bool committed_only);
 bool rig_store_has_answer(struct rig *r, uint64_t seq);

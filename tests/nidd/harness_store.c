@@ -21,9 +21,14 @@ uint64_t rig_store_put(void *ctx, struct bytes key, struct bytes value)
     struct record_device d;
     struct record_message m;
     struct record_observation o;
+    struct bytes id;
     uint64_t reserved;
     assert_true(key.len > 0);
-    if (key.data[0] == RECORD_SEQUENCE)
+    if (key.data[0] == RECORD_LEG || key.data[0] == RECORD_MSISDN)
+        assert_int_equal(record_index_decode(key, value, &id), OK);
+    else if (key.data[0] == RECORD_LEGS || key.data[0] == RECORD_LEARNED)
+        assert_int_equal(record_count_decode(key, value, &reserved), OK);
+    else if (key.data[0] == RECORD_SEQUENCE)
         assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
     else if (key.data[0] == RECORD_DEVICE)
         assert_int_equal(record_device_decode(key, value, &d), OK);
@@ -143,29 +148,79 @@ void rig_store_free(struct rig *r)
 
 /* --- what is stored ---------------------------------------------------------------------------------- */
 
-void rig_store_restore(struct rig *r)
+static void restore_one(struct rig *r, struct bytes key, struct bytes value)
 {
-    uint64_t reserved;
+    struct record_device d;
+    struct record_message m;
+    struct record_observation o;
+    switch ((enum record_kind)key.data[0]) {
+    case RECORD_DEVICE:
+        assert_int_equal(record_device_decode(key, value, &d), OK);
+        assert_int_equal(engine_restore_device(r->e, &d), OK);
+        break;
+    case RECORD_OBSERVATION:
+        assert_int_equal(record_observation_decode(key, value, &o), OK);
+        assert_int_equal(engine_restore_observation(r->e, &o), OK);
+        break;
+    case RECORD_DOWNLINK:
+    case RECORD_UPLINK:
+        assert_int_equal(record_message_decode(key, value, &m), OK);
+        assert_int_equal(engine_restore_message(r->e, (enum record_kind)key.data[0], &m), OK);
+        break;
+    default:
+        break;
+    }
+}
+
+static struct bytes key_at(const struct rig *r, size_t i)
+{
+    return buf_bytes(&r->committed.data[i].key);
+}
+
+void rig_store_restore_shared(struct rig *r)
+{
+    uint64_t count;
     for (size_t i = 0; i < r->committed.count; i++) {
-        struct bytes key = buf_bytes(&r->committed.data[i].key);
         struct bytes value = buf_bytes(&r->committed.data[i].value);
-        struct record_device d;
-        struct record_message m;
-        struct record_observation o;
-        if (key.data[0] == RECORD_SEQUENCE) {
-            assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
-            engine_restore_sequence(r->e, reserved);
-        } else if (key.data[0] == RECORD_DEVICE) {
-            assert_int_equal(record_device_decode(key, value, &d), OK);
-            assert_int_equal(engine_restore_device(r->e, &d), OK);
-        } else if (key.data[0] == RECORD_OBSERVATION) {
-            assert_int_equal(record_observation_decode(key, value, &o), OK);
-            assert_int_equal(engine_restore_observation(r->e, &o), OK);
-        } else {
-            assert_int_equal(record_message_decode(key, value, &m), OK);
-            assert_int_equal(engine_restore_message(r->e, (enum record_kind)key.data[0], &m), OK);
+        if (key_at(r, i).data[0] == RECORD_SEQUENCE) {
+            assert_int_equal(record_sequence_decode(key_at(r, i), value, &count), OK);
+            engine_restore_sequence(r->e, count);
+        } else if (key_at(r, i).data[0] == RECORD_LEGS && r->loading) {
+            assert_int_equal(record_count_decode(key_at(r, i), value, &count), OK);
+            engine_restore_legs(r->e, count);
         }
     }
+}
+
+void rig_store_restore(struct rig *r)
+{
+    rig_store_restore_shared(r);
+    for (size_t i = 0; i < r->committed.count; i++)
+        restore_one(r, key_at(r, i), buf_bytes(&r->committed.data[i].value));
+}
+
+/* As a store gives all that is one device's. */
+static void load(struct rig *r, struct bytes id)
+{
+    static const char kinds[] = "domu";
+    for (const char *kind = kinds; *kind; kind++)
+        for (size_t i = 0; i < r->committed.count; i++)
+            if (key_at(r, i).data[0] == *kind && bytes_equal(record_key_id(key_at(r, i)), id))
+                restore_one(r, key_at(r, i), buf_bytes(&r->committed.data[i].value));
+    engine_restored(r->e, r->now_ms, id);
+}
+
+void rig_store_load(struct rig *r)
+{
+    char id[256];
+    for (size_t n = r->committed.count; n-- > 0;) { /* in another order than the file's */
+        struct bytes of = record_key_id(key_at(r, n));
+        if (key_at(r, n).data[0] != RECORD_DEVICE)
+            continue;
+        memcpy(id, of.data, of.len);
+        load(r, bytes_of(id, of.len));
+    }
+    engine_loaded(r->e);
 }
 
 unsigned stored_records(struct rig *r, enum record_kind kind)

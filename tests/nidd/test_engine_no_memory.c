@@ -157,11 +157,16 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct bytes id;
     uint64_t reserved;
     (void)ctx;
     in_engine = false;
     assert_true(key.len > 0);
-    if (key.data[0] == RECORD_SEQUENCE)
+    if (key.data[0] == RECORD_LEG || key.data[0] == RECORD_MSISDN)
+        assert_int_equal(record_index_decode(key, value, &id), OK);
+    else if (key.data[0] == RECORD_LEGS || key.data[0] == RECORD_LEARNED)
+        assert_int_equal(record_count_decode(key, value, &reserved), OK);
+    else if (key.data[0] == RECORD_SEQUENCE)
         assert_int_equal(record_sequence_decode(key, value, &reserved), OK);
     else if (key.data[0] == RECORD_DEVICE)
         assert_int_equal(record_device_decode(key, value, &d), OK);

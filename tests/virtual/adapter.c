@@ -169,37 +169,140 @@ static void port_event(void *ctx, const struct engine_event *e)
 
 struct restore {
     struct world *world;
-    enum record_kind kind;
+    struct bytes id; /* of this device only; empty: of all */
 };
 
 static void restore_one(void *ctx, struct bytes key, struct bytes value)
 {
     struct restore *r = ctx;
     struct world *w = r->world;
+    const enum record_kind kind = (enum record_kind)key.data[0];
     struct record_configuration c;
     struct record_device d;
     struct record_message m;
     enum error err;
-    uint64_t reserved = 0;
-    if (r->kind == RECORD_SEQUENCE) {
-        err = record_sequence_decode(key, value, &reserved);
-        engine_restore_sequence(w->engine, reserved);
-    } else if (r->kind == RECORD_CONFIGURATION)
+    uint64_t count = 0;
+    if (r->id.len && !bytes_equal(record_key_id(key), r->id))
+        return;
+    if (kind == RECORD_SEQUENCE) {
+        err = record_sequence_decode(key, value, &count);
+        engine_restore_sequence(w->engine, count);
+    } else if (kind == RECORD_LEGS) {
+        err = record_count_decode(key, value, &count);
+        engine_restore_legs(w->engine, count);
+    } else if (kind == RECORD_LEARNED) {
+        err = record_count_decode(key, value, &count);
+        engine_restore_learned(w->engine, record_key_id(key), count);
+    } else if (kind == RECORD_CONFIGURATION)
         err = record_configuration_decode(key, value, &c) ? ERR_STORE_CORRUPT
                                                           : engine_restore_configuration(w->engine, &c);
-    else if (r->kind == RECORD_DEVICE)
+    else if (kind == RECORD_DEVICE)
         err = record_device_decode(key, value, &d) ? ERR_STORE_CORRUPT : engine_restore_device(w->engine, &d);
     else
-        err =
-            record_message_decode(key, value, &m) ? ERR_STORE_CORRUPT : engine_restore_message(w->engine, r->kind, &m);
+        err = record_message_decode(key, value, &m) ? ERR_STORE_CORRUPT : engine_restore_message(w->engine, kind, &m);
     if (err)
-        world_break(w, "a stored record of kind %c was not taken back: %s", r->kind, error_text(err));
+        world_break(w, "a stored record of kind %c was not taken back: %s", kind, error_text(err));
+}
+
+static void restore(struct world *w, const char *kinds, struct bytes id)
+{
+    for (; *kinds; kinds++)
+        store_model_scan(w->store, *kinds, &(struct restore){w, id}, restore_one);
+}
+
+/* ---- a start that leaves the devices in the store */
+
+#define LOAD_MIN_MS 100
+#define LOAD_MAX_MS 20000
+
+static bool is_listed(const struct world *w, uint32_t ue)
+{
+    return !w->o.group || ue % 2 == 0;
+}
+
+static void note_listed(void *ctx, struct bytes key, struct bytes value)
+{
+    struct record_device d;
+    (void)key;
+    if (record_device_decode(key, value, &d) == OK && d.indexed && d.flags & RECORD_DEVICE_LISTED)
+        (*(uint32_t *)ctx)++;
+}
+
+/* What the record of the import says to the program: all of the configuration's devices are stored as they are. */
+static bool all_listed(const struct world *w)
+{
+    uint32_t stored = 0;
+    uint32_t listed = 0;
+    store_model_scan(w->store, RECORD_DEVICE, &stored, note_listed);
+    for (uint32_t i = 0; i < w->o.ues; i++)
+        listed += is_listed(w, i);
+    return stored == listed && store_model_count(w->store, RECORD_LEGS) == 1;
+}
+
+static void load_later(struct world *w)
+{
+    events_push(&w->events, (struct event){.at_ms = w->now_ms + world_between(w, LOAD_MIN_MS, LOAD_MAX_MS),
+                                           .kind = EV_LOAD,
+                                           .who = (uint32_t)world_between(w, 0, w->o.ues - 1),
+                                           .epoch = w->epoch});
+}
+
+void adapter_load(struct world *w, uint32_t ue)
+{
+    struct bytes id = bytes_of_str(w->ues[ue].id);
+    if (!w->loading || w->loaded[ue])
+        return;
+    w->loaded[ue] = true;
+    if (engine_knows_id(w->engine, id))
+        return; /* learned since the restart */
+    restore(w, "dmu", id);
+    engine_restored(w->engine, w->now_ms, id);
+    address_known(w, ue);
+}
+
+/* The one by chance, and the first that is missing: so that there is an end. */
+void adapter_load_next(struct world *w, const struct event *ev)
+{
+    uint32_t missing = 0;
+    if (!w->loading)
+        return;
+    adapter_load(w, ev->who);
+    while (missing < w->o.ues && w->loaded[missing])
+        missing++;
+    if (missing < w->o.ues) {
+        adapter_load(w, missing);
+        load_later(w);
+        return;
+    }
+    w->loading = false;
+    engine_loaded(w->engine);
+}
+
+static void start_loading(struct world *w)
+{
+    memset(w->loaded, 0, w->o.ues * sizeof(*w->loaded));
+    w->loading = true;
+    restore(w, "scLg", (struct bytes){0});
+    engine_start_loading(w->engine, w->now_ms, false);
+    load_later(w);
+}
+
+static void start_with_all(struct world *w)
+{
+    restore(w, "scdmu", (struct bytes){0});
+    for (uint32_t i = 0; i < w->o.ues; i++)
+        if (is_listed(w, i) &&
+            engine_device_add(w->engine, &(struct engine_device_options){.id.external_id = bytes_of_str(w->ues[i].id),
+                                                                         .group = w->o.group ? 0 : ENGINE_NONE}))
+            abort();
+    w->loading = false;
+    engine_start(w->engine, w->now_ms);
+    for (uint32_t i = 0; i < w->o.ues; i++)
+        address_known(w, i);
 }
 
 void adapter_start(struct world *w)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_DOWNLINK,
-                                             RECORD_UPLINK};
     struct engine_options o;
     struct engine_ports ports = {.ctx = w,
                                  .server_send = port_server_send,
@@ -225,16 +328,10 @@ void adapter_start(struct world *w)
                                                                    .learn = true,
                                                                    .learn_max = w->o.ues}))
         abort();
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        store_model_scan(w->store, (char)kinds[i], &(struct restore){w, kinds[i]}, restore_one);
-    for (uint32_t i = 0; i < w->o.ues; i++)
-        if ((!w->o.group || i % 2 == 0) &&
-            engine_device_add(w->engine, &(struct engine_device_options){.id.external_id = bytes_of_str(w->ues[i].id),
-                                                                         .group = w->o.group ? 0 : ENGINE_NONE}))
-            abort();
-    engine_start(w->engine, w->now_ms);
-    for (uint32_t i = 0; i < w->o.ues; i++)
-        address_known(w, i);
+    if (all_listed(w) && world_chance(w, 0.7))
+        start_loading(w);
+    else
+        start_with_all(w);
     adapter_turn_end(w);
 }
 
@@ -262,6 +359,11 @@ void adapter_turn_end(struct world *w)
 void adapter_event(struct world *w, struct event *ev)
 {
     struct bytes data = bytes_of(ev->data, ev->len);
+    bool of_device = ev->kind == EV_NOTIFY_UPLINK || ev->kind == EV_NOTIFY_CONFIGURATION || ev->kind == EV_TO_ADAPTER;
+    if (of_device && ev->who < w->o.ues)
+        adapter_load(w, ev->who);
+    for (uint32_t i = 0; ev->kind == EV_NOTIFY_STATUS && i < w->o.ues; i++)
+        adapter_load(w, i); /* whose it is only they know */
     switch (ev->kind) {
     case EV_SUBMIT_ANSWER: {
         struct nidd_submit_result r = {

@@ -332,6 +332,10 @@ static void happen(struct world *w, struct event *ev)
             engine_stored(w->engine, w->now_ms, ticket, fails ? ERR_STORE : OK);
         }
         break;
+    case EV_LOAD:
+        if (ev->epoch == w->epoch)
+            adapter_load_next(w, ev);
+        break;
     case EV_ADAPTER_CRASH:
         if (w->o.follow)
             world_story(w, "adapter", "crashes", (struct bytes){0});
@@ -416,7 +420,7 @@ struct world *world_new(const struct world_options *o)
     static const char *const groups[] = {GROUP_ID};
     struct world *w = calloc(1, sizeof(*w));
     if (!w || !(w->ues = calloc(o->ues, sizeof(*w->ues))) || !(w->ue_of_leg = malloc(o->ues * sizeof(*w->ue_of_leg))) ||
-        !(w->leg_of_ue = malloc(o->ues * sizeof(*w->leg_of_ue))))
+        !(w->leg_of_ue = malloc(o->ues * sizeof(*w->leg_of_ue))) || !(w->loaded = calloc(o->ues, sizeof(*w->loaded))))
         abort();
     memset(w->ue_of_leg, 0xff, o->ues * sizeof(*w->ue_of_leg));
     memset(w->leg_of_ue, 0xff, o->ues * sizeof(*w->leg_of_ue));
@@ -515,6 +519,7 @@ void world_free(struct world *w)
         event_release(&w->events.heap[i]);
     free(w->events.heap);
     free(w->ues);
+    free(w->loaded);
     free(w->ue_of_leg);
     free(w->leg_of_ue);
     free(w->told);

@@ -33,6 +33,7 @@ enum event_kind {
     EV_SCEF_UP, /* detail: 1 = and has forgotten its configurations */
     EV_SERVER_DOWN,
     EV_SERVER_UP,
+    EV_LOAD,   /* one more device of those that the adapter has not loaded since its restart */
     EV_NETWORK /* detail: network.c's */
 };
 
@@ -67,6 +68,8 @@ struct world {
     struct store_model *store;
     struct slab requests; /* of the adapter, under way at the SCEF */
     struct world_ue *ues;
+    bool *loaded;                    /* by ue, while `loading` */
+    bool loading;                    /* the engine has started without the devices */
     uint32_t *ue_of_leg, *leg_of_ue; /* UINT32_MAX: none yet */
     struct told *told;
     uint64_t told_cap, told_top;
@@ -99,5 +102,7 @@ void adapter_start(struct world *w);
 void adapter_crash(struct world *w);
 void adapter_turn_end(struct world *w);
 void adapter_event(struct world *w, struct event *ev);
+void adapter_load(struct world *w, uint32_t ue); /* unless it is there */
+void adapter_load_next(struct world *w, const struct event *ev);
 
 #endif
