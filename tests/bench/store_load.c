@@ -83,7 +83,7 @@ static void store_start(struct load *l, int argc, char **argv)
 
 static void device_id(uint32_t number, char id[48])
 {
-    snprintf(id, 48, "dev%015" PRIu32 "@example.org", number);
+    snprintf(id, 48, "%015" PRIu32 "@n.example", number);
 }
 
 static void message_put(struct load *l, const char *id)
@@ -194,7 +194,7 @@ static void command_print(struct load *l, unsigned count)
     must(batches_init(&batches), "batches");
     for (unsigned n = 0; n < count; n++) {
         char id[48];
-        snprintf(id, sizeof(id), "dev%03u__rand_int__@example.org", n % 1000);
+        snprintf(id, sizeof(id), "%03u__rand_int__@n.example", n % 1000);
         message_put(l, id);
         batches_put(&batches, buf_bytes(&l->key), buf_bytes(&l->value));
         if ((n + 1) % l->puts == 0 || n + 1 == count)

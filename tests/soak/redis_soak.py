@@ -30,6 +30,7 @@ from redis_server import KINDS, MASTER_NAME, Group, Server  # noqa: E402
 TIMEOUT_MS = 2000
 TOLD_WITHIN_S = 60
 STOPPED_S = 30
+CALM_S = 5  # between troubles
 DEVICES, REQUESTS_PER_S, UPLINKS_PER_S = 60, 300, 100
 
 
@@ -121,6 +122,8 @@ def part(directory, store, seed, seconds):
             name = turns.pop()
             print(f"  {time.strftime('%H:%M:%S')} {name}", flush=True)
             load.outage(*store.troubles()[name])
+            calm = time.monotonic() + CALM_S
+            load.wait(lambda: time.monotonic() > calm, "nothing")  # noqa: B023
             seen[name] += 1
             if not turns:
                 load.kill_adapter()
