@@ -412,28 +412,34 @@ class Load:
         self.quiesce()
         self.wait(lambda: not any(map(self.stack.queue, self.names)), "all queues are empty")
 
+    def judge_lost(self):
+        """What is lost, one text each. All that can be asked for when the adapter died with its hands full."""
+        wrong = [r for r in self.server.accepted() if any(code >> 5 != 2 for code in r.answers.values())]
+        found = {
+            "requests were neither acknowledged nor refused": self.server.untold(),
+            "accepted requests are lost": self.server.waiting(),
+            "requests were accepted and ended in an error": wrong,
+            "uplinks were taken and are lost": self.lost_uplinks(),
+        }
+        return [f"{len(some)} {what}, like {some[0]}" for what, some in found.items() if some]
+
     def judge(self, told_within_s):
         """Returns what is broken, one text each. `told_within_s`: a bound, and a generous one, for the answer to a
         server's request and to a notification."""
-        requests, broken = self.server.all(), []
+        requests, broken = self.server.all(), self.judge_lost()
 
         def none(what, found):
             if found:
                 broken.append(f"{len(found)} {what}, like {found[0]}")
 
-        none("requests were neither acknowledged nor refused", self.server.untold())
-        none("accepted requests are lost", self.server.waiting())
         none("requests were answered twice", [r for r in requests if len(r.answers) > 1])
         none("requests were refused, and answered", [r for r in requests if r.refused and r.answers])
         none("requests were refused with something else than 5.03", [r for r in requests if r.refused not in (0, UNAVAILABLE)])
         carried = [r for r in requests if r.refused and self.devices.delivered[r.message.token]]
         none("requests were refused, and carried to the device", carried)
         none("requests were carried out twice", [t for t, n in self.devices.executed.items() if n > 1])
-        wrong = [r for r in requests if r.accepted and any(code >> 5 != 2 for code in r.answers.values())]
-        none("requests were accepted and ended in an error", wrong)
         late = [r for r in requests if r.told_s and r.told_s - r.first_s > told_within_s]
         none("requests were told nothing in time", late)
-        none("uplinks were taken and are lost", self.lost_uplinks())
         broken += self._judge_finals()
         return broken
 

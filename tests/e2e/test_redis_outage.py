@@ -115,6 +115,52 @@ def test_failed_over(stack, load, tmp_path, kind):
         group.stop()
 
 
+def die_together(load, server):
+    """Adapter and store, at an instant when both have their hands full."""
+    load.wait_served("before both die", 50)
+    load.stack.adapter.kill()
+    server.kill()
+    load.stack.adapter.verify()
+
+
+def assert_none_lost(load):
+    """Some may have been told twice."""
+    load.wait_served("in the end")
+    load.drain()
+    broken = load.judge_lost()
+    assert not broken, (broken, load.figures())
+
+
+@pytest.mark.timeout(300)
+def test_killed_with_the_adapter(stack, load, server):
+    load.begin(lambda: server, **settings(server))
+    for _ in range(5):
+        die_together(load, server)
+        server.start()
+        stack.start_adapter()
+    assert_none_lost(load)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+def test_failed_over_while_the_adapter_is_dead(stack, load, tmp_path, kind):
+    """What was accepted is in the replica, and nowhere else."""
+    group = Group(tmp_path / "group", kind, replicas=1).start()
+    try:
+        sentinels = {"sentinels": group.sentinel_addresses, "master_name": MASTER_NAME}
+        load.begin(group.master, kind="redis", **sentinels, durability="replicated", replicas=1, timeout_ms=TIMEOUT_MS)
+        for _ in range(2):
+            old = group.wait_master(replicas=1)
+            die_together(load, old)
+            group.wait_master(other_than=old)
+            old.start()
+            group.wait_master(other_than=old, replicas=1)
+            stack.start_adapter()
+        assert_none_lost(load)
+    finally:
+        group.stop()
+
+
 @pytest.mark.timeout(300)
 def test_without_its_replica(stack, load, tmp_path):
     """At `replicated` nothing is accepted while the replica is away; the master alone is well."""
