@@ -149,9 +149,19 @@ def test_failed_over_while_the_adapter_is_dead(stack, load, tmp_path, kind):
     try:
         sentinels = {"sentinels": group.sentinel_addresses, "master_name": MASTER_NAME}
         load.begin(group.master, kind="redis", **sentinels, durability="replicated", replicas=1, timeout_ms=TIMEOUT_MS)
-        for _ in range(2):
+        for cut_off in (False, True):
             old = group.wait_master(replicas=1)
-            die_together(load, old)
+            if cut_off:  # the master has what its successor has not, and nobody was told that it was accepted
+                load.wait_served("before the replica is cut off", 50)
+                replica = next(one for one in group.servers if one is not old)
+                replica.pause()
+                old.call("CLIENT", "KILL", "TYPE", "replica")
+                load.wait_refused("while the replica is cut off")
+                stack.adapter.kill()
+                old.kill()
+                replica.proceed()
+            else:
+                die_together(load, old)
             group.wait_master(other_than=old)
             old.start()
             group.wait_master(other_than=old, replicas=1)
