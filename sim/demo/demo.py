@@ -27,6 +27,7 @@ from processes import TOP, Children, DemoError, free_ports, ports_check
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 DOMAIN = "example.org"
+SOCKET_PATH_MAX = 107  # bytes, unix(7)
 LAG_MS = 400  # what is older than this has reached both traces
 TIME_MAX_S = 55
 
@@ -114,7 +115,7 @@ ADAPTER = """\
 scef: {{api_root: "http://127.0.0.1:{scef}", scs_as_id: demo}}
 callback: {{listen: "127.0.0.1:{callback}"}}
 admin: {{listen: "127.0.0.1:{admin}"}}
-store: {{kind: embedded, path: "{store}"}}
+store: {{{store}}}
 server_leg: {{mode: prefix, prefix: 127.64.0.0/10, port: {leg}}}
 servers:
   - {{name: main, uri: "coap://127.0.0.1:{server}"}}
@@ -139,6 +140,22 @@ reads, observes, writes and executes on all of them:
 
 One line per message on each hop. T8: HTTP status of its POST. NAS: how many NAS messages its exchange has cost so far.
 X: it did not get through. Token, code and content pass unchanged; type and Message ID are each side's own.
+"""
+
+STORES = {
+    "embedded": 'kind: embedded, path: "{directory}/store"',
+    "redis": 'kind: redis, uri: "unix:{directory}/redis.sock", durability: fsync',
+}
+# What fsync promises needs appendfsync always; nobody else can connect.
+REDIS = """\
+dir "{directory}"
+port 0
+unixsocket "{directory}/redis.sock"
+unixsocketperm 700
+appendonly yes
+appendfsync always
+save ""
+logfile redis-server.log
 """
 
 KEEP_TEXT = """\
@@ -177,15 +194,17 @@ def http_get(url):
 
 
 class Demo:
-    def __init__(self, directory, keep, seed):
+    def __init__(self, directory, keep, seed, store):
         self.keep = keep
+        self.store = store
         if keep:
             ports_check(PORTS)
             self.ports = {name: port for name, (_, port) in PORTS.items()}
         else:
             self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
         self.directory = directory
-        self.values = dict(self.ports, seed=seed, domain=DOMAIN, store=directory / "store")
+        self.values = dict(self.ports, seed=seed, domain=DOMAIN, directory=directory)
+        self.values["store"] = STORES[store].format(directory=directory)
         self.children = Children(directory)
         self.ladder = Ladder()
         self.downlinks = table.Downlinks()
@@ -215,6 +234,8 @@ class Demo:
         adapter = self.write("adapter.yaml", ADAPTER + (ADAPTER_KEEP if self.keep else ""))
         script = self.write("script", SCRIPT)
         start, ports, traces = self.children.start, self.ports, self.sources
+        if self.store == "redis":
+            self.start_redis()
         listen = f"127.0.0.1:{ports['server']}"
         start("sim-lwm2m-server", "--listen", listen, "--script", script, "--expect", 4, "--json")
         start("scef-sim", "--config", sim, "--trace", traces["sim"].path)
@@ -226,6 +247,13 @@ class Demo:
             *("--server", f"127.0.0.1:{ports['air4']}", "--endpoint", f"urn:nai:dev4@{DOMAIN}"),
             *("--notify-period", 3, "--json"),
         )
+
+    def start_redis(self):
+        path = self.directory / "redis.sock"
+        if len(str(path)) > SOCKET_PATH_MAX:
+            raise DemoError(f"{path} is too long for a socket: take another --trace-dir")
+        self.children.start("redis-server", self.write("redis.conf", REDIS))
+        self.children.wait_until(path.is_socket, 10, "redis-server listens")
 
     def sim_answers(self):
         return http_get(f"http://127.0.0.1:{self.ports['scef']}/sim/v1/scef")
@@ -336,6 +364,10 @@ def arguments_read():
     )
     parser.add_argument("--keep", action="store_true", help="leave all running and tell how to plug in one's own")
     parser.add_argument("--trace-dir", type=Path, help="keep traces, logs and configurations there")
+    parser.add_argument(
+        "--store", choices=STORES, default="embedded",
+        help="where the adapter keeps messages; redis: starts a redis-server of its own (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=7, help="of the radio's dice (default: %(default)s)")
     return parser.parse_args()
 
@@ -364,7 +396,7 @@ def keep_running(demo):
 
 def demonstrate(arguments, directory):
     """Returns the exit status."""
-    demo = Demo(directory, arguments.keep, arguments.seed)
+    demo = Demo(directory, arguments.keep, arguments.seed, arguments.store)
     faults, status = [], 1
     try:
         faults = demo.run()

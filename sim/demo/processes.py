@@ -3,6 +3,7 @@
 import ctypes
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +19,11 @@ class DemoError(Exception):
 
 
 def program(name):
-    """Path of one of our programs."""
+    """Path of one of our programs, or of redis-server."""
+    if name == "redis-server":
+        if found := shutil.which(name):
+            return found
+        raise DemoError("redis-server is not installed (apt-get install redis-server)")
     directory = Path(os.environ.get("SCEF_BIN") or TOP / "build/release/bin")
     path = directory / name
     if not path.exists():

@@ -83,6 +83,19 @@ def test_passes_and_keeps_its_traces(tmp_path):
         assert [json.loads(line) for line in (traces / name).read_text().splitlines()]
 
 
+def test_keeps_messages_in_redis(tmp_path):
+    """A redis-server of its own, which syncs each message and is gone in the end."""
+    with Running(tmp_path, "--store", "redis", "--trace-dir", str(tmp_path / "traces")) as demo:
+        demo.wait_output("register")
+        children = children_of(demo.process.pid)
+        assert sorted(children.values())[0] == "redis-server" and len(children) == 5
+        assert demo.process.wait(90) == 0, demo.output()[-3000:]
+        assert "PASSED" in demo.output()
+        assert gone(children), children
+    appended = b"".join(path.read_bytes() for path in (tmp_path / "traces/appendonlydir").iterdir())
+    assert b"dev2@example.org" in appended
+
+
 def test_ends_all_programs_when_it_is_interrupted(tmp_path):
     with Running(tmp_path) as demo:
         demo.wait_output("register")
