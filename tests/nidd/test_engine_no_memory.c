@@ -415,7 +415,9 @@ static bool set_up(void)
                                                  {.server = 0, .uri_host = BYTES_LIT("h")}};
     static const struct engine_downlink policies[] = {
         {.server = 1, .policy = {.lifetime_ms = 1200000, .priority = 5}},
-        {.server = 0, .domain = BYTES_LIT("x"), .policy = {.lifetime_ms = 1200000, .priority = 3, .latest_wins = true}}};
+        {.server = 0,
+         .domain = BYTES_LIT("x"),
+         .policy = {.lifetime_ms = 1200000, .priority = 3, .latest_wins = true}}};
     struct engine_options o;
     engine_options_default(&o);
     o.identity_policy = ENGINE_IDENTITY_ENFORCE;
@@ -438,8 +440,7 @@ static bool set_up(void)
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef1",
                                                                  .notification_destination = "http://as/t8"}) == OK &&
               engine_group_add(w.e, &group) == OK && engine_routes_replace(w.e, routes, 1) == OK &&
-              engine_route_add(w.e, &routes[1]) == OK &&
-              engine_downlinks_replace(w.e, &o.downlink, policies, 2) == OK;
+              engine_route_add(w.e, &routes[1]) == OK && engine_downlinks_replace(w.e, &o.downlink, policies, 2) == OK;
     if (ok) {
         engine_restore_sequence(w.e, 10);
         for (unsigned i = 0; i < sizeof(configurations) / sizeof(*configurations); i++)
