@@ -537,8 +537,6 @@ struct engine_survey {
 bool engine_survey_go_on(const struct engine *e, struct engine_survey *s, uint32_t max);
 const char *engine_message_class_name(enum queue_class c);
 const char *engine_message_state_name(unsigned state); /* below ENGINE_MESSAGE_STATES */
-/* Nothing waits to be given to the store once more. */
-bool engine_is_saved(const struct engine *e);
 struct engine_scef_info {
     const char *name;
     uint32_t devices;

@@ -257,8 +257,3 @@ bool engine_is_removing(const struct engine *e)
 {
     return e->removing;
 }
-
-bool engine_is_saved(const struct engine *e)
-{
-    return list_empty(&e->unsaved);
-}

@@ -799,7 +799,7 @@ static bool process_try(struct world *w)
     engine_options_default(&o);
     o.seed = 1 + w->epoch;
     o.nidd_ack_timeout_ms = 4000;
-    o.downlink_lifetime_ms = o.spool_lifetime_ms = 1200000;
+    o.downlink.lifetime_ms = o.spool_lifetime_ms = 1200000;
     o.retry_min_ms = 1000;
     o.retry_max_ms = 30000;
     w->dead = false;
