@@ -298,7 +298,6 @@ void adapter_key_holders_tell(const struct config *c)
 
 static void exposed_secrets_tell(const struct config *c)
 {
-    adapter_key_holders_tell(c);
     file_exposed_tell(c->callback.key_file);
     for (uint32_t i = 0; i < c->server_count; i++) {
         file_exposed_tell(c->servers[i].key_file);
@@ -323,6 +322,7 @@ static enum error restore(struct adapter *a, bool known, struct buf *why)
     enum error err = known ? config_devices_skip(a->config, why) : config_devices_load(a->config, why);
     if (err)
         return err;
+    adapter_key_holders_tell(a->config);
     if (known)
         config_devices_release(a->config);
     return told(why, known ? adapter_restore_shared(a) : adapter_restore(a), "store", NULL);
