@@ -231,8 +231,9 @@ static enum error check_all(const struct config_check *k)
     }
     if (!err && !k->later)
         err = config_devices_collect(k->c, k->places, k->file, k->r);
-    if (!err) {
+    if (!err && !k->later)
         config_server_keys_check(k);
+    if (!err) {
         check_legs(k);
         check_relay(k);
     }
@@ -271,19 +272,31 @@ static void later_clear(struct config *c)
     c->devices_later = NULL;
 }
 
-enum error config_devices_load(struct config *c, struct buf *faults)
+static enum error later_end(struct config *c, bool read, struct buf *faults)
 {
     const struct config_later *l = c->devices_later;
     if (!l)
         return OK;
     struct config_report r = {.out = faults, .file = l->file};
-    enum error err = config_devices_collect(c, &l->places, l->file, &r);
-    if (!err)
-        check_legs(&(struct config_check){.c = c, .places = &l->places, .file = l->file, .r = &r});
-    if (!err)
+    const struct config_check k = {.c = c, .places = &l->places, .file = l->file, .r = &r};
+    enum error err = read ? config_devices_collect(c, &l->places, l->file, &r) : OK;
+    if (!err) {
+        config_server_keys_check(&k);
+        check_legs(&k);
         err = faults_end(&r);
+    }
     later_clear(c);
     return err;
+}
+
+enum error config_devices_load(struct config *c, struct buf *faults)
+{
+    return later_end(c, true, faults);
+}
+
+enum error config_devices_skip(struct config *c, struct buf *faults)
+{
+    return later_end(c, false, faults);
 }
 
 static enum error parse(struct bytes text, const char *name, bool alone, bool later, struct config **out,

@@ -218,6 +218,8 @@ void config_free(struct config *c);
 /* The same in two steps: all but the devices, then these. OK when they were read already. */
 [[gnu::warn_unused_result]] enum error config_load_shared(const char *path, struct config **out, struct buf *faults);
 [[gnu::warn_unused_result]] enum error config_devices_load(struct config *c, struct buf *faults);
+/* Instead of the second step: the devices are those of the store, and have no keys. */
+[[gnu::warn_unused_result]] enum error config_devices_skip(struct config *c, struct buf *faults);
 /* Stands for all that the records of devices say of the configuration, devices_file aside: `devices`, and the names
  * that they refer to. */
 void config_devices_digest(const struct config *c, uint8_t out[16]);

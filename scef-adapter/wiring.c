@@ -299,7 +299,6 @@ void adapter_key_holders_tell(const struct config *c)
 
 static void exposed_secrets_tell(const struct config *c)
 {
-    adapter_key_holders_tell(c);
     file_exposed_tell(c->callback.key_file);
     file_exposed_tell(c->store.password_file);
     file_exposed_tell(c->store.sentinel_password_file);
@@ -324,9 +323,10 @@ static void exposed_secrets_tell(const struct config *c)
  * to be of this configuration. */
 static enum error restore(struct adapter *a, bool known, struct buf *why)
 {
-    enum error err = known ? OK : config_devices_load(a->config, why);
+    enum error err = known ? config_devices_skip(a->config, why) : config_devices_load(a->config, why);
     if (err)
         return err;
+    adapter_key_holders_tell(a->config);
     if (known)
         config_devices_release(a->config);
     return told(why, known ? adapter_restore_shared(a) : adapter_restore(a), "store", NULL);

@@ -172,9 +172,9 @@ static uint64_t devices_here(const struct adapter *a)
     return t.devices;
 }
 
-static enum error devices_load(struct config **fresh, struct buf *faults)
+static enum error devices_load(struct config **fresh, bool same, struct buf *faults)
 {
-    enum error err = config_devices_load(*fresh, faults);
+    enum error err = same ? config_devices_skip(*fresh, faults) : config_devices_load(*fresh, faults);
     if (err) {
         config_free(*fresh);
         *fresh = NULL;
@@ -197,8 +197,8 @@ void adapter_reload(struct adapter *a, const char *config_path)
     }
     enum error err = config_load_shared(config_path, &fresh, &faults);
     const bool same_devices = !err && adapter_import_covers(a, fresh);
-    if (!err && !same_devices)
-        err = devices_load(&fresh, &faults);
+    if (!err)
+        err = devices_load(&fresh, same_devices, &faults);
     metric_add(&a->metrics, METRIC_RELOADS, err ? "refused" : "taken", 1);
     if (err) {
         faults_tell(buf_bytes(&faults));
