@@ -412,6 +412,10 @@ static void connected(struct store_redis *s, const struct redis_ready *r)
     store_redis_reads_again(s);
     log_write(LOG_INFO, "store_connected", LOG_S("server", r->peer),
               LOG_S("durability", store_durability_name(s->o.durability)), LOG_I("epoch", s->id.epoch));
+    if (r->bulky && !s->hinted)
+        log_write(LOG_INFO, "store_hint",
+                  LOG_S("hint", "hash-max-listpack-value 1024 there halves the memory it takes"));
+    s->hinted = true;
     if (r->went_back)
         log_write(LOG_ERROR, "store_went_back", LOG_S("server", r->peer),
                   LOG_S("reason", "it does not know our last connection: it has lost what was written since"));
