@@ -457,10 +457,21 @@ static struct batch *oldest(struct store_redis *s)
     return b;
 }
 
+/* Was it us who was late? The answer may be here, unread. */
+static void read_first(struct store_redis *s)
+{
+    if (s->connection && !s->doomed)
+        (void)redis_drive(s->connection, 0);
+}
+
 /* Those whose time is over; deadlines are in the order of the queue. */
 static void expire(struct store_redis *s, uint64_t now_ms)
 {
     const struct batch *b = oldest(s);
+    if (!b || b->deadline_ms > now_ms)
+        return;
+    read_first(s);
+    b = oldest(s);
     if (!b || b->deadline_ms > now_ms)
         return;
     if (s->under_way) { /* it does not answer */
@@ -526,15 +537,17 @@ static void timer_renew(struct store_redis *s)
 
 static void connection_work(struct store_redis *s, uint64_t now_ms)
 {
-    if (s->connection && !s->connection->ac && !s->doomed) {
-        s->trouble[0] = 0;
-        s->doomed = true;
-    }
-    if (s->connection && !s->doomed && now_ms >= ping_at_ms(s)) {
+    if (s->outstanding && now_ms >= ping_at_ms(s))
+        read_first(s);
+    if (s->connection && s->connection->ac && !s->doomed && now_ms >= ping_at_ms(s)) {
         if (s->outstanding)
             doom(s, true, "no answer in %u ms", s->o.timeout_ms);
         else
             ping(s);
+    }
+    if (s->connection && !s->connection->ac && !s->doomed) {
+        s->trouble[0] = 0;
+        s->doomed = true;
     }
     if (s->connection && s->doomed)
         drop(s);
