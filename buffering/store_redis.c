@@ -695,14 +695,15 @@ static void redis_close(struct store *base)
 /* What may pass is waited for: a Redis that is being started at the same time. */
 static enum error connect_first(struct store_redis *s, char *why)
 {
-    const struct redis_limit limit = {.until_ms = redis_now_ms() + s->o.timeout_ms};
+    const uint64_t last_ms = redis_now_ms() + s->o.timeout_ms; /* to begin an attempt */
     struct redis_ready ready;
     for (;;) {
+        const struct redis_limit limit = {.until_ms = redis_now_ms() + s->o.timeout_ms};
         redis_setup(&s->o, &s->id, &limit, &ready);
         if (ready.connection)
             break;
         snprintf(why, STORE_REDIS_WHY_MAX, "%s", ready.why);
-        if (ready.failure != REDIS_AGAIN || redis_now_ms() + START_PAUSE_MS >= limit.until_ms)
+        if (ready.failure != REDIS_AGAIN || redis_now_ms() + START_PAUSE_MS >= last_ms)
             return ERR_STORE;
         uv_sleep(START_PAUSE_MS);
     }
