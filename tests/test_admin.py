@@ -643,6 +643,7 @@ def test_totals(bench):
     assert int(b.adapter.metric("scef_adapter_store_up")[1]) == 1
     assert int(b.adapter.metric("scef_adapter_store_commits_timed_total")[1]) > 0
     assert int(b.adapter.metric("scef_adapter_store_commit_microseconds_total")[1]) > 0
+    assert [len(b.adapter.scefctl("--limit", str(n), "queue", "ls").stdout.splitlines()) for n in (1, 2, 3, 4)] == [2, 3, 4, 4]
     queued = b.adapter.get_json("/v1/devices?queued=1")
     assert ([d["external_id"] for d in queued["devices"]], queued["next"]) == (["dev0@example.org", "dev2@example.org"], None)
 
@@ -745,6 +746,23 @@ def test_hostile_operations(bench):
     assert b.adapter.get_json(f"{device}/queue?cursor=7") == {"messages": [], "next": None}
     assert b.adapter.get_json("/v1/history?cursor=9999999999999999999") == {"final_states": [], "next": None}
     assert [m["seq"] for m in b.queue(0)] == [seq]
+
+
+def test_clients_that_go_away(bench):
+    """Nobody waits for these answers any more; and the adapter may stop while it works on them."""
+    b = bench(2)
+    for device in (0, 0, 1):
+        b.ask(device)
+    ask = ("GET /metrics", "GET /v1/queue", "DELETE /v1/queue?older_than_s=3600", "DELETE /v1/queue")
+    for n in range(100):
+        with socket.create_connection(("127.0.0.1", b.adapter.admin_port)) as s:
+            s.sendall(f"{ask[n % 3]} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert len(b.queue(0) + b.queue(1)) == 3
+    with contextlib.ExitStack() as open_to_the_end:
+        for n in range(40):
+            s = open_to_the_end.enter_context(socket.create_connection(("127.0.0.1", b.adapter.admin_port)))
+            s.sendall(f"{ask[n % 4]} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b.adapter.terminate()[0] == 0
 
 
 @pytest.mark.parametrize("moment", [0, 0.0005, 0.002, 0.01, "answer", "answer", "answer", "answer"])
