@@ -5,8 +5,9 @@
 
 #include "scef-adapter/admin_internal.h"
 
-#define BACKLOG_MAX       (8u << 20) /* bytes on their way into the store, beyond which a purge waits */
-#define MESSAGES_PER_TURN 500        /* each has an answer for its server and operations of the store */
+#define BACKLOG_MAX    (8u << 20) /* bytes on their way into the store, beyond which a purge waits */
+#define ENDS_PER_TURN  100        /* each has an answer for its server and operations of the store: some 30 us */
+#define STEPS_PER_TURN 50         /* of so many messages that are looked at */
 
 static void done(struct admin_job *j)
 {
@@ -103,7 +104,12 @@ static bool purge_step(struct admin_job *j)
     struct adapter *a = j->a;
     if (store_backlog_bytes(a->store) > BACKLOG_MAX)
         return true;
-    return engine_queue_purge(a->engine, adapter_now(a), &j->purge, MESSAGES_PER_TURN);
+    const uint64_t before = j->purge.cancelled + j->purge.asked;
+    bool more = true;
+    for (unsigned i = 0; more && i < STEPS_PER_TURN && j->purge.cancelled + j->purge.asked < before + ENDS_PER_TURN;
+         i++)
+        more = engine_queue_purge(a->engine, adapter_now(a), &j->purge, ENDS_PER_TURN);
+    return more;
 }
 
 static bool server_named(const struct engine *e, const char *name, uint32_t *out)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 }; /* exit status */
+#define CTL_ENOUGH (-1)                             /* none: what a walk is ended with when nothing has failed */
 
 struct ctl {
     CURL *curl;

@@ -24,6 +24,8 @@ struct table {
     size_t rows;
     bool title_printed;
     const char *first_cell; /* for a column without a member */
+    unsigned long most;     /* rows of several lists together; 0 = all */
+    unsigned long given;
 };
 
 static void cell_fill(char cell[CELL_BYTES], const json_t *v)
@@ -93,6 +95,8 @@ static void table_print(struct table *t)
 static int table_row(void *ctx, const json_t *entry)
 {
     struct table *t = ctx;
+    if (t->most && t->given++ == t->most)
+        return CTL_ENOUGH;
     if (t->c->json) {
         json_dumpf(entry, stdout, JSON_COMPACT);
         putchar('\n');
@@ -122,6 +126,8 @@ static int table_row(void *ctx, const json_t *entry)
 
 static int table_end(struct table *t, int rc)
 {
+    if (rc == CTL_ENOUGH)
+        rc = CTL_OK;
     if (rc == CTL_OK && !t->c->json && (t->rows || !t->title_printed))
         table_print(t);
     free(t->cells);
@@ -292,6 +298,8 @@ int ctl_queue_ls(struct ctl *c, char **args)
         .c = c, .columns = queue_columns, .column_count = sizeof(queue_columns) / sizeof(queue_columns[0])};
     if (args[0])
         return table_end(&t, queue_of(&t, args[0]));
+    t.most = c->limit;
+    c->limit = 0;
     return table_end(&t, ctl_each(c, "/v1/devices?queued=1", "devices", queue_of_device, &t));
 }
 

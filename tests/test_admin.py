@@ -63,15 +63,37 @@ class Scef(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def scef():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scef)
+class BufferingScef(Scef):
+    """It buffers every delivery, and lets go of it when it is asked to."""
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        link = f"http://{self.headers['Host']}{self.path}/{time.monotonic_ns()}"
+        of_delivery = {"self": link, "deliveryStatus": "BUFFERING"}
+        of_configuration = {"self": link, "supportedFeatures": asked.get("supportedFeatures")}
+        made = of_configuration if self.path.endswith("/configurations") else of_delivery
+        self.reply(201, made, {"Location": link})
+
+    def do_DELETE(self):
+        self.send_response(204)
+        self.end_headers()
+
+
+@contextlib.contextmanager
+def serving(handler):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.handle_error = lambda *about: None  # adapters are killed
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def scef():
+    with serving(Scef) as api_root:
+        yield api_root
 
 
 @pytest.fixture
@@ -466,7 +488,9 @@ class Bench:
         token = self.mid.to_bytes(2, "big")
         address = (f"127.64.0.{device + 1}", self.leg_port)
         self.server.sendto(con(code, self.mid, token, *path, **parts), address)
-        assert self.server.recvfrom(100) == (b"\x60\x00" + self.mid.to_bytes(2, "big"), address)
+        while (heard := self.server.recvfrom(100))[0][0] != 0x60:
+            pass  # the adapter repeats what nobody has acknowledged
+        assert heard == (b"\x60\x00" + self.mid.to_bytes(2, "big"), address)
         return next(m["seq"] for m in self.queue(device) if m["token"] == token.hex())
 
     def queue(self, device):
@@ -561,7 +585,15 @@ def test_purge_of_a_device_and_of_all(bench):
     assert set(b.answers(3)) == {"0001", "0002", "0003"}
     assert (b.queue(0), len(b.queue(1)), len(b.queue(2))) == ([], 1, 2)
     # A slip of the pen does not purge everything.
-    for query in ("older_than=5", "older_than_s=x", "older_than_s=-1", "older_than_s=5&older_than_s=6", "server=", "server=nobody", "all"):
+    for query in (
+        "older_than=5",
+        "older_than_s=x",
+        "older_than_s=-1",
+        "older_than_s=5&older_than_s=6",
+        "server=",
+        "server=nobody",
+        "all",
+    ):
         assert b.change("DELETE", f"/v1/queue?{query}", 400)["detail"]
     assert len(b.queue(1)) == 1
     assert b.change("DELETE", "/v1/queue?older_than_s=0&server=main") == {"cancelled": 3, "asked": 0}
@@ -569,6 +601,24 @@ def test_purge_of_a_device_and_of_all(bench):
     totals = b.adapter.get_json("/v1/queue")
     assert (totals["messages"], totals["top_devices"], totals["oldest_accepted"]) == (0, [], None)
     assert totals["final_states_kept"] == 6
+
+
+def test_cancel_of_what_the_scef_buffers(start, server):
+    """It is asked first: 202, and the history tells."""
+    with serving(BufferingScef) as scef:
+        b = Bench(start, scef, server, 2)
+        seq = b.ask(0)
+        wait_for(lambda: b.queue(0)[0]["state"] == "with_scef")
+        assert b.queue(0)[0]["waits_for"] == "scef"
+        assert b.change("DELETE", f"/v1/devices/dev0@example.org/queue/{seq}", 202) == {"cancelled": 0, "asked": 1}
+        wait_for(lambda: [(f["seq"], f["state"]) for f in b.history()] == [(seq, "cancelled")])
+        assert b.queue(0) == []
+        other = b.ask(1)
+        wait_for(lambda: b.queue(1)[0]["state"] == "with_scef")
+        purged = b.adapter.scefctl("queue", "purge", "--all", "--yes")
+        assert purged.stdout.startswith("cancelled 0; 1 lie with the SCEF")
+        assert purged.returncode == 0
+        wait_for(lambda: [f["seq"] for f in b.history()] == [other, seq])
 
 
 def test_totals(bench):
@@ -593,6 +643,7 @@ def test_totals(bench):
     assert int(b.adapter.metric("scef_adapter_store_up")[1]) == 1
     assert int(b.adapter.metric("scef_adapter_store_commits_timed_total")[1]) > 0
     assert int(b.adapter.metric("scef_adapter_store_commit_microseconds_total")[1]) > 0
+    assert [len(b.adapter.scefctl("--limit", str(n), "queue", "ls").stdout.splitlines()) for n in (1, 2, 3, 4)] == [2, 3, 4, 4]
     queued = b.adapter.get_json("/v1/devices?queued=1")
     assert ([d["external_id"] for d in queued["devices"]], queued["next"]) == (["dev0@example.org", "dev2@example.org"], None)
 
@@ -695,6 +746,23 @@ def test_hostile_operations(bench):
     assert b.adapter.get_json(f"{device}/queue?cursor=7") == {"messages": [], "next": None}
     assert b.adapter.get_json("/v1/history?cursor=9999999999999999999") == {"final_states": [], "next": None}
     assert [m["seq"] for m in b.queue(0)] == [seq]
+
+
+def test_clients_that_go_away(bench):
+    """Nobody waits for these answers any more; and the adapter may stop while it works on them."""
+    b = bench(2)
+    for device in (0, 0, 1):
+        b.ask(device)
+    ask = ("GET /metrics", "GET /v1/queue", "DELETE /v1/queue?older_than_s=3600", "DELETE /v1/queue")
+    for n in range(100):
+        with socket.create_connection(("127.0.0.1", b.adapter.admin_port)) as s:
+            s.sendall(f"{ask[n % 3]} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert len(b.queue(0) + b.queue(1)) == 3
+    with contextlib.ExitStack() as open_to_the_end:
+        for n in range(40):
+            s = open_to_the_end.enter_context(socket.create_connection(("127.0.0.1", b.adapter.admin_port)))
+            s.sendall(f"{ask[n % 4]} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b.adapter.terminate()[0] == 0
 
 
 @pytest.mark.parametrize("moment", [0, 0.0005, 0.002, 0.01, "answer", "answer", "answer", "answer"])
