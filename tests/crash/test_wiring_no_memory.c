@@ -1,6 +1,7 @@
-/* The n-th allocation of the whole adapter fails, for n = 1, 2, 3 ... until a life passes that needs no more: it starts,
- * hands on an uplink, accepts a downlink, and stops. It does not start, and says so; or a message is not taken, and taken
- * when it comes again. What was answered 2xx has been sent, what was acknowledged is in the store. No crash, no leak. */
+/* The n-th allocation of the whole adapter fails, for n = 1, 2, 3 ... until a life passes that needs no more: it
+ * starts, hands on an uplink, accepts a downlink, and stops. It does not start, and says so; or a message is not taken,
+ * and taken when it comes again. What was answered 2xx has been sent, what was acknowledged is in the store. No crash,
+ * no leak. */
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -135,9 +136,9 @@ static bool downlink(struct life *l)
     for (unsigned tries = 0;; tries++) {
         uint8_t data[64];
         assert_true(tries < TRIES_MAX);
-        assert_int_equal(sendto(l->server, request, sizeof(request), 0, (struct sockaddr *)&l->device,
-                                sizeof(l->device)),
-                         sizeof(request));
+        assert_int_equal(
+            sendto(l->server, request, sizeof(request), 0, (struct sockaddr *)&l->device, sizeof(l->device)),
+            sizeof(request));
         if (!readable(l, l->server)) {
             refused++; /* the server repeats it */
             continue;
@@ -167,7 +168,8 @@ static void store_check(struct life *l, bool accepted)
     const char *why;
     unsigned messages = 0;
     assert_int_equal(
-        store_lmdb_open(&l->loop, l->config->store.path, 4 << 20, (struct store_sink){.committed = none}, &s, &why), OK);
+        store_lmdb_open(&l->loop, l->config->store.path, 4 << 20, (struct store_sink){.committed = none}, &s, &why),
+        OK);
     assert_int_equal(store_scan(s, BYTES_LIT("m"), &messages, count), OK);
     assert_int_equal(messages, accepted);
     store_close(s);
