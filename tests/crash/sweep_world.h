@@ -31,7 +31,7 @@ enum wrong {
 const char *wrong_name(enum wrong w);
 
 struct world;
-/* `also` < WRONG_COUNT: and then the process dies at the next call of a port. */
+/* The n-th goes wrong (0: none does); then_crash: and the process dies at the next call of a port. */
 struct world *world_new(enum wrong wrong, unsigned long n, bool then_crash);
 void world_free(struct world *w);
 bool world_went_wrong(const struct world *w); /* the n-th came to pass */
