@@ -60,7 +60,8 @@ static enum error read_prefix(struct read_group *g, struct lmdb_env_read *r, str
 
 static enum error read_device(struct read_group *g, struct lmdb_env_read *r, struct bytes id)
 {
-    static const enum record_kind kinds[] = {RECORD_DEVICE, RECORD_OBSERVATION, RECORD_DOWNLINK, RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_DEVICE, RECORD_OBSERVATION, RECORD_FINAL, RECORD_DOWNLINK,
+                                             RECORD_UPLINK};
     uint8_t memory[STORE_KEY_MAX];
     if (id.len == 0 || id.len > sizeof(memory) - 2 || memchr(id.data, 0, id.len))
         return OK; /* nobody's */

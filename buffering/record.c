@@ -5,8 +5,11 @@
  *                  of version 2, without server and endpoint; of version 1: leg 4 | maximum packet size 4 | length of
  *                  link 2 | link
  *   configuration  version 1 | of a group 1 | maximum packet size 4 | lengths of link, SCEF 2 each | link | SCEF
- *   message        version 1 | queue class 1 | type 1 | flags 1 | server MID 2 | device MID 2 | accepted 8 | deadline 8
- *                  | sent 8 | answers 8 | lengths of server 2, link 2, message 4 | server | link | message
+ *   message        version 2 | queue class 1 | type 1 | flags 1 | priority 1 | server MID 2 | device MID 2 | accepted 8
+ *                  | deadline 8 | sent 8 | answers 8 | place 8 | lengths of server 2, link 2, message 4 | server | link
+ *                  | message; of version 1, without priority and place
+ *   final          version 1 | queue class 1 | code 1 | final state 1 | accepted 8 | final 8 | bytes 4 | attempts 4
+ *                  | lengths of server, reason, path 2 each | server | reason | path
  *   observation    version 1 | length of token 1 | length of server 2 | token | server
  *   sequence       version 1 | reserved 8; legs and learned: version 1 | number 8
  *   leg, MSISDN    version 1 | identity
@@ -23,6 +26,7 @@
 #define RECORD_VERSION       1
 #define DEVICE_VERSION       3 /* says all that the configuration file says of it */
 #define DEVICE_VERSION_SCEFS 2 /* knows SCEFs and groups */
+#define MESSAGE_VERSION      2 /* knows priorities */
 #define SEQ_BYTES            8
 #define CRC_BYTES            4
 #define COAP_TYPE_MAX        3
@@ -161,16 +165,18 @@ void record_configuration_encode(struct bytes key, const struct record_configura
 void record_message_encode(struct bytes key, const struct record_message *m, struct buf *out)
 {
     const size_t start = out->len;
-    buf_add_u8(out, RECORD_VERSION);
+    buf_add_u8(out, MESSAGE_VERSION);
     buf_add_u8(out, m->queue_class);
     buf_add_u8(out, m->type);
     buf_add_u8(out, m->flags);
+    buf_add_u8(out, m->priority);
     buf_add_be16(out, m->server_mid);
     buf_add_be16(out, m->device_mid);
     buf_add_be64(out, m->accepted_ms);
     buf_add_be64(out, m->deadline_ms);
     buf_add_be64(out, m->sent_ms);
     buf_add_be64(out, m->answers_seq);
+    buf_add_be64(out, m->place_seq);
     add_length16(m->server.len, out);
     add_length16(m->delivery_link.len, out);
     if (m->message.len > UINT32_MAX)
@@ -179,6 +185,26 @@ void record_message_encode(struct bytes key, const struct record_message *m, str
     buf_add(out, m->server);
     buf_add(out, m->delivery_link);
     buf_add(out, m->message);
+    add_crc(key, start, out);
+}
+
+void record_final_encode(struct bytes key, const struct record_final *f, struct buf *out)
+{
+    const size_t start = out->len;
+    buf_add_u8(out, RECORD_VERSION);
+    buf_add_u8(out, f->queue_class);
+    buf_add_u8(out, f->code);
+    buf_add_u8(out, f->final);
+    buf_add_be64(out, f->accepted_ms);
+    buf_add_be64(out, f->final_ms);
+    buf_add_be32(out, f->bytes);
+    buf_add_be32(out, f->attempts);
+    add_length16(f->server.len, out);
+    add_length16(f->reason.len, out);
+    add_length16(f->path.len, out);
+    buf_add(out, f->server);
+    buf_add(out, f->reason);
+    buf_add(out, f->path);
     add_crc(key, start, out);
 }
 
@@ -290,36 +316,67 @@ enum error record_configuration_decode(struct bytes key, struct bytes value, str
 enum error record_message_decode(struct bytes key, struct bytes value, struct record_message *out)
 {
     struct reader r;
+    uint8_t version = 0;
     *out = (struct record_message){0};
     if (key.len == 0 || (key.data[0] != RECORD_DOWNLINK && key.data[0] != RECORD_UPLINK) ||
-        key_id(key, SEQ_BYTES, &out->device_id) || value_begin(key, value, &r))
+        key_id(key, SEQ_BYTES, &out->device_id) || value_open(key, value, &r, &version) ||
+        (version != RECORD_VERSION && version != MESSAGE_VERSION))
         return ERR_STORE_CORRUPT;
     struct reader seq = {.rest = bytes_from(key, key.len - SEQ_BYTES)};
     out->seq = reader_be64(&seq);
     out->queue_class = reader_u8(&r);
     out->type = reader_u8(&r);
     out->flags = reader_u8(&r);
+    out->priority = version == RECORD_VERSION ? QUEUE_PRIORITY_DEFAULT : reader_u8(&r);
     out->server_mid = reader_be16(&r);
     out->device_mid = reader_be16(&r);
     out->accepted_ms = reader_be64(&r);
     out->deadline_ms = reader_be64(&r);
     out->sent_ms = reader_be64(&r);
     out->answers_seq = reader_be64(&r);
+    out->place_seq = version == RECORD_VERSION ? out->seq : reader_be64(&r);
     const uint16_t server_len = reader_be16(&r);
     const uint16_t link_len = reader_be16(&r);
     const uint32_t message_len = reader_be32(&r);
     out->server = reader_bytes(&r, server_len);
     out->delivery_link = reader_bytes(&r, link_len);
     out->message = reader_bytes(&r, message_len);
-    if (out->queue_class > QUEUE_REQUEST || out->type > COAP_TYPE_MAX)
+    if (out->queue_class > QUEUE_REQUEST || out->type > COAP_TYPE_MAX || out->priority > QUEUE_PRIORITY_MAX)
         return ERR_STORE_CORRUPT;
     return value_end(&r);
 }
 
 uint64_t record_message_deadline(struct bytes value)
 {
-    struct reader r = {.rest = bytes_from(value, 1 + 3 * 1 + 2 * 2 + 8)};
+    struct reader r = {.rest = value};
+    const uint8_t version = reader_u8(&r);
+    (void)reader_bytes(&r, (version == RECORD_VERSION ? 3 : 4) + 2 * 2 + 8);
     return reader_be64(&r); /* 0 past the end */
+}
+
+enum error record_final_decode(struct bytes key, struct bytes value, struct record_final *out)
+{
+    struct reader r;
+    *out = (struct record_final){0};
+    if (key.len == 0 || key.data[0] != RECORD_FINAL || key_id(key, SEQ_BYTES, &out->device_id) ||
+        value_begin(key, value, &r))
+        return ERR_STORE_CORRUPT;
+    struct reader seq = {.rest = bytes_from(key, key.len - SEQ_BYTES)};
+    out->seq = reader_be64(&seq);
+    out->queue_class = reader_u8(&r);
+    out->code = reader_u8(&r);
+    out->final = reader_u8(&r);
+    out->accepted_ms = reader_be64(&r);
+    out->final_ms = reader_be64(&r);
+    out->bytes = reader_be32(&r);
+    out->attempts = reader_be32(&r);
+    const uint16_t server_len = reader_be16(&r);
+    const uint16_t reason_len = reader_be16(&r);
+    const uint16_t path_len = reader_be16(&r);
+    out->server = reader_bytes(&r, server_len);
+    out->reason = reader_bytes(&r, reason_len);
+    out->path = reader_bytes(&r, path_len);
+    return out->queue_class <= QUEUE_DTLS ? value_end(&r) : ERR_STORE_CORRUPT;
 }
 
 enum error record_observation_decode(struct bytes key, struct bytes value, struct record_observation *out)

@@ -13,6 +13,7 @@ enum record_kind {
     RECORD_DEVICE = 'd',
     RECORD_CONFIGURATION = 'c', /* a NIDD configuration that stands in no device's record */
     RECORD_DOWNLINK = 'm',      /* a message to a device that is not in a final state */
+    RECORD_FINAL = 'f',         /* the final state of one */
     RECORD_OBSERVATION = 'o',   /* which server observes a device by this token */
     RECORD_UPLINK = 'u',        /* a message of a device, spooled while its server is down */
     RECORD_SEQUENCE = 's',      /* one record: all sequence numbers up to this one may have been given out */
@@ -20,7 +21,7 @@ enum record_kind {
     RECORD_MSISDN = 'n',        /* who has this MSISDN, if its record says so too */
     RECORD_LEGS = 'L',          /* one record: all legs below this number may have been given out */
     RECORD_LEARNED = 'g',       /* so many devices has this group learned */
-    RECORD_IMPORT = 'f'         /* one record: which configuration the devices' records are of */
+    RECORD_IMPORT = 'i'         /* one record: which configuration the devices' records are of */
 };
 
 struct record_device {
@@ -72,27 +73,42 @@ struct record_message {
     uint8_t queue_class;  /* enum queue_class; downlink only */
     uint8_t type;         /* CoAP type at the server leg, downlink; at the device, uplink */
     uint8_t flags;        /* RECORD_* below */
+    uint8_t priority;     /* downlink; of before there were priorities: QUEUE_PRIORITY_DEFAULT */
     uint16_t server_mid;  /* Message ID at the server leg */
     uint16_t device_mid;  /* Message ID at the NIDD leg: the same over restarts, so that the device sees a repetition */
     uint64_t accepted_ms; /* UTC */
     uint64_t deadline_ms; /* UTC: the end of its lifetime */
     uint64_t sent_ms;     /* downlink: when it may first have reached the device (UTC); 0 = not as far as is known */
     uint64_t answers_seq; /* uplink: the downlink that this answers, whose record it replaces; 0 = none */
+    uint64_t place_seq;   /* downlink: whose place in line it has taken; its own */
     struct bytes delivery_link; /* of the SCEF that buffers it (201); empty: none */
     struct bytes message;       /* the CoAP message as it goes out */
 };
 #define RECORD_DEVICE_ACKNOWLEDGED 0x01 /* the device has sent its empty ACK: not to be repeated to it */
 
+/* What is kept of a message that has ended. */
+struct record_final {
+    struct bytes device_id;
+    uint64_t seq;
+    uint64_t accepted_ms, final_ms; /* UTC */
+    uint32_t bytes, attempts;
+    uint8_t queue_class;
+    uint8_t code;  /* of CoAP; 0: not known */
+    uint8_t final; /* the engine's number */
+    struct bytes server, reason, path;
+};
+
 /* Append to out, which the caller resets. What cannot be stored (an identity that is empty or holds a NUL; a server
  * name or link above 65,535 bytes, a token above 8) leaves out->failed set, as shortage of memory does. */
 void record_device_key(struct bytes id, struct buf *out);
 void record_message_key(enum record_kind kind, struct bytes device_id, uint64_t seq,
-                        struct buf *out); /* and 'c', 'o' */
+                        struct buf *out); /* and 'c', 'f', 'o' */
 void record_sequence_key(struct buf *out);
 void record_sequence_encode(struct bytes key, uint64_t reserved, struct buf *out);
 void record_device_encode(struct bytes key, const struct record_device *d, struct buf *out);
 void record_configuration_encode(struct bytes key, const struct record_configuration *c, struct buf *out);
 void record_message_encode(struct bytes key, const struct record_message *m, struct buf *out);
+void record_final_encode(struct bytes key, const struct record_final *f, struct buf *out);
 void record_observation_encode(struct bytes key, const struct record_observation *o, struct buf *out);
 /* LEG, MSISDN: the device's identity. LEGS, LEARNED: a number. */
 void record_leg_key(uint32_t leg, struct buf *out);
@@ -119,6 +135,8 @@ uint64_t record_message_deadline(struct bytes value);
                                                                    struct record_configuration *out);
 [[gnu::warn_unused_result]] enum error record_message_decode(struct bytes key, struct bytes value,
                                                              struct record_message *out);
+[[gnu::warn_unused_result]] enum error record_final_decode(struct bytes key, struct bytes value,
+                                                           struct record_final *out);
 [[gnu::warn_unused_result]] enum error record_observation_decode(struct bytes key, struct bytes value,
                                                                  struct record_observation *out);
 [[gnu::warn_unused_result]] enum error record_index_decode(struct bytes key, struct bytes value, struct bytes *id);

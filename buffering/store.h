@@ -94,7 +94,7 @@ static inline void store_read(struct store *s, enum store_read what, struct byte
     l->cursor = cursor;
     s->ops->read(s, l);
 }
-/* All records of one device (record.h): its own ('d'), then 'o', 'm' and 'u' in key order each. */
+/* All records of one device (record.h): its own ('d'), then 'o', 'f', 'm' and 'u' in key order each. */
 static inline void store_load_device(struct store *s, struct bytes id, struct store_load *l)
 {
     store_read(s, STORE_READ_DEVICE, id, NULL, l);

@@ -178,7 +178,8 @@ static enum error tell_record(void *ctx, struct bytes key, struct bytes value)
 
 static enum error read_device(struct store_memory *m, struct store_load *l)
 {
-    static const enum record_kind kinds[] = {RECORD_DEVICE, RECORD_OBSERVATION, RECORD_DOWNLINK, RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_DEVICE, RECORD_OBSERVATION, RECORD_FINAL, RECORD_DOWNLINK,
+                                             RECORD_UPLINK};
     enum error err = OK;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !err; i++) {
         struct buf prefix = {0};

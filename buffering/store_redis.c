@@ -412,6 +412,10 @@ static void connected(struct store_redis *s, const struct redis_ready *r)
     store_redis_reads_again(s);
     log_write(LOG_INFO, "store_connected", LOG_S("server", r->peer),
               LOG_S("durability", store_durability_name(s->o.durability)), LOG_I("epoch", s->id.epoch));
+    if (r->bulky && !s->hinted)
+        log_write(LOG_INFO, "store_hint",
+                  LOG_S("hint", "hash-max-listpack-value 1024 there halves the memory it takes"));
+    s->hinted = true;
     if (r->went_back)
         log_write(LOG_ERROR, "store_went_back", LOG_S("server", r->peer),
                   LOG_S("reason", "it does not know our last connection: it has lost what was written since"));
@@ -453,10 +457,21 @@ static struct batch *oldest(struct store_redis *s)
     return b;
 }
 
+/* Was it us who was late? The answer may be here, unread. */
+static void read_first(struct store_redis *s)
+{
+    if (s->connection && !s->doomed)
+        (void)redis_drive(s->connection, 0);
+}
+
 /* Those whose time is over; deadlines are in the order of the queue. */
 static void expire(struct store_redis *s, uint64_t now_ms)
 {
     const struct batch *b = oldest(s);
+    if (!b || b->deadline_ms > now_ms)
+        return;
+    read_first(s);
+    b = oldest(s);
     if (!b || b->deadline_ms > now_ms)
         return;
     if (s->under_way) { /* it does not answer */
@@ -522,15 +537,17 @@ static void timer_renew(struct store_redis *s)
 
 static void connection_work(struct store_redis *s, uint64_t now_ms)
 {
-    if (s->connection && !s->connection->ac && !s->doomed) {
-        s->trouble[0] = 0;
-        s->doomed = true;
-    }
-    if (s->connection && !s->doomed && now_ms >= ping_at_ms(s)) {
+    if (s->outstanding && now_ms >= ping_at_ms(s))
+        read_first(s);
+    if (s->connection && s->connection->ac && !s->doomed && now_ms >= ping_at_ms(s)) {
         if (s->outstanding)
             doom(s, true, "no answer in %u ms", s->o.timeout_ms);
         else
             ping(s);
+    }
+    if (s->connection && !s->connection->ac && !s->doomed) {
+        s->trouble[0] = 0;
+        s->doomed = true;
     }
     if (s->connection && s->doomed)
         drop(s);
@@ -678,14 +695,15 @@ static void redis_close(struct store *base)
 /* What may pass is waited for: a Redis that is being started at the same time. */
 static enum error connect_first(struct store_redis *s, char *why)
 {
-    const struct redis_limit limit = {.until_ms = redis_now_ms() + s->o.timeout_ms};
+    const uint64_t last_ms = redis_now_ms() + s->o.timeout_ms; /* to begin an attempt */
     struct redis_ready ready;
     for (;;) {
+        const struct redis_limit limit = {.until_ms = redis_now_ms() + s->o.timeout_ms};
         redis_setup(&s->o, &s->id, &limit, &ready);
         if (ready.connection)
             break;
         snprintf(why, STORE_REDIS_WHY_MAX, "%s", ready.why);
-        if (ready.failure != REDIS_AGAIN || redis_now_ms() + START_PAUSE_MS >= limit.until_ms)
+        if (ready.failure != REDIS_AGAIN || redis_now_ms() + START_PAUSE_MS >= last_ms)
             return ERR_STORE;
         uv_sleep(START_PAUSE_MS);
     }

@@ -17,9 +17,9 @@
 #include "buffering/store.h"
 #include "buffering/store_redis_options.h"
 
-/* Blocks until connected, at most options->timeout_ms and what a look-up of names takes. Errors: ERR_STORE; `why`, of
- * STORE_REDIS_WHY_MAX bytes, tells in one line what is wrong and which setting to change. ERR_NO_MEMORY, ERR_SYSTEM.
- * The store needs the loop until loop_free, and SIGPIPE ignored. */
+/* Blocks until connected, at most twice options->timeout_ms and what a look-up of names takes. Errors: ERR_STORE;
+ * `why`, of STORE_REDIS_WHY_MAX bytes, tells in one line what is wrong and which setting to change. ERR_NO_MEMORY,
+ * ERR_SYSTEM. The store needs the loop until loop_free, and SIGPIPE ignored. */
 #define STORE_REDIS_WHY_MAX 320
 [[gnu::warn_unused_result]] enum error store_redis_open(struct loop *l, const struct store_redis_options *options,
                                                         struct store_sink sink, struct store **out, char *why);

@@ -68,7 +68,7 @@ enum error redis_found_add(struct redis_found *f, const struct redis_hash_name *
 
 static int rank(const struct redis_found *f, const uint8_t *key)
 {
-    static const char order[] = "domu";
+    static const char order[] = "dofmu";
     const char *at = f->in_device_order ? strchr(order, key[0]) : NULL;
     return at ? (int)(at - order) : 0;
 }

@@ -14,7 +14,7 @@ struct redis_found { /* zeroed is empty */
     size_t count, capacity;
     struct buf text;
     struct bytes prefix;  /* others are left out */
-    bool in_device_order; /* 'd', 'o', 'm', 'u'; else by the keys alone */
+    bool in_device_order; /* 'd', 'o', 'f', 'm', 'u'; else by the keys alone */
 };
 void redis_found_free(struct redis_found *f);
 /* The records of a hash, from its fields and values in turn. ERR_NO_MEMORY; ERR_STORE: not such a reply. */

@@ -58,6 +58,7 @@ struct store_redis {
     unsigned failures;      /* attempts, and connections that took nothing, in a row */
     uint64_t attempt_at_ms; /* when to try next */
     char trouble[STORE_REDIS_WHY_MAX];
+    bool hinted;
     bool failing;                     /* connected, but the last group was refused: `trouble` tells */
     char logged[STORE_REDIS_WHY_MAX]; /* the last trouble that was */
     uint64_t logged_ms;

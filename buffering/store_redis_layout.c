@@ -12,7 +12,8 @@
 
 bool redis_kind_of_device(uint8_t kind)
 {
-    return kind == RECORD_DEVICE || kind == RECORD_OBSERVATION || kind == RECORD_DOWNLINK || kind == RECORD_UPLINK;
+    return kind == RECORD_DEVICE || kind == RECORD_OBSERVATION || kind == RECORD_FINAL || kind == RECORD_DOWNLINK ||
+           kind == RECORD_UPLINK;
 }
 
 void redis_device_key(const char *prefix, struct bytes device, struct buf *out)

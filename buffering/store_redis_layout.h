@@ -1,6 +1,6 @@
 /* Where a record lies in Redis; pure.
  *
- *   PREFIX:{ID}      hash: the records of one device ('d', 'o', 'm', 'u'); field = kind, then the sequence in the
+ *   PREFIX:{ID}      hash: the records of one device ('d', 'o', 'f', 'm', 'u'); field = kind, then the sequence in the
  * fewest bytes. The braces are the hash tag of Redis Cluster: all of a device is in one slot PREFIX:p:XXXX    hash:
  * devices with messages ('m', 'u'), field = ID, value = earliest deadline in ms, decimal. Of a device that has none any
  * more it may still tell; of one that has some it always does PREFIX:l:XXXX    hash: the records of 64 server legs ('l'

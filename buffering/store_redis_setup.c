@@ -10,6 +10,7 @@
 
 #include "buffering/store_redis_layout.h"
 
+#define LISTPACK_BYTES  512
 #define EVERYSEC_MIN_MS 3000 /* two syncs: that under way, and ours */
 #define SILENT_MORE_MS  1000 /* CLIENT LIST counts whole seconds */
 
@@ -274,6 +275,12 @@ static bool eviction_check(struct setup *s)
     return good;
 }
 
+static void memory_look(struct setup *s)
+{
+    char value[32];
+    s->out->bulky = setting_get(s, "hash-max-listpack-value", value) && strtoul(value, NULL, 10) < LISTPACK_BYTES;
+}
+
 static bool durability_check(struct setup *s)
 {
     const enum store_durability d = s->o->durability;
@@ -422,6 +429,7 @@ static bool take_over(struct setup *s)
     if (!done)
         fail(s, REDIS_AGAIN, "no memory");
     const char *owner = (const char *)key.data;
+    memory_look(s);
     done = done && name_tell(s) && (s->id->epoch > 0 || former_is_gone(s, owner)) && script_load(s) &&
            epoch_take(s, owner) && commit_try(s);
     buf_free(&key);

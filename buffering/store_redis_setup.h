@@ -24,6 +24,7 @@ struct redis_ready {
     char sha[REDIS_SHA_LEN + 1];
     bool wait_disk;         /* each commit is followed by WAITAOF 1 0 */
     unsigned wait_replicas; /* and by WAIT, unless 0 */
+    bool bulky;             /* hash-max-listpack-value is so small that records take twice the memory */
     bool went_back;         /* the server does not know our last epoch: it has lost writes */
     char peer[280];         /* for the log */
     /* when there is no connection */

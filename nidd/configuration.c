@@ -111,6 +111,8 @@ static void forget_link(struct engine *e, struct configuration *c)
     c->supported_features = 0;
     c->destination_differs = c->unchangeable = c->end_checked = false;
     configuration_put(e, c);
+    for (struct device *d = configuration_users(c); d; d = d->next_user)
+        buffered_lost(e, d);
 }
 
 static bool link_keep(struct configuration *c, struct bytes link)

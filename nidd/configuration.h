@@ -82,10 +82,12 @@ struct scef {
     uint64_t configuration_check_ms;
     uint64_t supported_features;
     struct map by_delivery_link; /* downlinks that it holds */
+    struct map watches;          /* devices, by the link of their subscription (reachability.c) */
     struct list line;            /* configurations that need a request; their state says which */
     struct list finding;         /* those that are FINDING */
     uint64_t listed_ms;          /* when its list last came; 0 = never */
     uint32_t under_way;
+    uint32_t asking; /* requests about deliveries under way */
     uint32_t creating;
     uint32_t devices;
     uint32_t active;
@@ -96,6 +98,8 @@ struct scef {
     } early[EARLY_STATUS_SLOTS];
     uint32_t early_next;
     bool listing; /* the list has been asked for */
+    bool watch;
+    bool watches_listing; /* the list of subscriptions has been asked for */
 };
 
 static inline uint32_t device_scef(const struct device *d)

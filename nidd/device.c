@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/history.h"
 #include "nidd/observation.h"
 #include "nidd/registration.h"
 
@@ -228,6 +229,7 @@ void device_more_free(struct device *d)
     learn_forget(d);
     observations_free(d);
     registrations_free(d);
+    free(d->more->watch_link);
     free(d->more->endpoint);
     free(d->more->msisdn);
     free(d->more);
@@ -271,7 +273,9 @@ void device_free(struct engine *e, struct device *d)
 {
     timer_stop(&e->timers, &d->flow_timer);
     list_remove(&d->storing.node);
+    watch_forget(e, d);
     free(d->id);
+    history_forget_device(e, d);
     device_more_free(d);
     slab_delete(&e->devices, e->legs[d->leg]);
 }

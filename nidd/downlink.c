@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/history.h"
 #include "nidd/observation.h"
 
 bool downlink_is_request(const struct downlink *m)
@@ -35,11 +36,13 @@ uint64_t downlink_put(struct engine *e, const struct downlink *m)
         .queue_class = m->item.class_,
         .type = m->server_type,
         .flags = m->acknowledged ? RECORD_DEVICE_ACKNOWLEDGED : 0,
+        .priority = m->item.priority,
         .server_mid = m->server_mid,
         .device_mid = m->device_mid,
         .accepted_ms = m->accepted_ms,
         .deadline_ms = m->deadline.at_ms,
-        .sent_ms = m->first_sent_ms,
+        .sent_ms = m->first_sent_ms ? m->first_sent_ms : m->marked_ms,
+        .place_seq = m->item.place,
         .delivery_link = bytes_of_str(m->delivery_link),
         .message = blob_bytes(m->message),
     };
@@ -50,50 +53,41 @@ uint64_t downlink_put(struct engine *e, const struct downlink *m)
     return engine_record_put(e);
 }
 
-/* What left the queue and waits for its answer is held all the same: it counts against the bound. */
-static bool has_room(const struct engine *e, const struct device *d, enum queue_class class_)
-{
-    uint32_t messages = d->queue.messages;
-    if (class_ != QUEUE_REQUEST || list_empty(&d->awaiting))
-        return true;
-    LIST_EACH (it, &d->awaiting)
-        messages++;
-    return messages < e->o.queue.max_messages;
-}
-
 /* A record is out of date when DTLS itself has repeated it at its longest pause (RFC 6347 clause 4.2.4.1). */
 #define DTLS_LIFETIME_MS 60000
-static uint64_t lifetime_ms(const struct engine *e, enum queue_class class_)
+static uint64_t lifetime_ms(const struct engine *e, enum queue_class class_, const struct engine_policy *p)
 {
-    return class_ == QUEUE_REQUEST ? e->o.downlink_lifetime_ms
-           : class_ == QUEUE_DTLS  ? DTLS_LIFETIME_MS
-                                   : e->o.answer_lifetime_ms;
+    return class_ == QUEUE_REQUEST ? p->lifetime_ms : class_ == QUEUE_DTLS ? DTLS_LIFETIME_MS : e->o.answer_lifetime_ms;
 }
 
-enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h)
+static void count(struct engine *e, const struct downlink *m)
 {
-    handle handle_;
-    struct downlink *m = slab_new(&e->downlinks, &handle_);
-    if (!m || !n->message) {
-        if (m)
-            slab_delete(&e->downlinks, handle_);
+    const struct downlink *oldest = slab_get(&e->downlinks, e->oldest);
+    if (e->downlinks.live == 1 || (oldest && m->accepted_ms < oldest->accepted_ms))
+        e->oldest = m->h;
+    e->queued_messages++;
+    e->queued_bytes += m->item.bytes;
+    e->queued_by_class[m->item.class_]++;
+}
+
+/* A new one in its first state; in no queue yet. NULL: no memory; the message's reference is given up then. */
+static struct downlink *make(struct engine *e, const struct downlink_new *n, const struct engine_policy *policy)
+{
+    handle h;
+    struct downlink *m = n->message ? slab_new(&e->downlinks, &h) : NULL;
+    if (!m) {
         blob_unref(n->message);
-        return ERR_NO_MEMORY;
+        return NULL;
     }
-    m->h = handle_;
+    m->h = h;
     m->item.class_ = (uint8_t)n->class_;
     m->item.bytes = n->message->len;
-    m->item.not_before_ms = n->store ? UINT64_MAX : 0; /* not before the store has it */
-    enum error err =
-        has_room(e, n->device, n->class_) ? queue_push(&n->device->queue, &e->o.queue, &m->item) : ERR_QUEUE_FULL;
-    if (err) {
-        slab_delete(&e->downlinks, handle_);
-        blob_unref(n->message);
-        return err;
-    }
+    m->item.priority = n->class_ == QUEUE_REQUEST ? policy->priority : 0;
+    m->item.storing = n->store;
     m->device = n->device;
     m->message = n->message;
     m->from = n->from;
+    m->buffer = (uint8_t)policy->buffer;
     m->server = n->server;
     m->server_type = n->server_type;
     m->server_mid = n->server_mid;
@@ -101,16 +95,31 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
     m->accepted_ms = e->now_ms;
     m->seq = engine_next_seq(e);
     m->state = n->store ? DOWNLINK_STORING : DOWNLINK_QUEUED;
-    list_init(&m->awaiting_node);
     list_init(&m->storing.node);
     timer_init(&m->deadline, TIMER_DOWNLINK_DEADLINE);
     timer_init(&m->repeat, TIMER_DOWNLINK_REPEAT);
-    timer_start(&e->timers, &m->deadline, e->now_ms + lifetime_ms(e, n->class_));
-    e->queued_messages++;
-    e->queued_bytes += m->item.bytes;
+    return m;
+}
+
+enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h)
+{
+    const struct engine_policy *policy = policy_of(e, n->device, n->server);
+    struct admission a;
+    struct downlink *m = make(e, n, policy);
+    if (!m)
+        return ERR_NO_MEMORY;
+    enum error err = admission_enter(e, m, policy, &a);
+    if (err) {
+        blob_unref(m->message);
+        slab_delete(&e->downlinks, m->h);
+        return err;
+    }
+    timer_start(&e->timers, &m->deadline, e->now_ms + lifetime_ms(e, n->class_, policy));
+    count(e, m);
     if (n->store) {
         m->stored = true;
         m->storing.what = STORING_DOWNLINK;
+        downlink_mark_early(e, m);
         device_put_first(e, m->device);
         m->storing.ticket = downlink_put(e, m);
         if (m->storing.ticket == 0) {
@@ -120,8 +129,9 @@ enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *
         }
         list_push_back(&e->storing, &m->storing.node);
     }
+    admission_settle(e, m, &a);
     if (h)
-        *h = handle_;
+        *h = m->h;
     return OK;
 }
 
@@ -141,52 +151,62 @@ void downlink_stored(struct engine *e, struct downlink *m, enum error err)
     struct device *d = m->device;
     struct exchange *y = slab_get(&e->exchanges, m->from);
 
+    if (m->state != DOWNLINK_STORING) {
+        downlink_marked(e, m, err);
+        return;
+    }
     if (err == OK) {
         m->state = DOWNLINK_QUEUED;
-        m->item.not_before_ms = 0;
+        m->item.storing = false;
         if (y)
             y->state = EXCHANGE_DONE;
         if (m->server_type == COAP_CON)
             server_send_empty(e, d, m->server, COAP_ACK, m->server_mid);
         tell_accepted(e, m);
+        buffered_replace(e, m);
+        const handle h = m->h;
         if (configuration_refuses(d) && downlink_is_request(m))
             downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 2), 0, "refused by the SCEF", d->configuration->cause);
         downlink_flow(e, d);
+        if ((m = slab_get(&e->downlinks, h)))
+            downlink_unmark(e, m);
         return;
     }
     m->stored = err == ERR_STORE_UNSURE; /* it may be there, and must not come back with a restart */
     downlink_not_accepted(e, m, err);
 }
 
+void downlink_refuse(struct engine *e, struct downlink *m, uint8_t code, uint32_t max_age_s, const char *diagnostic)
+{
+    const struct coap_error how = {.code = code, .max_age_s = max_age_s, .block1_szx = -1, .diagnostic = diagnostic};
+    struct coap_view v;
+    if (!m->orphan && coap_view_parse(blob_bytes(m->message), &v) == OK) {
+        v.message_id = m->server_mid;
+        server_refuse(e, m->device, m->server, &v, m->server_type, slab_get(&e->exchanges, m->from), &how);
+    }
+    downlink_free(e, m);
+}
+
 void downlink_not_accepted(struct engine *e, struct downlink *m, enum error err)
 {
-    struct device *d = m->device;
     struct exchange *y = slab_get(&e->exchanges, m->from);
     /* The server of a request hears why; that of a response hears nothing and repeats it. */
     if (downlink_is_request(m)) {
-        struct coap_view v;
-        if (!m->orphan && coap_view_parse(blob_bytes(m->message), &v) == OK) {
-            v.message_id = m->server_mid;
-            server_refuse(e, d, m->server, &v, m->server_type, y,
-                          &(struct coap_error){.code = (uint8_t)error_coap_code(err),
-                                               .max_age_s = 60,
-                                               .block1_szx = -1,
-                                               .diagnostic = error_text(err)});
-        }
-    } else {
-        LIST_EACH (it, &d->exchanges) {
-            struct exchange *x = LIST_ENTRY(it, struct exchange, node);
-            if (x->reply_downlink == m->h) {
-                x->state = EXCHANGE_ACKNOWLEDGED;
-                x->reply_downlink = 0;
-                blob_unref(x->reply);
-                x->reply = NULL;
-                break;
-            }
-        }
-        if (y)
-            exchange_free(e, y);
+        downlink_refuse(e, m, (uint8_t)error_coap_code(err), 60, error_text(err));
+        return;
     }
+    LIST_EACH (it, &m->device->exchanges) {
+        struct exchange *x = LIST_ENTRY(it, struct exchange, node);
+        if (x->reply_downlink == m->h) {
+            x->state = EXCHANGE_ACKNOWLEDGED;
+            x->reply_downlink = 0;
+            blob_unref(x->reply);
+            x->reply = NULL;
+            break;
+        }
+    }
+    if (y)
+        exchange_free(e, y);
     downlink_free(e, m);
 }
 
@@ -203,7 +223,7 @@ struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid)
             return m;
     }
     LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->device_mid == device_mid && m->state == DOWNLINK_AWAITING)
             return m;
     }
@@ -230,7 +250,7 @@ static bool is_answer_to(const struct downlink *m, const struct coap_view *respo
 struct downlink *downlink_answered_by(struct device *d, const struct coap_view *response)
 {
     LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->state == DOWNLINK_AWAITING && is_answer_to(m, response))
             return m;
     }
@@ -264,12 +284,18 @@ void downlink_forget_links(struct engine *e, struct device *d)
     }
 }
 
-static void leave_queue(struct engine *e, struct downlink *m, enum downlink_state state)
+static void await(struct downlink *m)
+{
+    list_push_back(&m->device->awaiting, &m->item.node);
+    m->device->awaiting_count++;
+}
+
+void downlink_leave_queue(struct engine *e, struct downlink *m, enum downlink_state state)
 {
     timer_stop(&e->timers, &m->repeat);
     if (in_queue(m)) {
         queue_remove(&m->device->queue, &m->item);
-        list_push_back(&m->device->awaiting, &m->awaiting_node);
+        await(m);
     }
     downlink_forget_link(e, m);
     m->state = (uint8_t)state;
@@ -284,20 +310,21 @@ void downlink_acknowledged(struct engine *e, struct downlink *m)
         return;
     }
     m->acknowledged = true;
-    leave_queue(e, m, DOWNLINK_AWAITING);
+    downlink_leave_queue(e, m, DOWNLINK_AWAITING);
     if (m->stored)
         (void)downlink_put(e, m); /* so that a restart does not send it again */
 }
 
 void downlink_answering(struct engine *e, struct downlink *m)
 {
-    leave_queue(e, m, DOWNLINK_ANSWERING);
+    downlink_leave_queue(e, m, DOWNLINK_ANSWERING);
     timer_stop(&e->timers, &m->deadline);
 }
 
 void downlink_unanswered(struct engine *e, struct downlink *m)
 {
     m->state = DOWNLINK_AWAITING;
+    m->acknowledged |= m->server_type == COAP_CON; /* the device has reacted: it is not in flight any more */
     timer_start(&e->timers, &m->deadline, m->deadline.at_ms);
 }
 
@@ -316,6 +343,7 @@ void downlink_final(struct engine *e, struct downlink *m, enum final_state f, co
                               .cause = cause,
                               .age_ms = e->now_ms - m->accepted_ms};
     event_emit(e, m->device, &ev);
+    history_add(e, m, f, reason, cause);
     downlink_free(e, m);
 }
 
@@ -343,12 +371,15 @@ void downlink_free(struct engine *e, struct downlink *m)
         engine_message_delete(e, RECORD_DOWNLINK, m->device, m->seq);
     if (downlink_is_request(m) && !m->first_sent_ms && m->device->more)
         observation_unsent(e, m->device, m->server, message_token(m));
-    leave_queue(e, m, DOWNLINK_AWAITING);
-    list_remove(&m->awaiting_node);
+    admission_forget(e, m);
+    downlink_leave_queue(e, m, DOWNLINK_AWAITING);
+    list_remove(&m->item.node);
+    m->device->awaiting_count--;
     list_remove(&m->storing.node);
     timer_stop(&e->timers, &m->deadline);
     e->queued_messages--;
     e->queued_bytes -= m->item.bytes;
+    e->queued_by_class[m->item.class_]--;
     blob_unref(m->message);
     slab_delete(&e->downlinks, m->h);
 }
@@ -360,8 +391,7 @@ void downlink_replaced(struct engine *e, struct device *d, uint64_t seq)
     struct list *const lists[] = {&d->queue.items, &d->awaiting};
     for (unsigned i = 0; i < 2; i++) {
         LIST_EACH_SAFE (it, lists[i]) {
-            struct downlink *m =
-                i == 0 ? LIST_ENTRY(it, struct downlink, item.node) : LIST_ENTRY(it, struct downlink, awaiting_node);
+            struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
             if (seq && m->seq == seq)
                 downlink_free(e, m);
         }
@@ -374,7 +404,7 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     handle h;
     if (coap_view_parse(r->message, &v) != OK)
         return ERR_STORE_CORRUPT;
-    if (spool_answers(d, r->seq)) {
+    if (spool_answers(d, r->seq) || history_has(d, r->seq)) {
         engine_message_delete(e, RECORD_DOWNLINK, d, r->seq);
         return OK;
     }
@@ -397,6 +427,7 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->device = d;
     m->message = message;
     m->server = server;
+    m->buffer = (uint8_t)policy_of(e, d, server)->buffer;
     m->orphan = server_is_reliable(e, server);
     m->seq = r->seq;
     m->accepted_ms = r->accepted_ms;
@@ -408,36 +439,27 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->stored = true;
     m->item.class_ = r->queue_class;
     m->item.bytes = message->len;
-    list_init(&m->awaiting_node);
+    m->item.priority = r->priority;
+    m->item.place = r->place_seq;
     list_init(&m->storing.node);
     timer_init(&m->deadline, TIMER_DOWNLINK_DEADLINE);
     timer_init(&m->repeat, TIMER_DOWNLINK_REPEAT);
     timer_start(&e->timers, &m->deadline, r->deadline_ms);
-    e->queued_messages++;
-    e->queued_bytes += m->item.bytes;
+    count(e, m);
     /* Whether it had been sent is not known: an answer to the sending before the restart is as good as any. */
     m->submitted_ms = r->accepted_ms;
     m->first_sent_ms = r->sent_ms;
     if (r->flags & RECORD_DEVICE_ACKNOWLEDGED) {
         m->acknowledged = true;
         m->state = DOWNLINK_AWAITING;
-        list_push_back(&d->awaiting, &m->awaiting_node);
+        await(m);
         return OK;
     }
     m->state = DOWNLINK_QUEUED;
-    queue_restore(&d->queue, &m->item);
-    struct bytes tail = d->configuration ? t8_link_tail(r->delivery_link) : (struct bytes){0};
-    struct map *links = d->configuration ? &e->scefs[device_scef(d)].by_delivery_link : NULL;
-    if (tail.len && !map_get(links, tail)) {
-        m->delivery_link = bytes_dup_str(r->delivery_link);
-        if (m->delivery_link && map_put(links, m) == OK) {
-            m->state = DOWNLINK_WITH_SCEF;
-            queue_set_in_flight(&d->queue, &m->item, true);
-            timer_start(&e->timers, &m->repeat, e->now_ms + e->o.retry_max_ms);
-        } else {
-            free(m->delivery_link);
-            m->delivery_link = NULL;
-        }
-    }
+    queue_insert(&d->queue, &m->item);
+    if (d->configuration && buffered_known(e, m, r->delivery_link))
+        buffered_restored(e, m);
+    else
+        m->unsure = downlink_goes_to_buffer(m);
     return OK;
 }

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nidd/history.h"
 #include "nidd/observation.h"
-#include "nidd/route.h"
+#include "nidd/policy.h"
 
 struct blob *blob_new(const uint8_t header[COAP_HEADER_BYTES], struct bytes rest)
 {
@@ -45,7 +46,7 @@ void engine_options_default(struct engine_options *o)
         .exchange_lifetime_ms = 247000,
         .nidd_ack_timeout_ms = 10000,
         .nidd_max_retransmit = 4,
-        .downlink_lifetime_ms = 24 * 3600 * 1000ULL,
+        .downlink = {.lifetime_ms = 24 * 3600 * 1000ULL, .priority = QUEUE_PRIORITY_DEFAULT},
         .answer_lifetime_ms = 247000,
         .retry_min_ms = 60 * 1000,
         .retry_max_ms = 3600 * 1000,
@@ -53,6 +54,12 @@ void engine_options_default(struct engine_options *o)
         .spool_max_messages = 64,
         .server_probe_ms = 5000,
         .queue = {.max_messages = 64, .max_bytes = 65536, .nstart = 1},
+        .queue_total_messages = 1000000,
+        .queue_total_bytes = 512ULL << 20,
+        .spool_total_messages = 1000000,
+        .spool_total_bytes = 512ULL << 20,
+        .history_max = 16,
+        .history_total_bytes = 16ULL << 20,
         .max_exchanges = 32,
         .configuration_window = 32,
         .identity_policy = ENGINE_IDENTITY_WARN,
@@ -88,6 +95,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     map_init(&e->by_id, device_key, o->seed);
     map_init(&e->by_msisdn, msisdn_key, o->seed);
     map_init(&e->by_group_id, group_key, o->seed);
+    map_init(&e->by_resource, admission_resource_key, o->seed);
     map_init(&e->by_leftover, leftover_key, o->seed);
     websockets_init(e, o->seed);
     slab_init(&e->devices, sizeof(struct device));
@@ -100,6 +108,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     list_init(&e->unsaved);
     timer_init(&e->store_timer, TIMER_STORE);
     list_init(&e->leftovers);
+    list_init(&e->history);
     *out = e;
     return OK;
 }
@@ -124,6 +133,7 @@ void engine_free(struct engine *e)
         group_free(e, LIST_ENTRY(it, struct group, leftover_node));
     for (uint32_t i = 0; i < e->group_count; i++)
         group_free(e, e->groups[i]);
+    history_free(e);
     deletions_free(&e->storing);
     deletions_free(&e->unsaved);
     for (struct exchange *x; (x = slab_next(&e->exchanges, &cursor, &h));) {
@@ -133,6 +143,7 @@ void engine_free(struct engine *e)
     cursor = 0;
     for (struct downlink *m; (m = slab_next(&e->downlinks, &cursor, &h));) {
         blob_unref(m->message);
+        blob_unref(m->resource);
         free(m->delivery_link);
     }
     cursor = 0;
@@ -150,6 +161,7 @@ void engine_free(struct engine *e)
     map_free(&e->by_id);
     map_free(&e->by_msisdn);
     map_free(&e->by_group_id);
+    map_free(&e->by_resource);
     map_free(&e->by_leftover);
     websockets_free(e);
     for (uint32_t i = 0; i < e->server_count; i++)
@@ -158,6 +170,7 @@ void engine_free(struct engine *e)
         free(e->scefs[i].name);
         free(e->scefs[i].notification_destination);
         map_free(&e->scefs[i].by_delivery_link);
+        map_free(&e->scefs[i].watches);
         for (uint32_t n = 0; n < EARLY_STATUS_SLOTS; n++)
             free(e->scefs[i].early[n].link);
     }
@@ -170,6 +183,7 @@ void engine_free(struct engine *e)
     buf_free(&e->scratch);
     buf_free(&e->filled);
     route_table_free(e->routes);
+    policy_table_free(e->policies);
     free(e);
 }
 
@@ -361,6 +375,9 @@ void engine_wake(struct engine *e, uint64_t now_ms)
             break;
         case TIMER_STORE:
             store_again(e);
+            break;
+        case TIMER_HISTORY:
+            history_timer(e, t);
             break;
         }
     }

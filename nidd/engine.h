@@ -28,6 +28,18 @@ enum engine_delete_removed { ENGINE_DELETE_REMOVED_NO, ENGINE_DELETE_REMOVED_YES
  * nothing. */
 enum engine_identity_policy { ENGINE_IDENTITY_OFF, ENGINE_IDENTITY_WARN, ENGINE_IDENTITY_ENFORCE };
 
+/* Who holds a request that its device cannot be given now: the adapter; the SCEF (TS 29.122 clause 5.6.2.1.3,
+ * maximumLatency), of which the adapter keeps a copy; the server itself, which is told so at once. */
+enum engine_buffer { ENGINE_BUFFER_ADAPTER, ENGINE_BUFFER_SCEF, ENGINE_BUFFER_SERVER };
+
+/* What becomes of a server's request to a device. */
+struct engine_policy {
+    uint64_t lifetime_ms; /* in the queue */
+    enum engine_buffer buffer;
+    uint8_t priority; /* 0 to QUEUE_PRIORITY_MAX: the greater goes first, and may displace the smaller */
+    bool latest_wins; /* a newer PUT, GET or FETCH takes the place of the same one that was not submitted yet */
+};
+
 /* Every time in milliseconds. engine_options_default gives all of them. */
 struct engine_options {
     uint64_t seed;
@@ -36,14 +48,21 @@ struct engine_options {
     uint64_t exchange_lifetime_ms; /* RFC 7252 clause 4.8.2: 247000 */
     uint64_t nidd_ack_timeout_ms;  /* NIDD leg: first repetition of a CON the device has not answered; doubles */
     uint32_t nidd_max_retransmit;
-    uint64_t downlink_lifetime_ms; /* of a request in the queue */
+    struct engine_policy downlink; /* of requests for which engine_downlinks_replace says nothing else */
     uint64_t answer_lifetime_ms;   /* of an answer or acknowledgement in the queue */
     uint64_t retry_min_ms;         /* last resort when no report of the network makes the queue flow; doubles */
     uint64_t retry_max_ms;
-    uint64_t spool_lifetime_ms;  /* of an uplink kept while its server is down */
-    uint32_t spool_max_messages; /* per device */
-    uint64_t server_probe_ms;    /* how often a server that is down is tried */
-    struct queue_limits queue;
+    uint64_t spool_lifetime_ms;    /* of an uplink kept while its server is down */
+    uint32_t spool_max_messages;   /* per device */
+    uint64_t server_probe_ms;      /* how often a server that is down is tried */
+    struct queue_limits queue;     /* per device */
+    uint64_t queue_total_messages; /* over all devices: requests are refused beyond these */
+    uint64_t queue_total_bytes;
+    uint64_t spool_total_messages; /* the same for what is kept while servers are down */
+    uint64_t spool_total_bytes;
+    uint64_t history_ms;                /* how long final states are kept; 0 = not at all */
+    uint32_t history_max;               /* of them per device; the oldest make room */
+    uint64_t history_total_bytes;       /* over all devices, in memory */
     uint32_t max_exchanges;             /* remembered per device, for duplicates */
     uint32_t configuration_window;      /* configuration requests under way at once, per SCEF */
     uint32_t default_packet_size_bytes; /* while the SCEF has not told maximumPacketSize; 0 = unlimited */
@@ -71,6 +90,7 @@ enum engine_event_kind {
     ENGINE_SERVER_STATE,    /* a server was found down or up: `up` */
     ENGINE_LEARNED,         /* an unknown device of a group is known from now on, durably */
     ENGINE_CONFIGURATION,   /* a NIDD configuration changed its state: `reason`; of a device, or of a group */
+    ENGINE_REACHABLE,       /* the network says that a device can be reached: `reason` */
     ENGINE_AUDIT            /* a device has given an endpoint name that is not its own: `endpoint`, `reason` */
 };
 
@@ -116,6 +136,43 @@ struct engine_submit {
     uint32_t maximum_latency_s;
 };
 
+/* About what the SCEF has in its buffer (TS 29.122 clauses 5.6.3.4 and 5.6.3.5): a delivery, or with LIST all of a
+ * configuration: engine_delivery_found for each. */
+enum engine_delivery_operation {
+    ENGINE_DELIVERY_GET,
+    ENGINE_DELIVERY_PUT,
+    ENGINE_DELIVERY_DELETE,
+    ENGINE_DELIVERY_LIST
+};
+struct engine_delivery_request {
+    enum engine_delivery_operation operation;
+    uint32_t scef;
+    struct bytes link;          /* of the delivery; LIST: of the configuration */
+    struct t8_identity id;      /* PUT: what it is to be from now on */
+    struct bytes data;          /* the same */
+    uint32_t maximum_latency_s; /* the same */
+};
+struct engine_delivery_answer {
+    int http_status; /* 0 = no answer */
+    enum t8_cause cause;
+    enum t8_delivery_status delivery_status;
+    uint64_t requested_retransmission_ms; /* absolute UTC; 0 = not told */
+    uint32_t retry_after_s;               /* 0 = not told */
+};
+
+/* A subscription to one report: UE_REACHABILITY, or with `pdn` PDN_CONNECTIVITY_STATUS (TS 29.122 clause 5.3.2.4.3). */
+struct engine_watch {
+    struct t8_identity id;
+    bool pdn;
+    uint64_t expire_ms; /* UTC: then nobody waits for the report any more */
+};
+struct engine_watch_answer {
+    int http_status; /* 0 = no answer */
+    struct bytes link;
+    uint64_t expire_ms; /* as granted; 0 = not told */
+    uint32_t retry_after_s;
+};
+
 struct engine_ports {
     void *ctx;
     /* Message from the device's address `leg` to server `server`: 4 header bytes, then the rest. ERR_UNREACHABLE or
@@ -144,6 +201,13 @@ struct engine_ports {
     /* A device is about to be learned and gets this leg: its address is opened here, once more when it is open already.
      * An error: the device is not learned, and its uplink is refused with it. Without it (NULL) nothing is learned. */
     enum error (*device_added)(void *ctx, uint32_t leg);
+    /* Ends in exactly one engine_delivery_result with the same ref, which may be 0. Without it (NULL) what the SCEF
+     * buffers is never asked after: it is submitted anew after retry_max_ms without a word. */
+    void (*delivery_request)(void *ctx, uint64_t ref, const struct engine_delivery_request *q);
+    /* Ends in exactly one engine_watch_result with the same ref. And once at the start, to find those of before:
+     * engine_watch_found for each, then engine_watch_listed. Without these (NULL) nothing is asked for. */
+    void (*watch_create)(void *ctx, uint32_t scef, uint64_t ref, const struct engine_watch *w);
+    void (*watch_list)(void *ctx, uint32_t scef);
     /* A configuration has this websocketUri (TS 29.122 clause 5.2.5.4), and has it no more: one `end` for each that was
      * taken (true). Several configurations may have the same. Without these (NULL) a URI is of no interest. */
     bool (*websocket_begin)(void *ctx, uint32_t scef, struct bytes uri);
@@ -176,6 +240,7 @@ struct engine_scef_options {
     uint64_t configuration_check_ms;      /* how often one that nothing is heard of is asked after; 0 = never */
     uint64_t supported_features;          /* of the NIDD API, ours */
     const char *notification_destination; /* where the SCEF is to notify; NULL: not compared */
+    bool watch;                           /* it is asked to tell when a device that was not there can be reached */
 };
 /* Texts are copied. ERR_MEMBER_TYPE: no name, or the name of another one. */
 [[gnu::warn_unused_result]] enum error engine_scef_add(struct engine *e, const struct engine_scef_options *o);
@@ -214,6 +279,19 @@ struct engine_route {
  * servers. On an error nothing has changed. */
 [[gnu::warn_unused_result]] enum error engine_routes_replace(struct engine *e, const struct engine_route *routes,
                                                              size_t count);
+/* Requests of this server to devices of this domain, or whose External Identifier matches this pattern. At least one of
+ * the three is given, not both of the latter. Which entry counts, of several that fit: nidd/policy.h. */
+struct engine_downlink {
+    uint32_t server;          /* ENGINE_NONE: of any */
+    struct bytes domain;      /* empty: any */
+    struct bytes external_id; /* a pattern (nidd/route_pattern.h); empty: any */
+    struct engine_policy policy;
+};
+/* At any time, also before the start: these policies and no others from now on, and `otherwise` for all else. What is
+ * queued keeps lifetime, priority and place. Texts are copied. ERR_NOT_FOUND: no such server. ERR_MEMBER_TYPE:
+ * nidd/policy.h. On an error nothing has changed. */
+[[gnu::warn_unused_result]] enum error engine_downlinks_replace(struct engine *e, const struct engine_policy *otherwise,
+                                                                const struct engine_downlink *entries, size_t count);
 /* At any time, the same for the devices that a group has learned and will learn. ERR_NOT_FOUND. */
 [[gnu::warn_unused_result]] enum error engine_group_reroute(struct engine *e, uint32_t group, uint32_t server);
 /* At any time, the policy from now on. */
@@ -228,6 +306,8 @@ void engine_restore_sequence(struct engine *e, uint64_t reserved);
 [[gnu::warn_unused_result]] enum error engine_restore_observation(struct engine *e, const struct record_observation *r);
 [[gnu::warn_unused_result]] enum error engine_restore_message(struct engine *e, enum record_kind kind,
                                                               const struct record_message *r);
+/* A final state of before, by the key's sequence. Before the device's messages. */
+[[gnu::warn_unused_result]] enum error engine_restore_final(struct engine *e, const struct record_final *r);
 /* A device of the configuration file. Restored state is kept; a new one gets the lowest free leg. In a group it has no
  * NIDD configuration of its own, and its SCEF is the group's, whatever `scef` says. ERR_MEMBER_TYPE: it is listed
  * twice. ERR_NOT_FOUND: no such server, SCEF or group. */
@@ -282,6 +362,10 @@ void engine_leg_state(struct engine *e, uint64_t now_ms, uint32_t leg, uint32_t 
 void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const struct nidd_submit_result *r);
 [[gnu::warn_unused_result]] enum error engine_delivery_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                               const struct nidd_delivery_status *s);
+void engine_delivery_found(struct engine *e, uint64_t now_ms, uint32_t scef, uint64_t ref,
+                           const struct nidd_downlink *d);
+void engine_delivery_result(struct engine *e, uint64_t now_ms, uint32_t scef, uint64_t ref,
+                            const struct engine_delivery_answer *r);
 void engine_configuration_result(struct engine *e, uint64_t now_ms, uint64_t ref,
                                  const struct nidd_configuration_result *r);
 void engine_configuration_found(struct engine *e, uint64_t now_ms, uint32_t scef,
@@ -292,6 +376,20 @@ void engine_configuration_listed(struct engine *e, uint64_t now_ms, uint32_t sce
 void engine_websocket_gone(struct engine *e, uint64_t now_ms, uint32_t scef, struct bytes uri);
 [[gnu::warn_unused_result]] enum error engine_configuration_status(struct engine *e, uint64_t now_ms, uint32_t scef,
                                                                    const struct nidd_configuration_status *s);
+/* A report of the network, or a device trigger that got there: the device can be reached, now. What waits for it flows
+ * as if it had spoken; a time that the network has named with 429 or 503 is kept. `reason` is static text. false: no
+ * device of that SCEF. */
+bool engine_device_reachable(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id,
+                             const char *reason);
+/* Whom the subscription is about; no identity: it is not known any more. */
+struct t8_identity engine_watch_result(struct engine *e, uint64_t now_ms, uint64_t ref,
+                                       const struct engine_watch_answer *r);
+/* This subscription of ours has told what it was for, or was ended by the SCEF: whom it is about; no identity: it is
+ * none of ours. */
+struct t8_identity engine_watch_over(struct engine *e, uint32_t scef, struct bytes link);
+void engine_watch_found(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id, struct bytes link,
+                        uint64_t expire_ms);
+void engine_watch_listed(struct engine *e, uint32_t scef);
 /* A NEF asks for the configuration of a device (TS 29.522 clause 5.5): one that waits for its next try, or that the
  * SCEF did not want, is lined up at once. false: no device of that SCEF. */
 bool engine_configuration_trigger(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id);
@@ -301,6 +399,21 @@ void engine_drain(struct engine *e);
 
 void engine_wake(struct engine *e, uint64_t now_ms);
 uint64_t engine_next_wake(const struct engine *e); /* UINT64_MAX = never */
+
+/* ---- what an operator may do with queues. Devices by either name; ERR_UNKNOWN_DEVICE. ERR_NOT_FOUND: no such message
+ * waits, or its answer is under way to the server already. */
+
+/* Ends it as `cancelled`; the server of a request gets 5.03. */
+[[gnu::warn_unused_result]] enum error engine_message_cancel(struct engine *e, uint64_t now_ms, struct bytes device_id,
+                                                             uint64_t seq);
+/* The same for all messages of the device, or of all devices (device_id empty), at most `max`; how many there were.
+ * Fewer than `max`: none is left but those whose answer is under way. */
+uint32_t engine_queue_purge(struct engine *e, uint64_t now_ms, struct bytes device_id, uint32_t max);
+/* The message is tried now: all pauses of its device end, those that the network has asked for too, and so does the
+ * message's own. It keeps its place: what stands before it goes before it. One that was sent and not answered is
+ * repeated. What has ended cannot be replayed: its server was told, and nothing but its state is kept. */
+[[gnu::warn_unused_result]] enum error engine_message_replay(struct engine *e, uint64_t now_ms, struct bytes device_id,
+                                                             uint64_t seq);
 
 /* ---- inspection (admin, tests) */
 
@@ -342,16 +455,37 @@ struct engine_message_info {
     uint64_t seq;
     const char *class_; /* "answer", "ack", "dtls", "request" */
     const char *state;  /* "storing", "queued", "submitted", "with_scef", "sent", "acknowledged", "answering" */
+    /* "store", "line" (others before it), "device" (not reachable), "network" (it has named a time), "configuration",
+     * "scef" (its answer, or what it buffers), "answer" (of the device), "retry", "server" (its ACK), "shutdown" */
+    const char *waits_for;
+    uint64_t until_ms; /* UTC: when that ends at the latest; 0 = not known */
     uint32_t server;
     uint64_t accepted_ms, deadline_ms;
+    uint64_t age_ms;
     uint32_t attempts;
+    uint8_t priority; /* of a request */
     struct bytes message;
+};
+/* A message in its final state. */
+struct engine_final_info {
+    uint64_t seq;
+    const char *class_;
+    uint8_t code;      /* of CoAP; 0: not known */
+    struct bytes path; /* "/3/0?pmin=1" of a request in clear, at most 64 bytes of it */
+    struct bytes server;
+    uint64_t accepted_ms, final_ms;
+    enum final_state final;
+    struct bytes reason; /* with the cause that T8 gave, if it gave one */
+    uint32_t attempts;   /* since the device was last heard of */
+    uint32_t bytes;      /* of the message */
 };
 struct engine_totals {
     uint64_t devices, active_configurations;
     uint64_t queued_messages, queued_bytes;
-    uint64_t spooled_messages;
+    uint64_t queued_by_class[4]; /* enum queue_class; those that wait for their answer only are counted too */
+    uint64_t spooled_messages, spooled_bytes;
     uint64_t exchanges;
+    uint64_t finals; /* final states kept */
 };
 void engine_totals_get(const struct engine *e, struct engine_totals *out);
 /* Devices in the order of the configuration, `limit` at a time: start with *cursor = 0; false at the end. */
@@ -360,6 +494,10 @@ bool engine_device_find(const struct engine *e, struct bytes id, struct engine_d
 /* Messages of a device in queue order, after the one with *seq (0 = from the start). */
 bool engine_message_next(const struct engine *e, struct bytes device_id, uint64_t *seq,
                          struct engine_message_info *out);
+/* When the message that waits longest was accepted; 0 = none waits. After that one has ended, it looks at all. */
+uint64_t engine_oldest_accepted_ms(struct engine *e);
+/* Final states of a device, oldest first: start with *cursor = 0; false at the end. */
+bool engine_final_next(const struct engine *e, struct bytes device_id, uint32_t *cursor, struct engine_final_info *out);
 struct engine_scef_info {
     const char *name;
     uint32_t devices;

@@ -1,6 +1,6 @@
 /* Exchanges: the memory of messages seen, and the repetition of confirmable ones towards servers (RFC 7252 clause 4.2).
  */
-#include "nidd/internal.h"
+#include "nidd/history.h"
 
 #include <string.h>
 
@@ -255,5 +255,6 @@ void exchange_tell_answered(struct engine *e, struct exchange *x, enum final_sta
                                   .reason = reason,
                                   .age_ms = e->now_ms - x->answers_accepted_ms};
         event_emit(e, x->device, &ev);
+        history_add_answered(e, x, seq, x->answers_accepted_ms, f, reason);
     }
 }

@@ -32,7 +32,8 @@ enum timer_kind {
     TIMER_DOWNLINK_REPEAT,
     TIMER_EXCHANGE_REPEAT,
     TIMER_SERVER,
-    TIMER_STORE
+    TIMER_STORE,
+    TIMER_HISTORY
 };
 
 /* Something that waits for the store; in the order of tickets. */
@@ -76,6 +77,14 @@ struct device_more {
     char *endpoint;    /* provisioned; NULL: none */
     struct observation *observations;
     struct registration *registrations;
+    char *watch_link;        /* of the subscription that tells when it can be reached; NULL: none */
+    uint64_t watch_until_ms; /* no other one is asked for before */
+    uint16_t watch_scef;
+    bool watch_asked;   /* the POST is under way */
+    struct list finals; /* nidd/history.h; oldest first; zeroed: none yet */
+    uint32_t final_count;
+    uint32_t replaceable; /* downlinks in the engine's by_resource */
+    uint64_t barrier_seq; /* those up to this one are not to be replaced */
 };
 
 struct device {
@@ -90,6 +99,7 @@ struct device {
     struct timer flow_timer;
     uint64_t last_uplink_ms;
     uint64_t closed_until_ms; /* the network has named a time (Retry-After): an uplink does not shorten it */
+    uint32_t awaiting_count;
     uint32_t uplink_count;
     uint32_t downlink_count;
     uint32_t leg;
@@ -122,6 +132,7 @@ struct device {
 enum downlink_state {
     DOWNLINK_STORING,
     DOWNLINK_QUEUED,
+    DOWNLINK_MARKING, /* to be submitted when its record says that it may have been: not idempotent (submit.c) */
     DOWNLINK_SUBMITTED,
     DOWNLINK_WITH_SCEF,
     DOWNLINK_SENT,
@@ -129,21 +140,32 @@ enum downlink_state {
     DOWNLINK_ANSWERING
 };
 
+enum downlink_asked {
+    ASKED_NOTHING,
+    ASKED_STATUS,
+    ASKED_FATE,
+    ASKED_CANCEL,
+    ASKED_REPLACE,
+    ASKED_LIST
+}; /* buffered.c */
+
 struct downlink {
     handle h;
-    handle from; /* the exchange (DOWN) it came by, for the server's repetitions */
-    struct queue_item item;
-    struct list awaiting_node;
+    handle from;            /* the exchange (DOWN) it came by, for the server's repetitions */
+    struct queue_item item; /* its node is in the queue, or in the device's `awaiting` */
     struct storing storing;
     struct timer deadline;
     struct timer repeat;
     struct device *device;
-    struct blob *message; /* as it goes to the device */
-    char *delivery_link;  /* while the SCEF holds it */
+    struct blob *message;  /* as it goes to the device */
+    struct blob *resource; /* by which a newer request finds it, to take its place; NULL: none may */
+    char *delivery_link;   /* while the SCEF holds it */
+    handle replaces; /* an older one of the same resource that lies with the SCEF: it is to take its place there */
     uint64_t seq;
     uint64_t accepted_ms;
     uint64_t submitted_ms;
     uint64_t first_sent_ms; /* when it may first have reached the device; 0 = certainly not yet */
+    uint64_t marked_ms;     /* the same as its record has it, written before the first POST; 0 = not there */
     uint32_t server;
     uint32_t attempts; /* since the device was last heard of */
     uint16_t server_mid;
@@ -151,8 +173,13 @@ struct downlink {
     uint8_t server_type; /* enum coap_type it came with */
     uint8_t state;
     uint8_t link_age;  /* of the configuration it was submitted to last */
+    uint8_t buffer;    /* enum engine_buffer, by its policy when it was accepted or restored */
     bool stored;       /* a record of it exists */
     bool acknowledged; /* by an empty ACK of the device */
+    uint8_t asked;     /* enum downlink_asked: what the SCEF is asked about the delivery */
+    bool declined;     /* the SCEF has not taken it: it waits here for the device or the flow timer */
+    bool unsure;       /* the SCEF may have it in its buffer, under a link that nobody has told */
+    bool to_replace;   /* what lies with the SCEF under its link may still be the one before it */
     bool orphan;       /* the connection it came by is gone: nobody is there to be told */
 };
 
@@ -201,6 +228,7 @@ struct exchange {
     bool uplink_waits;
     bool asks_block;
     bool awaits_leg; /* SPOOLED, and not to be tried before the leg is connected */
+    bool orphan;     /* SPOOLED, a response by a token of a connection that is gone */
 };
 
 struct server {
@@ -227,6 +255,7 @@ struct engine {
     struct map by_msisdn;
     struct map by_group_id;
     struct map websockets;  /* of configurations that have one (nidd/websocket.c) */
+    struct map by_resource; /* downlinks that a newer one may replace */
     struct map by_leftover; /* what serves nobody, by whose it was and SCEF */
     struct slab devices;
     struct slab configurations;
@@ -252,10 +281,15 @@ struct engine {
     struct list leftovers; /* configurations that serve nobody, as groups */
     uint64_t last_seq;
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
-    uint64_t queued_messages, queued_bytes, spooled_messages;
+    uint64_t queued_messages, queued_bytes, spooled_messages, spooled_bytes;
+    uint64_t queued_by_class[QUEUE_DTLS + 1];
+    struct list history; /* nidd/history.h */
+    uint64_t finals, history_bytes;
+    handle oldest; /* downlink, if it is still there; else to be looked for */
     struct buf key, value, scratch, filled;
-    struct route_table *routes; /* NULL: none, all go to server 0 */
-    uint8_t route_age;          /* counts the tables, never 0 */
+    struct route_table *routes;    /* NULL: none, all go to server 0 */
+    struct policy_table *policies; /* NULL: none but o.downlink */
+    uint8_t route_age;             /* counts the tables, never 0 */
     bool draining;
     bool started;
     bool loading;  /* there are devices in the store that are not here yet */
@@ -340,6 +374,8 @@ struct downlink_new {
 [[gnu::warn_unused_result]] enum error downlink_add(struct engine *e, const struct downlink_new *n, handle *h);
 void downlink_stored(struct engine *e, struct downlink *m, enum error err);
 void downlink_not_accepted(struct engine *e, struct downlink *m, enum error err); /* `m` is gone afterwards */
+/* The same for a request that is being stored, with this answer. */
+void downlink_refuse(struct engine *e, struct downlink *m, uint8_t code, uint32_t max_age_s, const char *diagnostic);
 /* The message that the device's ACK or RST with this Message ID speaks of; NULL when none waits for it. */
 struct downlink *downlink_by_device_mid(struct device *d, uint16_t device_mid);
 /* The request that this separate response answers; NULL for a notification. */
@@ -355,6 +391,8 @@ void downlink_fail(struct engine *e, struct downlink *m, enum final_state f, uin
 void downlink_fail_requests(struct engine *e, struct device *d, const char *reason, enum t8_cause cause);
 void downlink_free(struct engine *e, struct downlink *m); /* without a word */
 bool downlink_is_request(const struct downlink *m);
+/* It waits for its answer only, or this is on its way. */
+void downlink_leave_queue(struct engine *e, struct downlink *m, enum downlink_state state);
 /* As it goes to the device; a DTLS record counts as NON: nothing is expected of it here. */
 enum coap_type downlink_type(const struct downlink *m);
 /* Its answer was restored: the crash came between the two records' commits. 0 = none. */
@@ -365,11 +403,66 @@ void downlink_forget_links(struct engine *e, struct device *d);    /* of this de
 [[gnu::warn_unused_result]] enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
                                                         const struct record_message *r);
 
+/* ---- admission.c: who is let into a queue, and who makes room */
+struct admission {
+    struct queue_limits limits;
+    struct downlink *older; /* whose place the newcomer takes; NULL: nobody's */
+};
+/* The newcomer has its number and its place in line, if there is one for it: ERR_QUEUE_FULL. Nobody has made room yet:
+ * admission_settle, when its record is put. */
+[[gnu::warn_unused_result]] enum error admission_enter(struct engine *e, struct downlink *m,
+                                                       const struct engine_policy *p, struct admission *a);
+void admission_settle(struct engine *e, struct downlink *m, const struct admission *a);
+void admission_forget(struct engine *e, struct downlink *m); /* it ends, and nothing takes its place any more */
+struct bytes admission_resource_key(const void *value);
+
+/* ---- inspect.c */
+const char *downlink_class_name(enum queue_class class_);
+/* By either name; one that is served before one that was, of whose name it may be the MSISDN now. */
+struct device *device_named(const struct engine *e, struct bytes id);
+
 /* ---- submit.c: through the SCEF to the device */
 void downlink_flow(struct engine *e, struct device *d); /* submits what may be submitted */
+/* It is about to be stored. If it can go as soon as it is, and must not be carried out twice, it gets its mark now. */
+void downlink_mark_early(struct engine *e, struct downlink *m);
+void downlink_marked(struct engine *e, struct downlink *m, enum error err); /* in the store, or not */
+/* It was marked and did not go after all: the mark is taken back. */
+void downlink_unmark(struct engine *e, struct downlink *m);
 /* The device was heard of: what was sent long ago and not answered is sent again now, while it listens. */
 void downlink_repeat_overdue(struct engine *e, struct device *d);
 void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind);
+/* The POST's, or a buffered delivery's end. */
+void downlink_settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms);
+bool downlink_goes_to_buffer(const struct downlink *m);                        /* the SCEF is to buffer it */
+uint32_t downlink_latency_s(const struct engine *e, const struct downlink *m); /* for how long at most */
+/* A message to this device would be submitted now, and not wait anywhere. */
+bool downlink_reaches(const struct engine *e, const struct device *d);
+uint32_t downlink_reach_pause_s(const struct engine *e, const struct device *d); /* when it is worth another try */
+
+/* ---- buffered.c: what lies in the SCEF's buffer */
+void buffered_begin(struct engine *e, struct downlink *m, struct bytes link); /* 201 */
+/* The link is this message's from now on; false: it is none, another one's, or memory is short. */
+bool buffered_known(struct engine *e, struct downlink *m, struct bytes link);
+void buffered_restored(struct engine *e, struct downlink *m); /* it has its link */
+void buffered_heard(struct engine *e, struct downlink *m);    /* the device was heard of */
+/* The configuration is gone, and with it what was buffered for this device: it is submitted anew. */
+void buffered_lost(struct engine *e, struct device *d);
+bool buffered_ask(struct engine *e, struct downlink *m); /* false: that cannot be done here */
+/* It is about to be submitted, and may have been before: does the SCEF have it? false: that cannot be asked. */
+bool buffered_find(struct engine *e, struct downlink *m);
+/* true: the SCEF is asked to let go of it; when it has, the message ends as `cancelled`, else it goes on. */
+bool buffered_cancel(struct engine *e, struct downlink *m);
+/* It is accepted now; what it replaces (m->replaces) is replaced at the SCEF too. */
+void buffered_replace(struct engine *e, struct downlink *m);
+void buffered_stored(struct engine *e, struct downlink *m, enum error err); /* the store knows of that, or not */
+void buffered_drop(struct engine *e, const struct downlink *m); /* it is about to end: the SCEF need not send it */
+
+/* ---- reachability.c */
+/* The device was not there for m: the network is asked to tell when it is. `pdn`: it has no PDN connection. */
+void watch_wanted(struct engine *e, const struct downlink *m, bool pdn);
+void watch_forget(struct engine *e, struct device *d); /* in memory only */
+struct bytes watch_key(const void *device);
+void watches_start(struct engine *e);
 
 /* ---- exchange.c */
 struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,
@@ -466,6 +559,10 @@ uint32_t route_find(struct engine *e, struct device *d, const struct route_messa
 /* An index of a server; or ENGINE_NONE, so that the routes decide, which need one. */
 bool route_is_possible(const struct engine *e, uint32_t server);
 uint32_t route_of_identity(const struct engine *e, const struct device *d); /* without a message */
+
+/* ---- policy_engine.c */
+/* What becomes of this server's requests to the device. Valid until the policies are replaced. */
+const struct engine_policy *policy_of(const struct engine *e, const struct device *d, uint32_t server);
 
 /* ---- identity.c, the rest in identity.h */
 [[gnu::warn_unused_result]] enum error identity_endpoint_set(struct device *d, struct bytes endpoint);

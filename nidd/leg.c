@@ -1,5 +1,5 @@
 /* Legs that connect: by DTLS, or by a connection (RFC 8323), one for each device and server. */
-#include "nidd/internal.h"
+#include "nidd/observation.h"
 
 void leg_took(struct engine *e, struct exchange *x)
 {
@@ -24,8 +24,8 @@ static void ask_again(struct engine *e, struct exchange *x)
     exchange_done(e, x);
 }
 
-/* Tokens are those of a connection (RFC 8323): an answer with one of the last connection would mean nothing
- * on the next one, or something else. */
+/* Tokens are those of a connection (RFC 8323 clause 3.3): an answer or a notification with one of the last connection
+ * would mean nothing on the next one, or something else. */
 static void connection_lost(struct engine *e, struct device *d, uint32_t server)
 {
     LIST_EACH (it, &d->queue.items) {
@@ -33,14 +33,19 @@ static void connection_lost(struct engine *e, struct device *d, uint32_t server)
         m->orphan |= m->server == server;
     }
     LIST_EACH (it, &d->awaiting) {
-        struct downlink *m = LIST_ENTRY(it, struct downlink, awaiting_node);
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         m->orphan |= m->server == server;
     }
     LIST_EACH_SAFE (it, &d->exchanges) {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
-        if (!x->down && x->server == server && x->from_device && x->state == EXCHANGE_FORWARDED && x->message)
+        if (x->down || x->server != server || !x->from_device)
+            continue;
+        if (x->state == EXCHANGE_FORWARDED && x->message)
             ask_again(e, x);
+        else if (x->state == EXCHANGE_SPOOLED)
+            x->orphan = x->code >> 5 != 0;
     }
+    observation_connection_lost(e, d, server);
 }
 
 void engine_leg_state(struct engine *e, uint64_t now_ms, uint32_t leg, uint32_t server, bool up)

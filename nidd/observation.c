@@ -36,12 +36,19 @@ static struct observation *find_of(const struct device *d, uint32_t server, stru
     return at && (*at)->server == server ? *at : NULL;
 }
 
+/* What ends with a connection, a restart ends too: it needs no record. */
+static bool is_stored(const struct engine *e, const struct observation *o)
+{
+    return !server_is_reliable(e, o->server);
+}
+
 static void forget(struct engine *e, struct observation **at)
 {
     struct observation *o = *at;
     *at = o->next;
     list_remove(&o->storing.node);
-    engine_message_delete(e, RECORD_OBSERVATION, o->device, o->seq);
+    if (is_stored(e, o))
+        engine_message_delete(e, RECORD_OBSERVATION, o->device, o->seq);
     free(o);
 }
 
@@ -83,7 +90,7 @@ static bool observes(const struct coap_view *v, uint32_t value)
 
 void observation_asked(struct engine *e, struct device *d, uint32_t server, const struct coap_view *request)
 {
-    if (e->server_count < 2 || !observes(request, 0))
+    if ((e->server_count < 2 && !server_is_reliable(e, server)) || !observes(request, 0))
         return;
     struct observation **at = find(d, request->token);
     if (at && (*at)->server == server)
@@ -93,7 +100,7 @@ void observation_asked(struct engine *e, struct device *d, uint32_t server, cons
     else if (d->more)
         make_room(e, d);
     struct observation *o = observation_new(d, engine_next_seq(e), server, request->token);
-    if (o)
+    if (o && is_stored(e, o))
         observation_put(e, o);
 }
 
@@ -126,6 +133,23 @@ void observation_unsent(struct engine *e, struct device *d, uint32_t server, str
     const struct observation *o = find_of(d, server, token);
     if (o && !o->confirmed)
         forget(e, find(d, token));
+}
+
+void observation_connection_lost(struct engine *e, struct device *d, uint32_t server)
+{
+    struct observation **at = d->more ? &d->more->observations : NULL;
+    while (at && *at) {
+        if ((*at)->server == server)
+            forget(e, at);
+        else
+            at = &(*at)->next;
+    }
+}
+
+bool observation_unknown(const struct engine *e, const struct device *d, uint32_t server, const struct coap_view *v)
+{
+    struct coap_option o;
+    return server_is_reliable(e, server) && coap_option_find(v, COAP_OPTION_OBSERVE, &o) && !find(d, v->token);
 }
 
 void observation_forget_all(struct engine *e, struct device *d)
@@ -194,6 +218,10 @@ enum error engine_restore_observation(struct engine *e, const struct record_obse
         return ERR_NOT_FOUND;
     if (r->seq > e->last_seq)
         e->last_seq = r->seq;
+    if (server_is_reliable(e, server)) { /* its leg was another one when this was stored */
+        engine_message_delete(e, RECORD_OBSERVATION, d, r->seq);
+        return OK;
+    }
     struct observation **at = find(d, r->token);
     if (at && (*at)->seq >= r->seq)
         return ERR_STORE_CORRUPT;

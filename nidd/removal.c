@@ -41,7 +41,7 @@ static void cancel(struct engine *e, struct device *d)
     LIST_EACH_SAFE (it, &d->queue.items)
         downlink_final(e, LIST_ENTRY(it, struct downlink, item.node), FINAL_CANCELLED, reason, T8_CAUSE_NONE);
     LIST_EACH_SAFE (it, &d->awaiting)
-        downlink_final(e, LIST_ENTRY(it, struct downlink, awaiting_node), FINAL_CANCELLED, reason, T8_CAUSE_NONE);
+        downlink_final(e, LIST_ENTRY(it, struct downlink, item.node), FINAL_CANCELLED, reason, T8_CAUSE_NONE);
     LIST_EACH_SAFE (it, &d->exchanges) {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
         if (x->spool_seq == 0)

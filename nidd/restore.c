@@ -83,8 +83,7 @@ static void undo(struct engine *e, struct device *d)
     struct list *const lists[] = {&d->queue.items, &d->awaiting};
     for (unsigned i = 0; i < 2; i++) {
         LIST_EACH_SAFE (it, lists[i]) {
-            struct downlink *m =
-                i == 0 ? LIST_ENTRY(it, struct downlink, item.node) : LIST_ENTRY(it, struct downlink, awaiting_node);
+            struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
             m->stored = false;
             m->first_sent_ms = e->now_ms; /* its observation stays stored, too */
             downlink_free(e, m);

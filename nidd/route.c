@@ -17,20 +17,6 @@ static uint8_t kinds_of(const struct engine_route *r)
                      (r->dtls ? ROUTE_BY_DTLS : 0) | (r->domain.len || r->external_id.len ? ROUTE_BY_IDENTITY : 0));
 }
 
-static enum error write_pattern(const struct engine_route *r, struct buf *out)
-{
-    if ((r->domain.len && r->external_id.len) || r->domain.len + 2 > ID_MAX_BYTES || r->external_id.len > ID_MAX_BYTES)
-        return ERR_MEMBER_TYPE;
-    struct buf text = {0};
-    if (r->domain.len)
-        buf_add_str(&text, "*@");
-    buf_add(&text, r->domain.len ? r->domain : r->external_id);
-    pattern_write_normal(buf_bytes(&text), out);
-    out->failed |= text.failed;
-    buf_free(&text);
-    return out->failed ? ERR_NO_MEMORY : OK;
-}
-
 static void clear(struct route *r)
 {
     free(r->uri_host);
@@ -48,7 +34,7 @@ static enum error make(const struct engine_route *from, size_t number, struct ro
                           .has_rds_scef_port = from->has_rds_scef_port,
                           .kinds = kinds_of(from)};
     struct buf pattern = {0};
-    enum error err = write_pattern(from, &pattern);
+    enum error err = pattern_write(from->domain, from->external_id, &pattern);
     if (!err && out->kinds & ROUTE_BY_IDENTITY)
         out->pattern = bytes_dup_str(buf_bytes(&pattern));
     if (!err && from->uri_host.len)

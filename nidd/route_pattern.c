@@ -22,6 +22,20 @@ void pattern_write_normal(struct bytes pattern, struct buf *out)
         buf_add_u8(out, '*');
 }
 
+enum error pattern_write(struct bytes domain, struct bytes external_id, struct buf *out)
+{
+    if ((domain.len && external_id.len) || domain.len + 2 > ID_MAX_BYTES || external_id.len > ID_MAX_BYTES)
+        return ERR_MEMBER_TYPE;
+    struct buf text = {0};
+    if (domain.len)
+        buf_add_str(&text, "*@");
+    buf_add(&text, domain.len ? domain : external_id);
+    pattern_write_normal(buf_bytes(&text), out);
+    out->failed |= text.failed;
+    buf_free(&text);
+    return out->failed ? ERR_NO_MEMORY : OK;
+}
+
 /* `text` may be a pattern itself: its '*' is met by a '*' only, its '?' by either wildcard. The last '*' takes one byte
  * more whenever what follows does not fit; those before it never have to. */
 static bool covers(struct bytes pattern, struct bytes text, bool text_is_pattern)

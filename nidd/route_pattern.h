@@ -10,6 +10,10 @@
  * wildcards the '?' first and one '*'. Appended to `out`. */
 void pattern_write_normal(struct bytes pattern, struct buf *out);
 
+/* The pattern of a domain, or the pattern `external_id`, in its normal form; nothing when both are empty.
+ * ERR_MEMBER_TYPE: both are given, or one is longer than an identifier. */
+[[gnu::warn_unused_result]] enum error pattern_write(struct bytes domain, struct bytes external_id, struct buf *out);
+
 /* All of these take patterns in their normal form. `id` has its domain in small letters. */
 bool pattern_matches(struct bytes pattern, struct bytes id);
 bool pattern_contains(struct bytes outer, struct bytes inner); /* all that `inner` matches, `outer` does */

@@ -287,6 +287,11 @@ static void take_request(struct engine *e, struct device *d, uint32_t server, co
                                  .diagnostic = szx < 0 ? "larger than the device's packet size, also in blocks"
                                                        : "larger than the device's packet size"};
     }
+    if (no.code == 0 && policy_of(e, d, server)->buffer == ENGINE_BUFFER_SERVER && !downlink_reaches(e, d))
+        no = (struct coap_error){.code = COAP_CODE(5, 3),
+                                 .max_age_s = downlink_reach_pause_s(e, d),
+                                 .block1_szx = -1,
+                                 .diagnostic = "device not reachable"};
     if (no.code == 0) {
         uint8_t header[COAP_HEADER_BYTES];
         /* What came by a connection would get lost on a hop without one: CON. */

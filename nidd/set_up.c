@@ -45,7 +45,8 @@ enum error engine_scef_add(struct engine *e, const struct engine_scef_options *o
     *s = (struct scef){.name = strdup(o->name),
                        .configuration_duration_ms = o->configuration_duration_ms,
                        .configuration_check_ms = o->configuration_check_ms,
-                       .supported_features = o->supported_features};
+                       .supported_features = o->supported_features,
+                       .watch = o->watch};
     if (o->notification_destination)
         s->notification_destination = strdup(o->notification_destination);
     if (!s->name || (o->notification_destination && !s->notification_destination)) {
@@ -54,6 +55,7 @@ enum error engine_scef_add(struct engine *e, const struct engine_scef_options *o
         return ERR_NO_MEMORY;
     }
     map_init(&s->by_delivery_link, delivery_link_key, e->o.seed);
+    map_init(&s->watches, watch_key, e->o.seed);
     e->scef_count++;
     for (uint32_t i = 0; i < e->scef_count; i++) { /* moved, as the servers */
         list_init(&e->scefs[i].line);
@@ -202,6 +204,7 @@ static void record_renew(struct engine *e, struct device *d)
 static void groups_start(struct engine *e)
 {
     leftover_records(e);
+    watches_start(e);
     for (uint32_t i = 0; i < e->group_count; i++)
         configuration_line_up(e, e->groups[i]->configuration);
 }

@@ -34,7 +34,8 @@ static bool leg_is_awaited(const struct device *d, uint32_t server)
 bool spool_put(struct engine *e, struct exchange *x)
 {
     struct device *d = x->device;
-    if (d->spooled >= e->o.spool_max_messages || !x->message)
+    if (d->spooled >= e->o.spool_max_messages || !x->message || e->spooled_messages >= e->o.spool_total_messages ||
+        e->spooled_bytes + x->message->len > e->o.spool_total_bytes)
         return false;
     device_put_first(e, d);
     struct record_message r = {.device_id = device_id_bytes(d),
@@ -59,6 +60,7 @@ bool spool_put(struct engine *e, struct exchange *x)
     x->expires_ms = x->spool_deadline_ms = r.deadline_ms;
     d->spooled++;
     e->spooled_messages++;
+    e->spooled_bytes += x->message->len;
     x->awaits_leg = leg_is_awaited(d, x->server);
     into_line(e, x);
     x->storing.ticket = ticket;
@@ -112,6 +114,7 @@ void spool_remove(struct engine *e, struct exchange *x)
     x->spool_seq = 0;
     x->device->spooled--;
     e->spooled_messages--;
+    e->spooled_bytes -= x->message->len;
     if (x->state == EXCHANGE_SPOOLED) {
         list_remove(&x->recent_node);
         x->expires_ms = e->now_ms + e->o.exchange_lifetime_ms;
@@ -157,8 +160,10 @@ static enum error send_again(struct engine *e, struct exchange *x)
 {
     struct bytes old = blob_bytes(x->message);
     uint8_t header[COAP_HEADER_BYTES];
-    if (x->answers_seq && server_is_reliable(e, x->server)) {
-        server_took(e, x, "late"); /* of a connection that is gone */
+    if (x->orphan) {
+        if (!x->answers_seq)
+            event_drop(e, x->device, x->server, old, "connection_lost");
+        server_took(e, x, "late");
         return OK;
     }
     /* Its old Message ID may have been forgotten, or be in use: a new one. */
@@ -288,9 +293,11 @@ enum error spool_restore(struct engine *e, struct device *d, uint32_t server, co
     x->seen_ms = r->accepted_ms;
     x->answers_seq = r->answers_seq;
     x->answers_accepted_ms = r->accepted_ms;
+    x->orphan = server_is_reliable(e, server) && x->code >> 5 != 0;
     x->expires_ms = x->spool_deadline_ms = r->deadline_ms;
     d->spooled++;
     e->spooled_messages++;
+    e->spooled_bytes += x->message->len;
     into_line(e, x);
     return OK;
 }

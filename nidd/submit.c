@@ -44,7 +44,21 @@ static uint64_t repeat_pause(const struct engine *e, const struct downlink *m)
     uint64_t pause = e->o.nidd_ack_timeout_ms << (m->attempts > 1 ? m->attempts - 1 : 0);
     uint64_t last = last_chance_ms(e, m);
     uint64_t left = last > e->now_ms ? last - e->now_ms : 0;
+    if (left == 0) /* it lay in the SCEF's buffer: nothing is repeated, its answer is waited for */
+        return e->o.exchange_lifetime_ms;
     return left < pause && left > pause / 2 ? left - left / 32 : pause;
+}
+
+/* Who buffers: the SCEF may for as long as the message lives, and a repetition for as long as it is known for one; else
+ * it must not, and says so. */
+uint32_t downlink_latency_s(const struct engine *e, const struct downlink *m)
+{
+    uint64_t last = last_chance_ms(e, m);
+    uint64_t end = m->deadline.at_ms < last ? m->deadline.at_ms : last;
+    if (!downlink_goes_to_buffer(m) || end <= e->now_ms)
+        return 0;
+    uint64_t left_s = (end - e->now_ms) / 1000;
+    return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
 }
 
 static void submit(struct engine *e, struct downlink *m)
@@ -54,6 +68,7 @@ static void submit(struct engine *e, struct downlink *m)
     m->state = DOWNLINK_SUBMITTED;
     m->submitted_ms = e->now_ms;
     m->link_age = d->configuration->link_age;
+    m->declined = false;
     m->attempts++;
     d->downlink_count++;
     struct engine_event ev = {.kind = ENGINE_SUBMIT,
@@ -69,7 +84,73 @@ static void submit(struct engine *e, struct downlink *m)
                                                      .id = device_identity(d),
                                                      .configuration_link = bytes_of_str(d->configuration->link),
                                                      .data = blob_bytes(m->message),
-                                                     .maximum_latency_s = 0});
+                                                     .maximum_latency_s = downlink_latency_s(e, m)});
+}
+
+/* ---- the mark: what must not be carried out twice is in the store as possibly sent before its POST leaves. Else a
+ * process that dies before the answer would come back, maybe hours later, and send it again. */
+
+static bool wants_mark(const struct downlink *m)
+{
+    return m->stored && downlink_is_request(m) && !is_idempotent(m) && !m->first_sent_ms && !m->marked_ms;
+}
+
+static bool may_flow(const struct engine *e, const struct device *d)
+{
+    return e->started && !e->draining && d->routed && configuration_usable(d);
+}
+
+void downlink_mark_early(struct engine *e, struct downlink *m)
+{
+    const struct device *d = m->device;
+    if (!wants_mark(m) || !may_flow(e, d) || !d->reachable || e->now_ms < d->closed_until_ms)
+        return;
+    LIST_EACH (it, &d->queue.items)
+        if (it != &m->item.node && LIST_ENTRY(it, struct queue_item, node)->class_ == QUEUE_REQUEST)
+            return; /* another one is in flight, or before it in line */
+    m->marked_ms = e->now_ms;
+}
+
+static void mark(struct engine *e, struct downlink *m)
+{
+    m->marked_ms = e->now_ms;
+    m->storing.what = STORING_DOWNLINK;
+    m->storing.ticket = downlink_put(e, m);
+    if (m->storing.ticket == 0) {
+        m->marked_ms = 0;
+        m->item.not_before_ms = e->now_ms + STORE_AGAIN_MS;
+        return;
+    }
+    queue_set_in_flight(&m->device->queue, &m->item, true);
+    m->state = DOWNLINK_MARKING;
+    list_push_back(&e->storing, &m->storing.node);
+}
+
+void downlink_marked(struct engine *e, struct downlink *m, enum error err)
+{
+    struct device *d = m->device;
+    const handle h = m->h;
+    if (m->state != DOWNLINK_MARKING) { /* the device may have answered what was sent before a restart */
+        buffered_stored(e, m, err);
+        return;
+    }
+    m->state = DOWNLINK_QUEUED;
+    queue_set_in_flight(&d->queue, &m->item, false);
+    if (err) {
+        m->marked_ms = 0;
+        m->item.not_before_ms = e->now_ms + STORE_AGAIN_MS;
+    }
+    downlink_flow(e, d);
+    if ((m = slab_get(&e->downlinks, h)))
+        downlink_unmark(e, m);
+}
+
+void downlink_unmark(struct engine *e, struct downlink *m)
+{
+    if (!m->marked_ms || m->first_sent_ms || m->state != DOWNLINK_QUEUED)
+        return;
+    m->marked_ms = 0;
+    (void)downlink_put(e, m); /* should it fail, a restart takes it for sent: it fails rather than happens twice */
 }
 
 static void submit_or_give_up(struct engine *e, struct downlink *m)
@@ -78,15 +159,77 @@ static void submit_or_give_up(struct engine *e, struct downlink *m)
         return; /* it stays stored, for the next start */
     if (too_late_to_repeat(e, m))
         downlink_fail(e, m, FINAL_FAILED, COAP_CODE(5, 4), 0, "sent, not answered, too late to repeat", T8_CAUSE_NONE);
+    else if (m->unsure && buffered_find(e, m))
+        return;
+    else if (wants_mark(m))
+        mark(e, m);
     else
         submit(e, m);
 }
 
+/* ---- who buffers */
+
+bool downlink_goes_to_buffer(const struct downlink *m)
+{
+    return m->buffer == ENGINE_BUFFER_SCEF && downlink_is_request(m);
+}
+
+bool downlink_reaches(const struct engine *e, const struct device *d)
+{
+    if (!configuration_usable(d) || !d->reachable || e->now_ms < d->closed_until_ms)
+        return false;
+    LIST_EACH (it, &d->queue.items)
+        if (LIST_ENTRY(it, struct downlink, item.node)->state == DOWNLINK_WITH_SCEF)
+            return false;
+    return true;
+}
+
+uint32_t downlink_reach_pause_s(const struct engine *e, const struct device *d)
+{
+    uint64_t at_ms = timer_running(&d->flow_timer) ? d->flow_timer.at_ms : 0;
+    uint64_t pause_ms = at_ms > e->now_ms ? at_ms - e->now_ms : e->o.retry_min_ms;
+    return (uint32_t)((pause_ms < e->o.retry_max_ms ? pause_ms : e->o.retry_max_ms) / 1000 + 1);
+}
+
+/* The server keeps what the device is not there for: no second buffer here. What may have reached the device is not for
+ * the server to send again. */
+static void give_back_one(struct engine *e, struct downlink *m)
+{
+    if (m->first_sent_ms)
+        downlink_fail(e, m, FINAL_EXPIRED, COAP_CODE(5, 4), 0, "sent, not answered", T8_CAUSE_NONE);
+    else
+        downlink_fail(e, m, FINAL_EXPIRED, COAP_CODE(5, 3), downlink_reach_pause_s(e, m->device),
+                      "device not reachable", T8_CAUSE_NONE);
+}
+
+static void give_back(struct engine *e, struct device *d)
+{
+    LIST_EACH_SAFE (it, &d->queue.items) {
+        struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
+        if (m->buffer == ENGINE_BUFFER_SERVER && downlink_is_request(m) && m->state == DOWNLINK_QUEUED)
+            give_back_one(e, m);
+    }
+}
+
+/* What the SCEF is to keep goes to it though the device is away; unless the SCEF has just not taken it. */
+static void flow_to_buffer(struct engine *e, struct device *d)
+{
+    struct queue_item *item;
+    while (e->now_ms >= d->closed_until_ms && (item = queue_next(&d->queue, &e->o.queue, e->now_ms))) {
+        struct downlink *m = LIST_ENTRY(item, struct downlink, item);
+        if (!downlink_goes_to_buffer(m) || m->declined)
+            return;
+        submit_or_give_up(e, m);
+    }
+}
+
 void downlink_flow(struct engine *e, struct device *d)
 {
-    if (!e->started || e->draining || !d->routed || !configuration_usable(d))
+    if (!may_flow(e, d))
         return;
     if (!d->reachable) {
+        give_back(e, d);
+        flow_to_buffer(e, d);
         if (d->queue.messages && !timer_running(&d->flow_timer))
             device_hold(e, d, 0);
         return;
@@ -111,12 +254,23 @@ void downlink_repeat_overdue(struct engine *e, struct device *d)
         struct downlink *m = LIST_ENTRY(it, struct downlink, item.node);
         if (m->state == DOWNLINK_QUEUED && m->item.not_before_ms == UINT64_MAX)
             m->item.not_before_ms = 0;
-        if (usable && m->state == DOWNLINK_SENT && wants_reaction(m) &&
-            e->now_ms - m->submitted_ms >= e->o.nidd_ack_timeout_ms) {
+        if (m->state == DOWNLINK_WITH_SCEF)
+            buffered_heard(e, m);
+        uint64_t waited_ms = e->now_ms - m->submitted_ms;
+        if (too_late_to_repeat(e, m) && waited_ms < e->o.exchange_lifetime_ms)
+            continue; /* it is not sent again, but its answer may well come */
+        if (usable && m->state == DOWNLINK_SENT && wants_reaction(m) && waited_ms >= e->o.nidd_ack_timeout_ms) {
             timer_stop(&e->timers, &m->repeat);
             submit_or_give_up(e, m);
         }
     }
+}
+
+static void wait_here(struct engine *e, struct downlink *m, uint64_t pause_ms)
+{
+    m->attempts = 0;
+    m->declined = true;
+    device_hold(e, m->device, pause_ms);
 }
 
 /* Back in line; the next try waits for `pause_ms` (0 = the device's own pause) or for a word of the device. */
@@ -132,22 +286,18 @@ static void queue_again(struct engine *e, struct downlink *m, uint64_t pause_ms)
         m->item.not_before_ms = e->now_ms + 1000;
         return;
     }
-    m->attempts = 0;
-    device_hold(e, d, pause_ms);
+    wait_here(e, m, pause_ms);
 }
 
 /* The network had it and could not tell, or lost it: again, but not for ever at this pace. */
 static void try_again(struct engine *e, struct downlink *m)
 {
-    if (m->attempts > e->o.nidd_max_retransmit) {
-        m->attempts = 0;
-        m->state = DOWNLINK_QUEUED;
-        queue_set_in_flight(&m->device->queue, &m->item, false);
-        device_hold(e, m->device, 0);
-        return;
-    }
     m->state = DOWNLINK_QUEUED;
     queue_set_in_flight(&m->device->queue, &m->item, false);
+    if (m->attempts > e->o.nidd_max_retransmit) {
+        wait_here(e, m, 0);
+        return;
+    }
     m->item.not_before_ms = e->now_ms + repeat_pause(e, m);
 }
 
@@ -165,9 +315,7 @@ static void sent(struct engine *e, struct downlink *m)
         return;
     }
     /* A NON request: its answer may come, but nothing is repeated and nothing waits for it. */
-    queue_remove(&d->queue, &m->item);
-    m->state = DOWNLINK_AWAITING;
-    list_push_back(&d->awaiting, &m->awaiting_node);
+    downlink_leave_queue(e, m, DOWNLINK_AWAITING);
     timer_start(&e->timers, &m->deadline, e->now_ms + e->o.exchange_lifetime_ms);
 }
 
@@ -191,8 +339,7 @@ static void not_found(struct engine *e, struct downlink *m)
     if (news && c->is_groups) {
         /* Is it the group's configuration that is gone, or this device in it? The device waits for its own pause, or
          * for a new configuration. */
-        m->attempts = 0;
-        device_hold(e, d, 0);
+        wait_here(e, m, 0);
         configuration_doubted(e, c);
         return;
     }
@@ -209,6 +356,8 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
     case T8_CAUSE_TEMPORARILY_NOT_REACHABLE:
     case T8_CAUSE_NO_PDN_CONNECTION:
     case T8_CAUSE_TRIGGERED: /* dropped there, and the UE is being woken: it will be heard of */
+        if (!r->requested_retransmission_ms)
+            watch_wanted(e, m, r->cause != T8_CAUSE_TEMPORARILY_NOT_REACHABLE);
         queue_again(e, m, longer(pause, pause_until(e, r->requested_retransmission_ms)));
         return;
     case T8_CAUSE_TIMEOUT:
@@ -242,72 +391,26 @@ static void refused(struct engine *e, struct downlink *m, const struct nidd_subm
     }
 }
 
-static void settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms)
+void downlink_settle(struct engine *e, struct downlink *m, enum t8_delivery_status status, uint64_t retransmission_ms)
 {
     timer_stop(&e->timers, &m->repeat);
+    m->to_replace = false;
     if (m->delivery_link) {
         downlink_forget_link(e, m);
+        if (!t8_delivery_is_failure(status))
+            m->submitted_ms = e->now_ms; /* until now it lay there: the device has had no time to react yet */
         if (m->stored)
             (void)downlink_put(e, m); /* a restart must not wait for a second notification */
     }
-    if (!t8_delivery_is_failure(status))
+    if (!t8_delivery_is_failure(status)) {
         sent(e, m);
-    else if (status == T8_DELIVERY_FAILURE_TEMPORARILY_NOT_REACHABLE)
+    } else if (status == T8_DELIVERY_FAILURE_TEMPORARILY_NOT_REACHABLE) {
+        if (!retransmission_ms)
+            watch_wanted(e, m, false);
         queue_again(e, m, pause_until(e, retransmission_ms));
-    else
+    } else {
         try_again(e, m);
-}
-
-static enum t8_delivery_status early_status(struct engine *e, struct scef *s, struct bytes tail)
-{
-    enum t8_delivery_status found = T8_DELIVERY_UNSET;
-    for (uint32_t i = 0; i < EARLY_STATUS_SLOTS; i++) {
-        if (s->early[i].link && bytes_equal(bytes_of_str(s->early[i].link), tail)) {
-            if (e->now_ms - s->early[i].at_ms <= EARLY_STATUS_MS)
-                found = s->early[i].status;
-            free(s->early[i].link);
-            s->early[i].link = NULL;
-        }
     }
-    return found;
-}
-
-/* It may have overtaken the 201 it belongs to: kept for a while. */
-static void early_keep(struct engine *e, struct scef *s, struct bytes tail, enum t8_delivery_status status)
-{
-    uint32_t slot = s->early_next++ % EARLY_STATUS_SLOTS;
-    free(s->early[slot].link);
-    s->early[slot].link = bytes_dup_str(tail);
-    s->early[slot].status = status;
-    s->early[slot].at_ms = e->now_ms;
-}
-
-static void with_scef(struct engine *e, struct downlink *m, const struct nidd_submit_result *r)
-{
-    struct bytes tail = t8_link_tail(r->link);
-    struct scef *s = &e->scefs[device_scef(m->device)];
-    struct map *links = &s->by_delivery_link;
-    m->state = DOWNLINK_WITH_SCEF;
-    enum t8_delivery_status status = tail.len ? early_status(e, s, tail) : T8_DELIVERY_UNSET;
-    if (status != T8_DELIVERY_UNSET) {
-        settle(e, m, status, 0);
-        return;
-    }
-    if (tail.len && !map_get(links, tail)) {
-        m->delivery_link = bytes_dup_str(r->link);
-        if (m->delivery_link && map_put(links, m) != OK) {
-            free(m->delivery_link);
-            m->delivery_link = NULL;
-        }
-    }
-    if (!m->delivery_link) {
-        sent(e, m); /* no notification could be told to be of this one */
-        return;
-    }
-    /* A SCEF that has lost its buffer never tells: the last resort. */
-    timer_start(&e->timers, &m->repeat, e->now_ms + e->o.retry_max_ms);
-    if (m->stored)
-        (void)downlink_put(e, m); /* so that the notification finds it after a restart */
 }
 
 void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const struct nidd_submit_result *r)
@@ -336,17 +439,15 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
     bool refused_before_sending = r->outcome == NIDD_SUBMIT_REFUSED && r->cause != T8_CAUSE_TIMEOUT &&
                                   r->cause != T8_CAUSE_NEXT_HOP && r->http_status != 504;
     bool certainly_not = refused_before_sending || (r->outcome == NIDD_SUBMIT_NO_ANSWER && r->not_sent);
-    if (!certainly_not && !m->first_sent_ms) {
-        m->first_sent_ms = m->submitted_ms;
-        if (m->stored && downlink_is_request(m) && !is_idempotent(m))
-            (void)downlink_put(e, m); /* a restart, too, must know when it is too late to repeat */
-    }
+    m->unsure = !certainly_not && downlink_goes_to_buffer(m) && r->outcome != NIDD_SUBMIT_PENDING;
+    if (!certainly_not && !m->first_sent_ms)
+        m->first_sent_ms = m->marked_ms ? m->marked_ms : m->submitted_ms;
     switch (r->outcome) {
     case NIDD_SUBMIT_DELIVERED:
-        settle(e, m, r->delivery_status, r->requested_retransmission_ms);
+        downlink_settle(e, m, r->delivery_status, r->requested_retransmission_ms);
         break;
     case NIDD_SUBMIT_PENDING:
-        with_scef(e, m, r);
+        buffered_begin(e, m, r->link);
         break;
     case NIDD_SUBMIT_REFUSED:
         refused(e, m, r);
@@ -359,30 +460,9 @@ void engine_submit_result(struct engine *e, uint64_t now_ms, uint64_t ref, const
             device_close(e, d, r->retry_after_s * 1000ULL);
         break;
     }
+    if ((m = slab_get(&e->downlinks, ref)))
+        downlink_unmark(e, m);
     downlink_flow(e, d);
-}
-
-enum error engine_delivery_status(struct engine *e, uint64_t now_ms, uint32_t scef,
-                                  const struct nidd_delivery_status *s)
-{
-    engine_set_time(e, now_ms);
-    if (scef >= e->scef_count)
-        return ERR_NOT_FOUND;
-    struct bytes tail = t8_link_tail(s->nidd_downlink_data_transfer);
-    struct downlink *m = tail.len ? map_get(&e->scefs[scef].by_delivery_link, tail) : NULL;
-    struct engine_event ev = {.kind = ENGINE_DELIVERY_STATUS,
-                              .server = m ? m->server : NO_SERVER,
-                              .seq = m ? m->seq : 0,
-                              .delivery_status = s->delivery_status};
-    event_emit(e, m ? m->device : NULL, &ev);
-    if (!m && !t8_delivery_is_pending(s->delivery_status) && tail.len)
-        early_keep(e, &e->scefs[scef], tail, s->delivery_status);
-    if (!m || m->state != DOWNLINK_WITH_SCEF || t8_delivery_is_pending(s->delivery_status))
-        return OK;
-    struct device *d = m->device;
-    settle(e, m, s->delivery_status, s->requested_retransmission_ms);
-    downlink_flow(e, d);
-    return OK;
 }
 
 void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
@@ -390,6 +470,7 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
     static const char *const last_state[] = {
         [DOWNLINK_STORING] = "",
         [DOWNLINK_QUEUED] = "lifetime over; device not reachable",
+        [DOWNLINK_MARKING] = "lifetime over; device not reachable",
         [DOWNLINK_SUBMITTED] = "lifetime over; SCEF has not answered",
         [DOWNLINK_WITH_SCEF] = "lifetime over; buffered by the SCEF",
         [DOWNLINK_SENT] = "lifetime over; sent, not answered",
@@ -402,8 +483,12 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
             downlink_not_accepted(e, m, ERR_STORE); /* the store hangs */
         else if (m->state == DOWNLINK_AWAITING && !m->acknowledged && m->server_type == COAP_NON)
             downlink_final(e, m, FINAL_DELIVERED, "", T8_CAUSE_NONE); /* a NON that nobody answered */
-        else
+        else {
+            buffered_drop(e, m);
             downlink_fail(e, m, FINAL_EXPIRED, COAP_CODE(5, 4), 0, last_state[m->state], T8_CAUSE_NONE);
+        }
+    } else if (m->state == DOWNLINK_WITH_SCEF && buffered_ask(e, m)) {
+        return;
     } else if (m->attempts <= e->o.nidd_max_retransmit && configuration_usable(d)) {
         downlink_forget_link(e, m);
         submit_or_give_up(e, m);
@@ -415,7 +500,9 @@ void downlink_timer(struct engine *e, struct downlink *m, enum timer_kind kind)
         m->attempts = 0;
         m->state = DOWNLINK_QUEUED;
         queue_set_in_flight(&d->queue, &m->item, false);
-        if (silent) /* unless the SCEF has lost our configuration: then nobody would tell us of that word */
+        if (silent && m->buffer == ENGINE_BUFFER_SERVER && downlink_is_request(m))
+            give_back_one(e, m);
+        else if (silent) /* unless the SCEF has lost our configuration: then nobody would tell us of that word */
             configuration_ask_after(e, d->configuration);
     }
     downlink_flow(e, d);

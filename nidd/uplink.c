@@ -214,7 +214,14 @@ static enum engine_verdict response(struct engine *e, struct input *in)
     if (m)
         return forward(e, in, m->server, v->type, m);
     uint32_t observer = observation_server(in->device, v->token);
-    return forward(e, in, observer == ENGINE_NONE ? route(e, in) : observer, v->type, NULL);
+    uint32_t server = observer == ENGINE_NONE ? route(e, in) : observer;
+    if (observation_unknown(e, in->device, server, v)) {
+        /* Nobody is there to end it but us (RFC 7641 clause 3.6). */
+        event_drop(e, in->device, server, v->message, "not_observed");
+        uplink_reply_empty_unkept(e, in->device, COAP_RST, v->message_id, NULL);
+        return ENGINE_TAKEN;
+    }
+    return forward(e, in, server, v->type, NULL);
 }
 
 static enum engine_verdict request(struct engine *e, struct input *in)

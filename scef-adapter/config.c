@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scef-adapter/config_keys.h"
+#include "t8/secret_file.h"
 
 /* ---- libcyaml ---- */
 
@@ -219,6 +220,8 @@ static enum error check_all(const struct config_check *k)
     if (!err)
         err = config_routes_check(k);
     if (!err)
+        err = config_downlinks_check(k);
+    if (!err)
         err = config_security_check(k);
     if (!err)
         config_groups_check(k);
@@ -229,6 +232,7 @@ static enum error check_all(const struct config_check *k)
     if (!err && !k->later)
         err = config_devices_collect(k->c, k->places, k->file, k->r);
     if (!err) {
+        config_server_keys_check(k);
         check_legs(k);
         check_relay(k);
     }
@@ -341,7 +345,7 @@ static enum error load(const char *path, bool later, struct config **out, struct
     fclose(f);
     if (!err)
         err = parse(buf_bytes(&text), path, false, later, out, faults);
-    buf_free(&text);
+    secret_free(&text);
     return err;
 }
 
@@ -364,8 +368,11 @@ void config_free(struct config *c)
     free(c->devices_path);
     for (uint32_t i = 0; i < c->scef_count; i++)
         free(c->scefs[i].allowed_host_list);
+    free(c->psk_holders[0]);
+    free(c->psk_holders[1]);
     free(c->slice_urls);
     free(c->server_endpoints);
     free(c->engine_routes);
+    free(c->engine_downlinks);
     (void)cyaml_free(&cyaml_quiet, config_schema(false), c, 0);
 }

@@ -18,11 +18,13 @@
 #define CONFIG_MAX_SCEFS      32
 #define CONFIG_MAX_GROUPS     256
 #define CONFIG_MAX_ROUTES     256
+#define CONFIG_MAX_DOWNLINKS  256
 #define CONFIG_MAX_SLICES     256
 #define CONFIG_MAX_FAULTS     20 /* told at once */
 
 enum config_store_kind { CONFIG_STORE_EMBEDDED, CONFIG_STORE_MEMORY, CONFIG_STORE_REDIS };
 enum config_oauth_credentials { CONFIG_OAUTH_BASIC, CONFIG_OAUTH_BODY };
+enum config_reachability { CONFIG_REACHABILITY_NONE, CONFIG_REACHABILITY_MONITORING };
 enum config_notifications { CONFIG_NOTIFICATIONS_CALLBACK, CONFIG_NOTIFICATIONS_WEBSOCKET };
 enum config_leg_mode { CONFIG_LEG_PREFIX, CONFIG_LEG_PORTS };
 
@@ -72,6 +74,7 @@ struct config_scef {
     uint32_t configuration_check_s;    /* 0 = never */
     bool test_notification;
     enum config_notifications notifications;
+    enum config_reachability reachability;
     uint32_t websocket_ping_s, websocket_duplicates_s;
     enum engine_delete_removed delete_removed;
     uint32_t breaker_failures, breaker_pause_min_ms, breaker_pause_max_ms;
@@ -103,6 +106,15 @@ struct config_route {
     char *domain, *external_id;
 };
 
+/* As written in `downlinks`; config.engine_downlinks has the defaults in it. */
+struct config_downlink {
+    char *server, *domain, *external_id;
+    enum engine_buffer buffer;
+    uint32_t lifetime_s;
+    uint8_t priority;
+    bool latest_wins;
+};
+
 /* As written in `devices`. */
 struct config_device_entry {
     char *external_id;
@@ -111,6 +123,7 @@ struct config_device_entry {
     char *server;
     char *group;
     char *endpoint;
+    char *psk_identity, *psk_key;
 };
 
 #define CONFIG_NO_GROUP UINT32_MAX
@@ -119,8 +132,10 @@ struct config_device {
     const char *external_id; /* NULL: known by its MSISDN only */
     const char *msisdn;      /* NULL: none */
     const char *endpoint;    /* NULL: none but those that follow from its identity */
-    uint32_t scef, group;    /* indices */
-    uint32_t server;         /* ENGINE_NONE: the routes decide */
+    const char *psk_identity;
+    const char *psk_key;  /* in hex; NULL: none of its own, and no identity either */
+    uint32_t scef, group; /* indices */
+    uint32_t server;      /* ENGINE_NONE: the routes decide */
     uint32_t line;
     uint32_t entry; /* in `devices` */
 };
@@ -161,6 +176,8 @@ struct config {
     uint32_t server_count;
     struct config_route *routes;
     uint32_t route_count;
+    struct config_downlink *downlinks;
+    uint32_t downlink_count;
     struct config_device_entry *device_entries;
     uint32_t device_entry_count;
     char *devices_file;
@@ -180,9 +197,12 @@ struct config {
     uint16_t port_first, port_last;
     struct config_endpoint *server_endpoints; /* server_count of them */
     struct engine_route *engine_routes;       /* route_count of them; their texts are those of `routes` */
+    struct engine_downlink *engine_downlinks; /* downlink_count of them; the same */
     struct config_device *devices;
     size_t device_count, device_capacity;
-    struct config_text *device_text; /* memory of the identities */
+    struct config_text *device_text; /* memory of the identities and keys */
+    /* The files that hold devices' keys: this one, devices_file; NULL: it holds none. */
+    char *psk_holders[2];
     struct config_file_state devices_file_state;
     char *devices_path;                 /* of devices_file, resolved; NULL: there is none, or it was not to be opened */
     struct config_later *devices_later; /* what config_devices_load needs; NULL: the devices were read */
@@ -203,7 +223,7 @@ void config_free(struct config *c);
 void config_devices_digest(const struct config *c, uint8_t out[16]);
 /* Of devices_file as it is now; false: it cannot be told. */
 bool config_devices_file_state(const struct config *c, struct config_file_state *out);
-/* The devices are needed once, at the start, and may be many: frees what only they need. */
+/* The devices are needed once, at the start, and may be many: frees what only they need, and wipes their keys. */
 void config_devices_release(struct config *c);
 
 bool config_server_find(const struct config *c, const char *name, uint32_t *out);

@@ -38,8 +38,12 @@ static const char *text_add(struct config *c, const char *s)
 
 void config_devices_release(struct config *c)
 {
+    for (uint32_t i = 0; i < c->device_entry_count; i++)
+        if (c->device_entries[i].psk_key)
+            explicit_bzero(c->device_entries[i].psk_key, strlen(c->device_entries[i].psk_key));
     while (c->device_text) {
         struct config_text *next = c->device_text->next;
+        explicit_bzero(c->device_text->memory, c->device_text->used);
         free(c->device_text);
         c->device_text = next;
     }
@@ -74,7 +78,7 @@ static void source_fault(struct source *s, const char *key, const char *expected
 
 /* As they were read; NULL where there was none. */
 struct names {
-    const char *external_id, *msisdn, *scef, *server, *group, *endpoint;
+    const char *external_id, *msisdn, *scef, *server, *group, *endpoint, *psk_identity, *psk_key;
 };
 
 /* false, and told, when a name is unknown or two contradict each other. */
@@ -109,6 +113,48 @@ static bool references_find(struct source *s, const struct names *n, struct conf
     return true;
 }
 
+/* false, and told, when its key has no use, or is missing for the server that all its messages go to. */
+static bool key_check(struct source *s, const struct names *n, const struct config_device *d)
+{
+    if (n->psk_identity && !n->psk_key) {
+        source_fault(s, "psk_identity", "psk_identity and psk_key, or neither", "is there alone");
+        return false;
+    }
+    const struct config_server *server = d->server == ENGINE_NONE ? NULL : &s->c->servers[d->server];
+    if (n->psk_key || !server || !config_server_by_key(server) || server->psk_file)
+        return true;
+    char wrong[160];
+    snprintf(wrong, sizeof(wrong), "is missing: server '%.63s' has no psk_file for all", server->name);
+    source_fault(s, "psk_key", "2 to 128 hexadecimal digits", wrong);
+    return false;
+}
+
+/* The file that the device stands in holds a key. */
+static enum error key_holder_note(struct source *s)
+{
+    char **holder = &s->c->psk_holders[s->in_file];
+    if (!*holder)
+        *holder = strdup(s->report.file);
+    return *holder ? OK : ERR_NO_MEMORY;
+}
+
+static enum error key_add(struct source *s, const struct names *n, struct config_device *d)
+{
+    char follows[300] = "";
+    const char *identity = n->psk_identity ? n->psk_identity : n->endpoint ? n->endpoint : n->msisdn;
+    if (!n->psk_identity && !n->endpoint && n->external_id) {
+        snprintf(follows, sizeof(follows), "urn:nai:%s", n->external_id);
+        identity = follows;
+    }
+    if (config_check_psk_identity(identity)) {
+        source_fault(s, "psk_identity", "at most 128 bytes of text", "is missing, and the endpoint name is too long");
+        return OK;
+    }
+    d->psk_identity = text_add(s->c, identity);
+    d->psk_key = text_add(s->c, n->psk_key);
+    return d->psk_identity && d->psk_key ? OK : ERR_NO_MEMORY;
+}
+
 /* One device; its values were checked one by one. */
 static enum error device_add(struct source *s, const struct names *n)
 {
@@ -118,8 +164,10 @@ static enum error device_add(struct source *s, const struct names *n)
         source_fault(s, "external_id", "external_id, msisdn, or both", "is missing");
         return OK;
     }
-    if (!references_find(s, n, &d))
+    if (!references_find(s, n, &d) || !key_check(s, n, &d))
         return OK;
+    if (n->psk_key && key_holder_note(s) != OK)
+        return ERR_NO_MEMORY;
     if (slice_of(bytes_of_str(n->external_id ? n->external_id : n->msisdn), c->slices.count) != c->slices.index)
         return OK; /* another process serves it */
     if (c->device_count == CONFIG_MAX_DEVICES) {
@@ -139,6 +187,9 @@ static enum error device_add(struct source *s, const struct names *n)
     d.endpoint = n->endpoint ? text_add(c, n->endpoint) : NULL;
     if ((n->external_id && !d.external_id) || (n->msisdn && !d.msisdn) || (n->endpoint && !d.endpoint))
         return ERR_NO_MEMORY;
+    enum error err = n->psk_key ? key_add(s, n, &d) : OK;
+    if (err)
+        return err;
     c->devices[c->device_count++] = d;
     return OK;
 }
@@ -162,7 +213,8 @@ static enum error entries_collect(struct source *s)
         s->entry = i;
         s->line = lines[i];
         snprintf(s->path, sizeof(s->path), "devices[%u].", i);
-        err = device_add(s, &(struct names){e->external_id, e->msisdn, e->scef, e->server, e->group, e->endpoint});
+        err = device_add(s, &(struct names){e->external_id, e->msisdn, e->scef, e->server, e->group, e->endpoint,
+                                            e->psk_identity, e->psk_key});
     }
     free(lines);
     return err == ERR_CONFIG ? OK : err;
@@ -175,18 +227,22 @@ struct member {
     const char *(*check)(const char *);
     const char *expected;
     const char *value;
+    bool secret; /* never shown */
 };
 
-#define MEMBERS 6
+#define MEMBERS      8
+#define MEMBER_NAMES "external_id, msisdn, scef, server, group, endpoint, psk_identity or psk_key"
 static void members_init(struct member members[MEMBERS])
 {
     const struct member all[MEMBERS] = {
-        {"external_id", config_check_external_id, "an External Identifier like dev1@example.org", NULL},
-        {"msisdn", config_check_msisdn, "5 to 15 digits, in quotes", NULL},
-        {"scef", config_check_name, "the name of a SCEF in scef", NULL},
-        {"server", config_check_name, "the name of a server in servers", NULL},
-        {"group", config_check_external_id, "the external_group_id of a group in groups", NULL},
-        {"endpoint", config_check_endpoint, "an LwM2M endpoint name of at most 252 bytes", NULL},
+        {"external_id", config_check_external_id, "an External Identifier like dev1@example.org", NULL, false},
+        {"msisdn", config_check_msisdn, "5 to 15 digits, in quotes", NULL, false},
+        {"scef", config_check_name, "the name of a SCEF in scef", NULL, false},
+        {"server", config_check_name, "the name of a server in servers", NULL, false},
+        {"group", config_check_external_id, "the external_group_id of a group in groups", NULL, false},
+        {"endpoint", config_check_endpoint, "an LwM2M endpoint name of at most 252 bytes", NULL, false},
+        {"psk_identity", config_check_psk_identity, "at most 128 bytes of text", NULL, false},
+        {"psk_key", config_check_psk_key, "2 to 128 hexadecimal digits", NULL, true},
     };
     memcpy(members, all, sizeof(all));
 }
@@ -202,7 +258,7 @@ static struct member *member_find(struct member members[MEMBERS], const char *ke
 static enum error members_take(struct source *s, const struct member members[MEMBERS])
 {
     return device_add(s, &(struct names){members[0].value, members[1].value, members[2].value, members[3].value,
-                                         members[4].value, members[5].value});
+                                         members[4].value, members[5].value, members[6].value, members[7].value});
 }
 
 static enum error object_read(struct source *s, json_t *object)
@@ -223,13 +279,15 @@ static enum error object_read(struct source *s, json_t *object)
         } else {
             m->value = json_string_value(value);
             const char *why = m->check(m->value);
-            if (why)
+            if (why && m->secret)
+                snprintf(wrong, sizeof(wrong), "%s", why);
+            else if (why)
                 snprintf(wrong, sizeof(wrong), "'%.60s' %s", m->value, why);
         }
         char name[64];
         snprintf(name, sizeof(name), "%.60s", key);
         if (wrong[0])
-            source_fault(s, name, m ? m->expected : "external_id, msisdn, scef, server, group or endpoint", wrong);
+            source_fault(s, name, m ? m->expected : MEMBER_NAMES, wrong);
     }
     return s->report.count == before ? members_take(s, members) : OK;
 }
@@ -297,7 +355,11 @@ static enum error line_read(struct source *s, char *line, size_t len)
     json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
     if (!object || !json_is_object(object)) {
         char wrong[200];
-        snprintf(wrong, sizeof(wrong), "not a JSON object: %.150s", object ? "another type" : why.text);
+        /* What it stumbled over may be a key. */
+        snprintf(wrong, sizeof(wrong), "not a JSON object: %.150s",
+                 object                    ? "another type"
+                 : strstr(line, "psk_key") ? "what is wrong is not shown, since the line holds psk_key"
+                                           : why.text);
         source_fault(s, "external_id", "a line like {\"external_id\": \"dev1@example.org\"}", wrong);
         json_decref(object);
         return OK;
@@ -316,10 +378,12 @@ static enum error file_read(struct source *s, FILE *f)
         size_t len = strlen(line);
         if (len == sizeof(line) - 1 && line[len - 1] != '\n') {
             source_fault(s, "external_id", "at most 4096 bytes in a line", "the line is too long");
-            return OK;
+            err = ERR_CONFIG;
+        } else {
+            err = line_read(s, line, len);
         }
-        err = line_read(s, line, len);
     }
+    explicit_bzero(line, sizeof(line));
     if (ferror(f))
         source_fault(s, "external_id", "a readable file", strerror(errno));
     return err == ERR_CONFIG ? OK : err;

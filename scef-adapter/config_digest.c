@@ -15,6 +15,7 @@ static void add_entry(struct buf *b, const struct config_device_entry *e)
     const char *const texts[] = {e->external_id, e->msisdn, e->scef, e->server, e->group, e->endpoint};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         add_text(b, texts[i]);
+    buf_add_u8(b, e->psk_key != NULL); /* which is in no record */
 }
 
 static void add_all(struct buf *b, const struct config *c)

@@ -8,7 +8,8 @@
 #define AT(member)           .offset = offsetof(struct config, member), .size = sizeof(((struct config *)NULL)->member)
 #define IN(type, member)     .offset = offsetof(struct type, member), .size = sizeof(((struct type *)NULL)->member)
 #define NUMBER(low, high)    .type = CONFIG_NUMBER, .min = (low), .max = (high)
-#define SECONDS(low, high)   NUMBER(low, high), .scale = 1000 /* stored in milliseconds */
+#define SECONDS(low, high)   NUMBER(low, high), .scale = 1000    /* stored in milliseconds */
+#define MIB(low, high)       NUMBER(low, high), .scale = 1 << 20 /* stored in bytes */
 #define TEXT(function, what) .type = CONFIG_TEXT, .check = (function), .expected = (what)
 #define A_FILE(what)         TEXT(NULL, "a PEM file " what ", relative to this file")
 #define WORD(list)           .type = CONFIG_WORD, .words = (list), .word_count = sizeof(list) / sizeof((list)[0])
@@ -26,11 +27,15 @@ static const cyaml_strval_t leg_modes[] = {{"prefix", CONFIG_LEG_PREFIX}, {"port
 static const cyaml_strval_t oauth_credentials[] = {{"basic", CONFIG_OAUTH_BASIC}, {"body", CONFIG_OAUTH_BODY}};
 static const cyaml_strval_t notification_ways[] = {{"callback", CONFIG_NOTIFICATIONS_CALLBACK},
                                                    {"websocket", CONFIG_NOTIFICATIONS_WEBSOCKET}};
+static const cyaml_strval_t reachability_ways[] = {{"none", CONFIG_REACHABILITY_NONE},
+                                                   {"monitoring", CONFIG_REACHABILITY_MONITORING}};
 static const cyaml_strval_t flags[] = {{"true", true}, {"false", false}};
 static const cyaml_strval_t delete_removed_words[] = {
     {"true", ENGINE_DELETE_REMOVED_YES}, {"false", ENGINE_DELETE_REMOVED_NO}, {"all", ENGINE_DELETE_REMOVED_ALL}};
 static const cyaml_strval_t endpoint_checks[] = {
     {"enforce", ENGINE_IDENTITY_ENFORCE}, {"warn", ENGINE_IDENTITY_WARN}, {"off", ENGINE_IDENTITY_OFF}};
+static const cyaml_strval_t buffers[] = {
+    {"adapter", ENGINE_BUFFER_ADAPTER}, {"scef", ENGINE_BUFFER_SCEF}, {"server", ENGINE_BUFFER_SERVER}};
 static const cyaml_strval_t log_levels[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
@@ -67,6 +72,15 @@ const struct config_section config_sections[] = {
      .live = true,
      .help = "Which server gets what a device without a server of its own says. The most "
              "specific one that fits counts, whatever their order."},
+    {.name = "downlinks",
+     .list = true,
+     .list_offset = offsetof(struct config, downlinks),
+     .count_offset = offsetof(struct config, downlink_count),
+     .entry_size = sizeof(struct config_downlink),
+     .max_entries = CONFIG_MAX_DOWNLINKS,
+     .live = true,
+     .help = "What becomes of requests to devices, by their server, their device, or both. The entry that says most "
+             "counts, whatever their order; a key that it does not give is as in relay."},
     {.name = "devices",
      .list = true,
      .list_offset = offsetof(struct config, device_entries),
@@ -138,6 +152,9 @@ const struct config_key config_keys[] = {
     {"scef", "notifications", IN(config_scef, notifications), WORD(notification_ways), .fallback = "callback",
      .help = "websocket: each new NIDD configuration asks for a WebSocket, which we open and get its notifications by; "
              "a SCEF that has none uses callback.url all the same"},
+    {"scef", "reachability", IN(config_scef, reachability), WORD(reachability_ways), .fallback = "none",
+     .help = "monitoring: when a message waits for a device that was not there, the SCEF is asked to tell once when it "
+             "can be reached (TS 29.122 monitoring events)"},
     {"scef", "websocket_ping_s", IN(config_scef, websocket_ping_s), NUMBER(0, 3600), .fallback = "30",
      .help = "a WebSocket whose other end answers no PING is opened anew; 0 = none are sent"},
     {"scef", "websocket_duplicates_s", IN(config_scef, websocket_duplicates_s), NUMBER(0, 86400), .fallback = "600",
@@ -246,7 +263,7 @@ const struct config_key config_keys[] = {
     {"servers", "key_file", IN(config_server, key_file), A_FILE("with a private key"), .help = "its key"},
     {"servers", "psk_identity", IN(config_server, psk_identity),
      TEXT(config_check_psk_identity, "at most 128 bytes of text"),
-     .help = "coaps: a pre-shared key instead of ca_file; with psk_file"},
+     .help = "coaps: a pre-shared key instead of ca_file, of devices that have no psk_key; with psk_file"},
     {"servers", "psk_file", IN(config_server, psk_file),
      TEXT(NULL, "a file whose first line is the key in hex, relative to this file"), .help = "its key"},
     {"servers", "connections_max", IN(config_server, connections_max), NUMBER(1, CONFIG_MAX_DEVICES),
@@ -269,6 +286,21 @@ const struct config_key config_keys[] = {
     {"routes", "external_id", IN(config_route, external_id),
      TEXT(config_check_external_id_pattern, "a pattern like meter-*@example.org"), .live = true,
      .help = "the External Identifier; * is any text, ? any character; not with domain"},
+    {"downlinks", "server", IN(config_downlink, server), TEXT(config_check_name, "the name of a server in servers"),
+     .live = true, .example = "main", .help = "requests of this server"},
+    {"downlinks", "domain", IN(config_downlink, domain), TEXT(config_check_domain, "a domain like example.org"),
+     .live = true, .help = "to devices of this domain of the External Identifier"},
+    {"downlinks", "external_id", IN(config_downlink, external_id),
+     TEXT(config_check_external_id_pattern, "a pattern like meter-*@example.org"), .live = true,
+     .help = "to devices with such an External Identifier; * is any text, ? any character; not with domain"},
+    {"downlinks", "buffer", IN(config_downlink, buffer), WORD(buffers), .live = true,
+     .help = "as relay.downlink_buffer"},
+    {"downlinks", "lifetime_s", IN(config_downlink, lifetime_s), NUMBER(1, YEAR), .live = true,
+     .help = "as relay.downlink_lifetime_s"},
+    {"downlinks", "priority", IN(config_downlink, priority), NUMBER(0, QUEUE_PRIORITY_MAX), .live = true,
+     .help = "as relay.downlink_priority"},
+    {"downlinks", "latest_wins", IN(config_downlink, latest_wins), WORD(flags), .live = true,
+     .help = "as relay.downlink_latest_wins"},
     {"devices", "external_id", IN(config_device_entry, external_id),
      TEXT(config_check_external_id, "an External Identifier like dev1@example.org"), .example = "dev1@example.org",
      .help = "External Identifier (TS 23.003 clause 19.7.2)"},
@@ -285,6 +317,14 @@ const struct config_key config_keys[] = {
     {"devices", "endpoint", IN(config_device_entry, endpoint),
      TEXT(config_check_endpoint, "an LwM2M endpoint name of at most 252 bytes"), .live = true,
      .help = "its LwM2M endpoint name, when that is not external_id (msisdn) or urn:nai: and external_id"},
+    {"devices", "psk_identity", IN(config_device_entry, psk_identity),
+     TEXT(config_check_psk_identity, "at most 128 bytes of text"), .live = true,
+     .help = "who it is to a server by a pre-shared key; without it its endpoint name: endpoint, else urn:nai: and "
+             "external_id, else msisdn"},
+    {"devices", "psk_key", IN(config_device_entry, psk_key), TEXT(config_check_psk_key, "2 to 128 hexadecimal digits"),
+     .secret = true, .live = true,
+     .help = "coaps: its own pre-shared key in hex, for servers without ca_file; without it the server's psk_file. "
+             "Sessions that begin later use it"},
     {"groups", "external_group_id", IN(config_group, external_group_id),
      TEXT(config_check_external_id, "an External Group Identifier like meters@example.org"), .mandatory = true,
      .example = "meters@example.org", .help = "External Group Identifier (TS 23.003 clause 19.7.3)"},
@@ -309,8 +349,16 @@ const struct config_key config_keys[] = {
      .live = true},
 
     /* relay */
-    {"relay", "downlink_lifetime_s", AT(engine.downlink_lifetime_ms), SECONDS(1, YEAR),
+    {"relay", "downlink_lifetime_s", AT(engine.downlink.lifetime_ms), SECONDS(1, YEAR), .live = true,
      .help = "how long a server's request waits for its device; then 5.04"},
+    {"relay", "downlink_buffer", AT(engine.downlink.buffer), WORD(buffers), .live = true,
+     .help =
+         "who holds a request to a device that cannot be reached: adapter; scef, and the adapter keeps a copy; server "
+         "= it hears 5.03 at once"},
+    {"relay", "downlink_priority", AT(engine.downlink.priority), NUMBER(0, QUEUE_PRIORITY_MAX), .live = true,
+     .help = "of requests to one device the greater goes first, and displaces the smaller from a full queue (5.03)"},
+    {"relay", "downlink_latest_wins", AT(engine.downlink.latest_wins), WORD(flags), .live = true,
+     .help = "true: a newer PUT, GET or FETCH takes the place of the same one that waits, which is answered 5.03"},
     {"relay", "answer_lifetime_s", AT(engine.answer_lifetime_ms), SECONDS(1, YEAR),
      .help = "how long an answer or acknowledgement waits for its device"},
     {"relay", "nidd_ack_timeout_ms", AT(engine.nidd_ack_timeout_ms), NUMBER(10, YEAR * 1000ull),
@@ -322,6 +370,9 @@ const struct config_key config_keys[] = {
     {"relay", "queue_max_messages", AT(engine.queue.max_messages), NUMBER(1, 100000),
      .help = "requests queued per device"},
     {"relay", "queue_max_bytes", AT(engine.queue.max_bytes), NUMBER(1024, 1u << 30), .help = "and their bytes"},
+    {"relay", "queue_total_messages", AT(engine.queue_total_messages), NUMBER(1, 100000000),
+     .help = "requests queued over all devices; beyond them 5.03"},
+    {"relay", "queue_total_mib", AT(engine.queue_total_bytes), MIB(1, 1u << 20), .help = "and their bytes, in MiB"},
     {"relay", "nstart", AT(engine.queue.nstart), NUMBER(1, 64),
      .help = "requests under way to a device at once (RFC 7252 clause 4.7)"},
     {"relay", "exchange_lifetime_s", AT(engine.exchange_lifetime_ms), SECONDS(1, 1 * DAYS),
@@ -330,6 +381,14 @@ const struct config_key config_keys[] = {
      .help = "how long a device's message waits for a server that is down"},
     {"relay", "spool_max_messages", AT(engine.spool_max_messages), NUMBER(0, 100000),
      .help = "such messages per device"},
+    {"relay", "spool_total_messages", AT(engine.spool_total_messages), NUMBER(0, 100000000),
+     .help = "such messages over all devices; beyond them the SCEF is answered 503"},
+    {"relay", "spool_total_mib", AT(engine.spool_total_bytes), MIB(0, 1u << 20), .help = "and their bytes, in MiB"},
+    {"relay", "history_s", AT(engine.history_ms), SECONDS(0, YEAR),
+     .help = "how long it is kept, over restarts, what became of a message; 0 = not at all"},
+    {"relay", "history_max", AT(engine.history_max), NUMBER(1, 100000), .help = "so many per device; the oldest go"},
+    {"relay", "history_total_mib", AT(engine.history_total_bytes), MIB(1, 1u << 16),
+     .help = "memory for those of all devices; the oldest go"},
     {"relay", "default_packet_size_bytes", AT(engine.default_packet_size_bytes), NUMBER(0, 65535),
      .help = "largest message to a device while the SCEF has not told maximumPacketSize; 0 = any"},
     {"relay", "endpoint_check", AT(engine.identity_policy), WORD(endpoint_checks), .live = true,

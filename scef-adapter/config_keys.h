@@ -47,7 +47,7 @@ const char *config_section_in(const struct config_section *inner, const struct c
 
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
-#define CONFIG_KEYS_MAX     144
+#define CONFIG_KEYS_MAX     176
 #define CONFIG_SECTIONS_MAX 16
 
 /* "relay.nstart", "servers[2].uri", "scef[1].oauth.scope", "devices_file". `mapping`: a list with or_mapping was
@@ -103,6 +103,7 @@ const char *config_check_dialect(const char *text);
 const char *config_check_scef_name(const char *text);
 const char *config_check_server_uri(const char *text);
 const char *config_check_psk_identity(const char *text);
+const char *config_check_psk_key(const char *text);
 const char *config_check_prefix(const char *text);
 const char *config_check_address(const char *text);
 const char *config_check_port_range(const char *text);
@@ -158,6 +159,12 @@ struct config_tls_end {
 /* Makes a relative name one that counts from the configuration's folder; *path may be NULL. */
 [[gnu::warn_unused_result]] enum error config_file_resolve(const struct config_check *k, char **path);
 [[gnu::warn_unused_result]] enum error config_security_check(const struct config_check *k);
+/* Whether devices prove themselves to the server, and the server itself, by pre-shared keys only. */
+static inline bool config_server_by_key(const struct config_server *s)
+{
+    return config_scheme_secure(s->scheme) && !s->ca_file;
+}
+void config_server_keys_check(const struct config_check *k); /* after the devices */
 
 /* ---- the store (config_store.c) */
 [[gnu::warn_unused_result]] enum error config_store_check(const struct config_check *k);
@@ -172,8 +179,9 @@ void config_groups_check(const struct config_check *k);
 bool config_scef_find(const struct config *c, const char *name, uint32_t *out);
 bool config_group_find(const struct config *c, const char *external_group_id, uint32_t *out);
 
-/* ---- routes (config_routes.c), after the servers */
+/* ---- routes and policies (config_routes.c), after the servers */
 [[gnu::warn_unused_result]] enum error config_routes_check(const struct config_check *k);
+[[gnu::warn_unused_result]] enum error config_downlinks_check(const struct config_check *k);
 
 /* ---- devices (config_devices.c) */
 [[gnu::warn_unused_result]] enum error config_devices_collect(struct config *c, const struct config_places *places,

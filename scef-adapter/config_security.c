@@ -101,9 +101,7 @@ static enum error server_psk_check(const struct config_check *k, uint32_t i)
                            "%.120s: %s", s->psk_file, errno ? strerror(errno) : "is empty");
         err = OK;
     } else if (!err) {
-        const char *hex = (const char *)key.data;
-        const size_t digits = strlen(hex);
-        if (digits % 2 || digits > 128 || strspn(hex, "0123456789abcdefABCDEF") != digits)
+        if (config_check_psk_key((const char *)key.data))
             config_check_fault(k, "servers", i, "psk_file", "2 to 128 hexadecimal digits, two for each byte",
                                "%.120s: holds no such key", s->psk_file);
     }
@@ -119,11 +117,20 @@ static enum error server_check(const struct config_check *k, uint32_t i)
     if (!secure && (s->ca_file || s->certificate_file || s->psk_file || s->psk_identity))
         config_check_fault(k, "servers", i, "uri", "coaps:// or coaps+tcp://, or no certificate and no key",
                            "has no use for certificates and keys");
-    if (secure && !s->ca_file && !s->psk_file)
-        config_check_fault(k, "servers", i, "uri", "ca_file, or psk_identity and psk_file, beside it",
-                           "needs something that tells the server from an impostor");
     enum error err = config_tls_end_check(k, &end);
     return err ? err : server_psk_check(k, i);
+}
+
+void config_server_keys_check(const struct config_check *k)
+{
+    const struct config *c = k->c;
+    if (c->psk_holders[0] || c->psk_holders[1] || (k->alone && c->devices_file))
+        return;
+    for (uint32_t i = 0; i < c->server_count; i++)
+        if (config_server_by_key(&c->servers[i]) && !c->servers[i].psk_file && !c->servers[i].psk_identity)
+            config_check_fault(k, "servers", i, "uri",
+                               "ca_file, or psk_identity and psk_file, beside it, or devices with psk_key",
+                               "needs something that tells the server from an impostor");
 }
 
 enum error config_security_check(const struct config_check *k)

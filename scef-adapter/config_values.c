@@ -343,6 +343,16 @@ const char *config_check_psk_identity(const char *text)
     return n == 0 ? "is empty" : n > 128 ? "is longer than 128 bytes" : NULL;
 }
 
+const char *config_check_psk_key(const char *text)
+{
+    size_t n = strlen(text);
+    return n == 0                                        ? "is empty"
+           : n > 128                                     ? "is too long"
+           : strspn(text, "0123456789abcdefABCDEF") != n ? "holds a character that is no hexadecimal digit"
+           : n % 2                                       ? "has an odd number of digits"
+                                                         : NULL;
+}
+
 const char *config_check_msisdn(const char *text)
 {
     size_t n = strlen(text);

@@ -82,6 +82,16 @@ static void end_write(void *ctx, struct bytes datagram)
 
 static const struct leg_dtls_end END = {end_read, end_write};
 
+/* Whether the server can prove who it is to this device. */
+static bool can_be_trusted(const struct session *s)
+{
+    const struct leg_dtls_ports *p = &s->d->ports;
+    struct leg_tls_psk k = {.key_len = 0};
+    const bool can = s->d->o.servers[s->key[1]].files.ca_file || p->key(p->ctx, s->key[0], s->key[1], &k);
+    OPENSSL_cleanse(&k, sizeof(k));
+    return can;
+}
+
 static unsigned on_psk(SSL *ssl, const char *hint, char *identity, unsigned identity_size, unsigned char *key,
                        unsigned key_size)
 {
@@ -243,6 +253,10 @@ static void session_begin(struct session *s)
         return;
     }
     session_set(s, SESSION_HANDSHAKE);
+    if (!can_be_trusted(s)) {
+        session_failed(s, LEG_PSK_MISSING);
+        return;
+    }
     s->end_ms = loop_now_ms(d->loop) + d->o.handshake_ms;
     s->ssl = leg_dtls_ssl_new(v->context, &d->o.servers[s->key[1]], d->method, &END, s);
     if (!s->ssl) {
@@ -345,6 +359,21 @@ enum error leg_dtls_send(struct leg_dtls *d, uint32_t leg, uint32_t server, cons
         alarm_renew(d);
     }
     return ERR_UNREACHABLE;
+}
+
+void leg_dtls_forget(struct leg_dtls *d, uint32_t leg)
+{
+    for (uint32_t i = 0; i < d->o.server_count; i++) {
+        struct session *s = session_find(d, leg, i);
+        if (!s)
+            continue;
+        SSL_SESSION_free(s->resume);
+        s->resume = NULL;
+        s->failures = 0;
+        if (s->state == SESSION_BACK_OFF)
+            timer_start(&d->wheel, &s->timer, loop_now_ms(d->loop));
+    }
+    alarm_renew(d);
 }
 
 /* ---- timers ---- */

@@ -60,6 +60,9 @@ void leg_dtls_free(struct leg_dtls *d);
                                                      const uint8_t header[COAP_HEADER_BYTES], struct bytes rest);
 /* A datagram from the server's address to the device's. */
 void leg_dtls_datagram(struct leg_dtls *d, uint32_t leg, uint32_t server, struct bytes datagram);
+/* The device's key has changed: its next session with any server is resumed from none, and who waits after a failure
+ * tries again now. */
+void leg_dtls_forget(struct leg_dtls *d, uint32_t leg);
 
 const struct leg_dtls_counters *leg_dtls_counters_get(const struct leg_dtls *d);
 

@@ -67,6 +67,12 @@ void leg_stream_free(struct leg_stream *s);
                                                        const uint8_t header[COAP_HEADER_BYTES], struct bytes rest,
                                                        bool now);
 void leg_stream_flush(struct leg_stream *s);
+/* Nothing more is read of connections that are up, until it is said to go on: the servers' messages wait with them,
+ * since nobody repeats what is dropped here. What one turn has read is still told. */
+void leg_stream_hold(struct leg_stream *s, bool held);
+/* The device's key has changed: its next connection to any server resumes no session, and who waits after a failure
+ * tries again now. */
+void leg_stream_forget(struct leg_stream *s, uint32_t leg);
 
 const struct leg_stream_counters *leg_stream_counters_get(const struct leg_stream *s);
 

@@ -42,6 +42,7 @@ struct stream_connection {
     int fd; /* -1: none */
     SSL *ssl;
     uint32_t interest; /* epoll's */
+    bool watched;      /* by it */
     struct buf out;    /* what waits to leave, from out_at on; freed when it has left */
     size_t out_at;
     struct buf in;      /* the begin of a frame; freed when that is whole */
@@ -72,6 +73,8 @@ struct leg_stream {
     struct leg_stream_counters counters;
     union leg_address local; /* mode ports */
     struct stream_server *servers;
+    uint32_t *numbers; /* the index of a server by the number that the sink calls it by; of number_count */
+    uint32_t number_count;
     struct map connections; /* by stream_key */
     struct list dirty;      /* something to write, to close or to tell */
     struct timer_wheel timers;
@@ -80,15 +83,32 @@ struct leg_stream {
     struct loop_watch watch;
     struct loop_alarm alarm;
     bool watching, alarmed;
+    bool held; /* connections that are up are not read */
     struct later_free later;
     uint8_t in_memory[COAP_STREAM_SLACK_BYTES + STREAM_FRAME_MAX + STREAM_READ_BYTES];
 };
 
+static inline bool stream_has_descriptor(const struct stream_connection *c)
+{
+    return c->fd >= 0;
+}
+static inline bool stream_is_up(const struct stream_connection *c)
+{
+    return c->state == STREAM_UP || c->state == STREAM_RELEASED;
+}
+
 /* leg_stream.c */
-void stream_close(struct leg_stream *s, struct stream_connection *c, const char *why); /* frees nothing of c itself */
-void stream_is_up(struct leg_stream *s, struct stream_connection *c);
 void stream_dirty(struct leg_stream *s, struct stream_connection *c);
 void stream_timer(struct leg_stream *s, struct stream_connection *c, uint64_t after_ms);
+
+/* leg_stream_connection.c. Those that return bool: false when the connection has to end, `why` says for what. */
+struct stream_connection *stream_connection_new(struct leg_stream *s, struct stream_key key); /* NULL: no memory */
+void stream_connection_free(struct leg_stream *s, struct stream_connection *c);
+void stream_line_up(struct leg_stream *s, struct stream_connection *c); /* to be made in its turn */
+bool stream_connected(struct leg_stream *s, struct stream_connection *c, char why[STREAM_WHY_BYTES]); /* TCP stands */
+bool stream_csm_send(struct leg_stream *s, struct stream_connection *c, char why[STREAM_WHY_BYTES]);
+void stream_came_up(struct leg_stream *s, struct stream_connection *c);                /* the server's CSM is there */
+void stream_close(struct leg_stream *s, struct stream_connection *c, const char *why); /* frees nothing of c itself */
 
 /* leg_stream_io.c. Those that return bool: false when the connection has to end, `why` says for what. */
 bool stream_handshake(struct stream_connection *c, bool *done, char why[STREAM_WHY_BYTES]);

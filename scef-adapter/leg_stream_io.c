@@ -69,7 +69,7 @@ bool stream_write(struct stream_connection *c, char why[STREAM_WHY_BYTES])
 
 void stream_interest(struct leg_stream *s, struct stream_connection *c)
 {
-    uint32_t wanted = EPOLLIN;
+    uint32_t wanted = s->held && stream_is_up(c) ? 0 : EPOLLIN;
     if (c->state == STREAM_CONNECTING)
         wanted = EPOLLOUT;
     else if (c->want_write || (c->out_at < c->out.len && c->state != STREAM_HANDSHAKE))
@@ -77,7 +77,8 @@ void stream_interest(struct leg_stream *s, struct stream_connection *c)
     if (wanted == c->interest)
         return;
     struct epoll_event e = {.events = wanted, .data.ptr = c};
-    (void)epoll_ctl(s->epoll, c->interest ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e);
+    (void)epoll_ctl(s->epoll, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e);
+    c->watched = true;
     c->interest = wanted;
 }
 
@@ -121,7 +122,7 @@ static bool signal_take(struct leg_stream *s, struct stream_connection *c, const
             return abort_with(c, bad, "unknown critical option in a CSM", why);
         coap_csm_take(&c->peer, v);
         if (c->state == STREAM_CSM)
-            stream_is_up(s, c);
+            stream_came_up(s, c);
         return true;
     case COAP_PING:
         if (!bad) {

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "t8/secret_file.h"
-
 #define ALPN                                                                                                           \
     "\x04"                                                                                                             \
     "coap" /* RFC 8323 clause 8.2 */
@@ -23,7 +21,10 @@ struct leg_tls {
     SSL_CTX *ctx;
     char *host;
     bool numeric;
-    struct leg_tls_psk psk;
+    bool by_certificate;
+    bool (*key)(void *ctx, uint32_t leg, uint32_t server, struct leg_tls_psk *out); /* NULL: none */
+    void *key_ctx;
+    uint32_t server;
     struct kept_session *sessions; /* leg modulo sessions_max: a newcomer displaces who was there */
     uint32_t sessions_max;
 };
@@ -87,56 +88,26 @@ static unsigned psk_ask(SSL *ssl, const char *hint, char *identity, unsigned ide
                         unsigned key_max)
 {
     const struct owner *o = SSL_get_ex_data(ssl, owner_index());
+    struct leg_tls_psk psk = {.key_len = 0};
+    unsigned len = 0;
     (void)hint;
-    const struct leg_tls_psk *psk = o ? &o->tls->psk : NULL;
-    if (!psk || strlen(psk->identity) >= identity_max || psk->key_len > key_max)
-        return 0;
-    memcpy(identity, psk->identity, strlen(psk->identity) + 1);
-    memcpy(key, psk->key, psk->key_len);
-    return (unsigned)psk->key_len;
+    if (o && o->tls->key(o->tls->key_ctx, o->leg, o->tls->server, &psk) && strlen(psk.identity) < identity_max &&
+        psk.key_len <= key_max) {
+        memcpy(identity, psk.identity, strlen(psk.identity) + 1);
+        memcpy(key, psk.key, psk.key_len);
+        len = (unsigned)psk.key_len;
+    }
+    OPENSSL_cleanse(&psk, sizeof(psk));
+    return len; /* 0: none is offered */
 }
 
-static int hex_digit(uint8_t c)
+/* Whether the server can prove who it is to this device. */
+static bool can_be_trusted(const struct leg_tls *t, uint32_t leg)
 {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
-static bool key_from_hex(const char *hex, struct leg_tls_psk *out)
-{
-    const size_t digits = strlen(hex);
-    if (digits == 0 || digits % 2 || digits / 2 > sizeof(out->key))
-        return false;
-    for (size_t i = 0; i < digits; i += 2) {
-        const int high = hex_digit((uint8_t)hex[i]), low = hex_digit((uint8_t)hex[i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out->key[i / 2] = (uint8_t)(high << 4 | low);
-    }
-    out->key_len = digits / 2;
-    return true;
-}
-
-enum error leg_tls_psk_read(const char *identity, const char *key_path, struct leg_tls_psk *out,
-                            char why[LEG_TLS_WHY_BYTES])
-{
-    struct buf secret = {0};
-    *out = (struct leg_tls_psk){.key_len = 0};
-    if (strlen(identity) > LEG_TLS_IDENTITY_MAX) {
-        snprintf(why, LEG_TLS_WHY_BYTES, "the identity is longer than %d bytes", LEG_TLS_IDENTITY_MAX);
-        return ERR_CONFIG;
-    }
-    snprintf(out->identity, sizeof(out->identity), "%s", identity);
-    errno = 0;
-    enum error err = secret_file_read(key_path, &secret);
-    if (err)
-        snprintf(why, LEG_TLS_WHY_BYTES, "%.120s: %s", key_path, errno ? strerror(errno) : "is empty");
-    else if (!key_from_hex((const char *)secret.data, out)) {
-        snprintf(why, LEG_TLS_WHY_BYTES, "%.120s: is not a key of 2 to %d hexadecimal digits", key_path,
-                 2 * LEG_TLS_KEY_MAX_BYTES);
-        err = ERR_CONFIG;
-    }
-    secret_free(&secret);
-    return err;
+    struct leg_tls_psk psk = {.key_len = 0};
+    const bool can = t->by_certificate || (t->key && t->key(t->key_ctx, leg, t->server, &psk));
+    OPENSSL_cleanse(&psk, sizeof(psk));
+    return can;
 }
 
 /* ---- faults ---- */
@@ -178,7 +149,7 @@ static enum error context_set_up(struct leg_tls *t, const struct leg_tls_options
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c, session_new);
-    if (o->psk) /* else no suite is offered that would need one */
+    if (o->key) /* else no suite is offered that would need one */
         SSL_CTX_set_psk_client_callback(c, psk_ask);
     if (o->ca_file && SSL_CTX_load_verify_file(c, o->ca_file) != 1)
         return file_fault(o->ca_file, why);
@@ -203,8 +174,10 @@ enum error leg_tls_new(const struct leg_tls_options *o, struct leg_tls **out, ch
     t->sessions = calloc(o->sessions_max ? o->sessions_max : 1, sizeof(*t->sessions));
     t->sessions_max = o->sessions_max;
     t->numeric = inet_pton(AF_INET, o->host, &any) == 1 || inet_pton(AF_INET6, o->host, &any) == 1;
-    if (o->psk)
-        t->psk = *o->psk;
+    t->by_certificate = o->ca_file != NULL;
+    t->key = o->key;
+    t->key_ctx = o->key_ctx;
+    t->server = o->server;
     enum error err =
         !t->ctx || !t->host || !t->sessions || owner_index() < 0 ? ERR_NO_MEMORY : context_set_up(t, o, why);
     if (err) {
@@ -222,7 +195,6 @@ void leg_tls_free(struct leg_tls *t)
     for (uint32_t i = 0; t->sessions && i < t->sessions_max; i++)
         session_drop(&t->sessions[i]);
     SSL_CTX_free(t->ctx);
-    OPENSSL_cleanse(&t->psk, sizeof(t->psk));
     free(t->sessions);
     free(t->host);
     free(t);
@@ -237,8 +209,11 @@ static bool name_expect(const struct leg_tls *t, SSL *ssl)
     return SSL_set1_host(ssl, t->host) == 1 && SSL_set_tlsext_host_name(ssl, t->host) == 1;
 }
 
-SSL *leg_tls_open(struct leg_tls *t, uint32_t leg)
+SSL *leg_tls_open(struct leg_tls *t, uint32_t leg, char why[LEG_TLS_WHY_BYTES])
 {
+    snprintf(why, LEG_TLS_WHY_BYTES, "%s", can_be_trusted(t, leg) ? error_text(ERR_NO_MEMORY) : LEG_PSK_MISSING);
+    if (!can_be_trusted(t, leg))
+        return NULL;
     SSL *ssl = SSL_new(t->ctx);
     struct owner *o = malloc(sizeof(*o));
     if (!ssl || !o || !SSL_set_ex_data(ssl, owner_index(), o)) {

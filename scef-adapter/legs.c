@@ -14,7 +14,8 @@ struct legs {
     struct leg_dtls *dtls;     /* NULL: no server has it */
     struct legs_sink sink;
     struct leg_dtls_server *dtls_servers; /* by number; without a name where there is no DTLS */
-    struct leg_tls_psk *psks;             /* by number, of DTLS; without a key where there is none */
+    struct leg_tls_psk *psks;             /* by number; without a key where the server has none for all devices */
+    struct leg_psks device_psks;
 };
 
 static bool by_stream(const struct config_server *s)
@@ -61,6 +62,43 @@ static enum error udp_new(struct legs *g, struct loop *l, char why[200])
     return err;
 }
 
+/* ---- pre-shared keys ---- */
+
+static enum error psks_read(struct legs *g, char why[200])
+{
+    const struct config *c = g->config;
+    g->psks = calloc(c->server_count ? c->server_count : 1, sizeof(*g->psks));
+    enum error err = g->psks ? OK : ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < c->server_count && !err; i++)
+        if (c->servers[i].psk_identity)
+            err = leg_tls_psk_read(c->servers[i].psk_identity, c->servers[i].psk_file, &g->psks[i], why);
+    return err;
+}
+
+/* The device's own, else the server's for all. */
+static bool psk_of(void *ctx, uint32_t leg, uint32_t server, struct leg_tls_psk *out)
+{
+    const struct legs *g = ctx;
+    if (leg_psks_get(&g->device_psks, leg, out))
+        return true;
+    *out = g->psks[server];
+    return out->key_len > 0;
+}
+
+enum error legs_psk_set(struct legs *g, uint32_t leg, const char *identity, const char *hex)
+{
+    struct leg_tls_psk psk = {.key_len = 0};
+    bool changed = false;
+    const bool valid = hex && leg_tls_psk_from_hex(identity, hex, &psk);
+    enum error err = hex && !valid ? ERR_CONFIG : leg_psks_set(&g->device_psks, leg, valid ? &psk : NULL, &changed);
+    OPENSSL_cleanse(&psk, sizeof(psk));
+    if (changed && g->dtls)
+        leg_dtls_forget(g->dtls, leg);
+    if (changed && g->stream)
+        leg_stream_forget(g->stream, leg);
+    return err;
+}
+
 /* ---- DTLS, whose datagrams are those of UDP ---- */
 
 static enum error dtls_transmit(void *ctx, uint32_t leg, uint32_t server, struct bytes datagram)
@@ -81,23 +119,14 @@ static void dtls_state(void *ctx, uint32_t leg, uint32_t server, bool up)
     g->sink.state(g->sink.ctx, leg, server, up);
 }
 
-static bool dtls_key(void *ctx, uint32_t leg, uint32_t server, struct leg_tls_psk *out)
-{
-    const struct legs *g = ctx;
-    (void)leg;
-    *out = g->psks[server];
-    return out->key_len > 0;
-}
-
 static enum error dtls_new(struct legs *g, struct loop *l, char why[200])
 {
     const struct config *c = g->config;
     struct leg_dtls_options o = LEG_DTLS_OPTIONS;
-    const struct leg_dtls_ports ports = {g, dtls_transmit, dtls_message, dtls_state, dtls_key};
+    const struct leg_dtls_ports ports = {g, dtls_transmit, dtls_message, dtls_state, psk_of};
     bool any = false;
     g->dtls_servers = calloc(c->server_count, sizeof(*g->dtls_servers));
-    g->psks = calloc(c->server_count, sizeof(*g->psks));
-    enum error err = g->dtls_servers && g->psks ? OK : ERR_NO_MEMORY;
+    enum error err = g->dtls_servers ? OK : ERR_NO_MEMORY;
     for (uint32_t i = 0; i < c->server_count && !err; i++) {
         const struct config_server *s = &c->servers[i];
         if (s->scheme != CONFIG_SCHEME_DTLS)
@@ -105,8 +134,6 @@ static enum error dtls_new(struct legs *g, struct loop *l, char why[200])
         any = true;
         g->dtls_servers[i] = (struct leg_dtls_server){
             s->name, c->server_endpoints[i].host, {s->ca_file, s->certificate_file, s->key_file}};
-        if (s->psk_identity)
-            err = leg_tls_psk_read(s->psk_identity, s->psk_file, &g->psks[i], why);
     }
     o.servers = g->dtls_servers;
     o.server_count = c->server_count;
@@ -115,25 +142,25 @@ static enum error dtls_new(struct legs *g, struct loop *l, char why[200])
 
 /* ---- connections ---- */
 
-/* `tls` and `psk` are filled for it. */
-static enum error stream_server_of(const struct config *c, uint32_t i, struct leg_stream_server *out,
-                                   struct leg_tls_options *tls, struct leg_tls_psk *psk, char why[200])
+/* `tls` is filled for it. */
+static void stream_server_of(struct legs *g, uint32_t i, struct leg_stream_server *out, struct leg_tls_options *tls)
 {
+    const struct config *c = g->config;
     const struct config_server *s = &c->servers[i];
     *out = (struct leg_stream_server){
         .server = i, .name = s->name, .endpoint = &c->server_endpoints[i], .connections_max = s->connections_max};
     if (s->scheme != CONFIG_SCHEME_TLS)
-        return OK;
+        return;
     *tls = (struct leg_tls_options){.host = c->server_endpoints[i].host,
                                     .ca_file = s->ca_file,
                                     .certificate_file = s->certificate_file,
                                     .key_file = s->key_file,
+                                    /* where there are certificates, by a key only if the server has one for all */
+                                    .key = s->ca_file && !s->psk_identity ? NULL : psk_of,
+                                    .key_ctx = g,
+                                    .server = i,
                                     .sessions_max = SESSIONS_KEPT};
     out->tls = tls;
-    if (!s->psk_identity)
-        return OK;
-    tls->psk = psk;
-    return leg_tls_psk_read(s->psk_identity, s->psk_file, psk, why);
 }
 
 static enum error stream_new(struct legs *g, struct loop *l, struct legs_sink sink, char why[200])
@@ -141,26 +168,22 @@ static enum error stream_new(struct legs *g, struct loop *l, struct legs_sink si
     const struct config *c = g->config;
     struct leg_stream_server *servers = calloc(c->server_count, sizeof(*servers));
     struct leg_tls_options *tls = calloc(c->server_count, sizeof(*tls));
-    struct leg_tls_psk *psks = calloc(c->server_count, sizeof(*psks));
     struct leg_stream_options o;
     leg_stream_options_default(&o);
     o.servers = servers;
     o.mode = c->server_leg.mode;
     o.prefix = c->prefix;
     o.address = c->server_leg.address;
-    enum error err = servers && tls && psks ? OK : ERR_NO_MEMORY;
+    enum error err = servers && tls ? OK : ERR_NO_MEMORY;
     for (uint32_t i = 0; i < c->server_count && !err; i++) {
         const uint32_t n = o.server_count;
         if (!by_stream(&c->servers[i]))
             continue;
-        err = stream_server_of(c, i, &servers[n], &tls[n], &psks[n], why);
+        stream_server_of(g, i, &servers[n], &tls[n]);
         o.server_count++;
     }
     if (!err && o.server_count)
         err = leg_stream_new(l, &o, (struct leg_stream_sink){sink.ctx, sink.datagram, sink.state}, &g->stream, why);
-    if (psks)
-        OPENSSL_cleanse(psks, c->server_count * sizeof(*psks));
-    free(psks);
     free(tls);
     free(servers);
     return err;
@@ -177,7 +200,10 @@ enum error legs_new(struct loop *l, const struct config *c, struct legs_sink sin
         return ERR_NO_MEMORY;
     g->config = c;
     g->sink = sink;
-    enum error err = udp_new(g, l, why);
+    leg_psks_init(&g->device_psks, 1); /* legs are numbers of our own: no need of a secret seed */
+    enum error err = psks_read(g, why);
+    if (!err)
+        err = udp_new(g, l, why);
     if (!err && c->server_count)
         err = dtls_new(g, l, why);
     if (!err && c->server_count)
@@ -202,6 +228,7 @@ void legs_free(struct legs *g)
     if (g->psks)
         OPENSSL_cleanse(g->psks, g->config->server_count * sizeof(*g->psks));
     free(g->psks);
+    leg_psks_free(&g->device_psks);
     free(g->dtls_servers);
     free(g);
 }
@@ -229,6 +256,12 @@ void legs_flush(struct legs *g)
     leg_udp_flush(g->udp);
     if (g->stream)
         leg_stream_flush(g->stream);
+}
+
+void legs_hold(struct legs *g, bool held)
+{
+    if (g->stream)
+        leg_stream_hold(g->stream, held);
 }
 
 const struct leg_udp_counters *legs_udp_counters(const struct legs *g)

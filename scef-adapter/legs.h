@@ -28,10 +28,16 @@ void legs_free(struct legs *l);
 
 /* The device's address is made ready, so that servers by UDP can speak first. As leg_udp_open. */
 [[gnu::warn_unused_result]] enum error legs_open(struct legs *l, uint32_t leg);
+/* The device's own pre-shared key, for sessions that begin from now on; without `hex` it has none. ERR_CONFIG: it is no
+ * key (leg_tls_psk_from_hex). */
+[[gnu::warn_unused_result]] enum error legs_psk_set(struct legs *l, uint32_t leg, const char *identity,
+                                                    const char *hex);
 /* As struct engine_ports.server_send. With `now` it is in the socket at once where the transport can. */
 [[gnu::warn_unused_result]] enum error legs_send(struct legs *l, uint32_t leg, uint32_t server,
                                                  const uint8_t header[COAP_HEADER_BYTES], struct bytes rest, bool now);
 void legs_flush(struct legs *l);
+/* Nothing more is read of connections for now; held false: it goes on. Datagrams come all the same. */
+void legs_hold(struct legs *l, bool held);
 
 const struct leg_udp_counters *legs_udp_counters(const struct legs *l);
 const struct leg_dtls_counters *legs_dtls_counters(const struct legs *g); /* zeros where there is no such leg */

@@ -378,6 +378,15 @@ enum loading_verdict loading_identity(struct adapter *a, struct t8_identity id)
     return verdict;
 }
 
+void loading_soon(struct adapter *a, struct t8_identity id)
+{
+    struct loading *l = a->loading;
+    uint8_t memory[ENGINE_ID_MAX_BYTES];
+    const struct bytes canonical = engine_id_canonical(id.external_id, memory);
+    if (l && canonical.len && canonical.len + 2 <= STORE_KEY_MAX && l->loads.count < INPUTS_MAX)
+        (void)loading_begin(l, canonical); /* in vain: its turn comes */
+}
+
 enum loading_verdict loading_delivery(struct adapter *a, uint32_t scef, struct bytes link)
 {
     struct loading *l = a->loading;

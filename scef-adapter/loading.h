@@ -37,6 +37,8 @@ enum loading_verdict {
 };
 /* About this device, for the input under way (adapter.origin). */
 enum loading_verdict loading_identity(struct adapter *a, struct t8_identity id);
+/* The same for what is of use to a device that is here only, and makes another one be loaded before its turn. */
+void loading_soon(struct adapter *a, struct t8_identity id);
 /* About the delivery with this link at the SCEF: no device is named, but all that have deliveries are loaded first. */
 enum loading_verdict loading_delivery(struct adapter *a, uint32_t scef, struct bytes link);
 /* A datagram of a server; with LOADING_HERE it is the caller's. */

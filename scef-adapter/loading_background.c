@@ -154,12 +154,12 @@ void loading_background_go_on(struct loading *l)
 void loading_background_loaded(struct loading *l, enum error err)
 {
     l->under_way--;
-    if (err)
+    if (err) {
         l->failed = true;
-    if (err == ERR_STORE)
         background_pause(l, AGAIN_MS);
-    else
+    } else {
         loading_background_go_on(l);
+    }
 }
 
 void loading_hurry(struct loading *l)

@@ -59,6 +59,8 @@
     X(WEBSOCKET_NOTIFICATIONS, "websocket_notifications_total", "counter", "scef,result",                              \
       "notifications by WebSocket: handed on, repeated ones answered again, malformed ones")                           \
     X(WEBSOCKETS_LOST, "websockets_lost_total", "counter", "scef", "WebSockets that ended without our doing")          \
+    X(REACHABLE, "reachability_reports_total", "counter", "scef,reason",                                               \
+      "reports that made a device's queue flow, and those of unknown devices")                                         \
     X(CONFIGURATION_TRIGGERS, "configuration_triggers_total", "counter", "scef,result",                                \
       "NIDD configuration triggers (TS 29.522) by what became of them")                                                \
     X(LEARNED, "learned_total", "counter", "", "devices of groups taken in with their first message")                  \

@@ -97,6 +97,8 @@ const char *trace_event_name(enum engine_event_kind kind)
         return "learned";
     case ENGINE_CONFIGURATION:
         return "configuration";
+    case ENGINE_REACHABLE:
+        return "reachable";
     case ENGINE_AUDIT:
         return "audit";
     }

@@ -93,6 +93,7 @@ static void turn_end(void *ctx)
     if (a->import.state != IMPORT_NONE)
         adapter_import_turn_end(a);
     store_settle(a);
+    adapter_backlog_check(a);
     if (a->loading && loading_turn_end(a->loading))
         loaded(a);
     legs_flush(a->legs);
@@ -129,7 +130,8 @@ static enum error engine_scefs_add(struct adapter *a)
                                             c->scefs[i].configuration_duration_s * UINT64_C(1000),
                                         .configuration_check_ms = c->scefs[i].configuration_check_s * UINT64_C(1000),
                                         .supported_features = a->scefs[i].features,
-                                        .notification_destination = a->scefs[i].destination};
+                                        .notification_destination = a->scefs[i].destination,
+                                        .watch = c->scefs[i].reachability == CONFIG_REACHABILITY_MONITORING};
         err = engine_scef_add(a->engine, &o);
     }
     for (uint32_t i = 0; i < c->group_count && !err; i++) {
@@ -169,6 +171,9 @@ static enum error engine_open(struct adapter *a, struct buf *why)
         err = engine_scefs_add(a);
     if (!err)
         err = engine_routes_replace(a->engine, a->config->engine_routes, a->config->route_count);
+    if (!err)
+        err = engine_downlinks_replace(a->engine, &a->config->engine.downlink, a->config->engine_downlinks,
+                                       a->config->downlink_count);
     return told(why, err, "engine", NULL);
 }
 
@@ -179,9 +184,18 @@ static enum error server_legs_open(struct adapter *a, struct buf *why)
     return told(why, err, "server_leg", detail);
 }
 
+static enum error device_key_set(struct adapter *a, const struct config_device *d)
+{
+    struct engine_device_info known;
+    struct bytes id = bytes_of_str(d->external_id ? d->external_id : d->msisdn);
+    return engine_device_find(a->engine, id, &known) ? legs_psk_set(a->legs, known.leg, d->psk_identity, d->psk_key)
+                                                     : ERR_UNKNOWN_DEVICE;
+}
+
 static enum error devices_add(struct adapter *a, struct buf *why)
 {
     struct config *c = a->config;
+    adapter_import_forget(a); /* from now on the records are those of two configurations */
     for (size_t i = 0; i < c->device_count; i++) {
         const struct config_device *d = &c->devices[i];
         struct engine_device_options o = {
@@ -191,6 +205,8 @@ static enum error devices_add(struct adapter *a, struct buf *why)
             .group = d->group,
             .endpoint = bytes_of_str(d->endpoint)};
         enum error err = engine_device_add(a->engine, &o);
+        if (!err && d->psk_key)
+            err = device_key_set(a, d);
         if (err) {
             buf_addf(why, "device %s (line %u): %s", d->external_id ? d->external_id : d->msisdn, d->line,
                      error_text(err));
@@ -200,7 +216,7 @@ static enum error devices_add(struct adapter *a, struct buf *why)
             store_settle(a);
     }
     config_devices_release(c);
-    adapter_import_begin(a);
+    adapter_import_begin(a, c);
     return OK;
 }
 
@@ -260,8 +276,15 @@ static void file_exposed_tell(const char *file)
                   LOG_S("hint", "every user of this host can read it: chmod o= FILE"));
 }
 
+void adapter_key_holders_tell(const struct config *c)
+{
+    for (size_t i = 0; i < sizeof(c->psk_holders) / sizeof(*c->psk_holders); i++)
+        file_exposed_tell(c->psk_holders[i]);
+}
+
 static void exposed_secrets_tell(const struct config *c)
 {
+    adapter_key_holders_tell(c);
     file_exposed_tell(c->callback.key_file);
     file_exposed_tell(c->store.password_file);
     file_exposed_tell(c->store.sentinel_password_file);

@@ -40,8 +40,7 @@ static struct bytes identity_bytes(struct t8_identity id)
     return id.external_id.len ? id.external_id : id.msisdn;
 }
 
-/* The slice whose process serves the device; ours for one that we know. */
-static uint32_t owner_of(const struct adapter *a, struct t8_identity id)
+uint32_t adapter_owner_of(const struct adapter *a, struct t8_identity id)
 {
     const struct config *c = a->config;
     struct bytes identity = identity_bytes(id);
@@ -53,8 +52,7 @@ static uint32_t owner_of(const struct adapter *a, struct t8_identity id)
     return owner;
 }
 
-/* TS 29.122 clause 5.2.10: this notification is to be repeated at the other process, the next one comes here again. */
-static enum scs_verdict redirect(struct adapter *a, uint32_t slice, enum error *err)
+enum scs_verdict adapter_redirect(struct adapter *a, uint32_t slice, enum error *err)
 {
     char *location = NULL;
     if (!a->callback_exchange) { /* it came over a WebSocket, which leads nowhere else */
@@ -101,9 +99,9 @@ static enum scs_verdict uplink(void *ctx, struct scs_sender from, const struct n
     enum scs_verdict later;
     if (device_waits(a, u->id, &later, err))
         return later;
-    uint32_t owner = owner_of(a, u->id);
+    uint32_t owner = adapter_owner_of(a, u->id);
     if (owner != a->config->slices.index)
-        return redirect(a, owner, err);
+        return adapter_redirect(a, owner, err);
     handle ref = a->spare_answer;
     struct held_answer *answer = ref ? slab_get(&a->answers, ref) : slab_new(&a->answers, &ref);
     if (!answer) {
@@ -157,7 +155,7 @@ static enum scs_verdict delivery_status(void *ctx, const struct nidd_delivery_st
         return SCS_REFUSED;
     uint32_t next = (c->slices.index + 1) % c->slices.count;
     if (next != a->callback.slice && a->status_unmatched && of_group(a, s->index, d->nidd_downlink_data_transfer))
-        return redirect(a, next, err);
+        return adapter_redirect(a, next, err);
     return SCS_ACCEPTED;
 }
 
@@ -167,9 +165,9 @@ static enum scs_verdict configuration_status(void *ctx, const struct nidd_config
     enum scs_verdict later;
     if (device_waits(s->a, c->id, &later, err))
         return later;
-    uint32_t owner = owner_of(s->a, c->id);
+    uint32_t owner = adapter_owner_of(s->a, c->id);
     if (owner != s->a->config->slices.index)
-        return redirect(s->a, owner, err);
+        return adapter_redirect(s->a, owner, err);
     *err = engine_configuration_status(s->a->engine, adapter_now(s->a), s->index, c);
     return *err ? SCS_REFUSED : SCS_ACCEPTED;
 }
@@ -197,9 +195,9 @@ static enum scs_verdict configuration_trigger(void *ctx, const struct nidd_confi
     enum scs_verdict later;
     if (device_waits(a, t->id, &later, err))
         return later;
-    uint32_t owner = owner_of(a, t->id);
+    uint32_t owner = adapter_owner_of(a, t->id);
     if (owner != a->config->slices.index)
-        return redirect(a, owner, err);
+        return adapter_redirect(a, owner, err);
     const char *before = engine_device_find(a->engine, identity_bytes(t->id), &d) ? d.configuration_state : "";
     bool ours = engine_configuration_trigger(a->engine, adapter_now(a), s->index, t->id);
     metric_scef_add(&a->metrics, METRIC_CONFIGURATION_TRIGGERS, s->config->name, ours ? "known" : "unknown_device", 1);
@@ -228,6 +226,8 @@ void adapter_callbacks_prepare(struct adapter *a)
                                                        .uplink = uplink,
                                                        .delivery_status = delivery_status,
                                                        .configuration_status = configuration_status,
+                                                       .trigger_report = adapter_trigger_report,
+                                                       .monitoring = adapter_monitoring,
                                                        .test = test,
                                                        .configuration_trigger = configuration_trigger,
                                                        .counted = counted};

@@ -40,6 +40,9 @@ static void count(struct adapter *a, const struct engine_event *e, const char *s
     case ENGINE_LEARNED:
         metric_add(m, METRIC_LEARNED, NULL, 1);
         break;
+    case ENGINE_REACHABLE:
+        metric_scef_add(m, METRIC_REACHABLE, scef, e->reason, 1);
+        break;
     case ENGINE_SUBMIT:
     case ENGINE_SERVER_STATE:
     case ENGINE_CONFIGURATION:

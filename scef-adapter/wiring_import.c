@@ -1,8 +1,9 @@
 /* The configuration's devices and their records. A start that finds the records to be of just this configuration, by
- * the record 'f', need not look at either: it takes milliseconds, however many devices there are (loading.h). Any other
- * start reads all records and the whole devices_file, compares, writes what has changed, and then writes 'f'.
+ * the record 'i', need not look at either: it takes milliseconds, however many devices there are (loading.h). Any other
+ * start reads all records and the whole devices_file, compares, writes what has changed, and then writes 'i'.
  *
- * Not so with a port for each device, which have to be opened at the start. */
+ * Not so with a port for each device, which have to be opened at the start, and not where devices have pre-shared keys,
+ * which are in no record. */
 #include <string.h>
 
 #include "scef-adapter/wiring_internal.h"
@@ -63,15 +64,29 @@ enum error adapter_import_check(struct adapter *a, bool *known, bool *removing)
     import_of(c, &file, &now);
     *known = same(&f.import, &now);
     *removing = f.import.removing;
-    if (*known)
+    if (*known) {
+        a->import.record = f.import;
+        a->import.known = true;
         engine_restore_legs(a->engine, f.legs);
+    }
     return OK;
+}
+
+bool adapter_import_covers(const struct adapter *a, const struct config *c)
+{
+    struct config_file_state file;
+    struct record_import now;
+    if (!a->import.known || !config_devices_file_state(c, &file))
+        return false;
+    import_of(c, &file, &now);
+    return same(&a->import.record, &now);
 }
 
 void adapter_import_forget(struct adapter *a)
 {
     struct buf key = {0};
     a->import.state = IMPORT_NONE;
+    a->import.known = false;
     record_import_key(&key);
     if (!key.failed) {
         a->ticket_given = store_delete(a->store, buf_bytes(&key));
@@ -81,11 +96,12 @@ void adapter_import_forget(struct adapter *a)
 }
 
 /* What was written before the engine was told of commits may be lost unnoticed: then the next start does it again. */
-void adapter_import_begin(struct adapter *a)
+void adapter_import_begin(struct adapter *a, const struct config *c)
 {
-    const bool failed = a->import.failed;
-    a->import = (struct adapter_import){.state = failed ? IMPORT_NONE : IMPORT_SAVING};
-    import_of(a->config, &a->config->devices_file_state, &a->import.record);
+    const bool failed = a->import.failed && !a->running;
+    const bool has_keys = c->psk_holders[0] || c->psk_holders[1];
+    a->import = (struct adapter_import){.state = failed || has_keys ? IMPORT_NONE : IMPORT_SAVING};
+    import_of(c, &c->devices_file_state, &a->import.record);
 }
 
 static void import_put(struct adapter *a)
@@ -102,7 +118,9 @@ static void import_put(struct adapter *a)
     buf_free(&key);
     buf_free(&value);
     a->import.state = IMPORT_NONE;
-    log_write(LOG_INFO, "imported", LOG_S("hint", "as long as the devices stay as they are, a start does not read them"));
+    a->import.known = true;
+    log_write(LOG_INFO, "imported",
+              LOG_S("hint", "as long as the devices stay as they are, a start does not read them"));
 }
 
 /* A record that the store refuses goes back to the engine, which gives it again: then from the beginning. */

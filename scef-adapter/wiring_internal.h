@@ -26,6 +26,7 @@ struct adapter_scef {
     struct websocket_client *websockets; /* NULL: notifications come by callback only */
     struct scs_callbacks_sink sink;
     char *destination; /* notificationDestination of our NIDD configurations */
+    char *reports_to;  /* the same of our monitoring subscriptions */
     uint64_t features; /* of the NIDD API, that we ask for */
     uint64_t requests_in_flight;
     bool answered; /* it has answered anything since the start */
@@ -36,7 +37,7 @@ struct adapter_scef {
 
 /* A request to a SCEF that could not even begin. The engine gets its result as an input of its own at the turn's end,
  * never from inside the port. */
-enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION, FAILED_LIST };
+enum failed_kind { FAILED_SUBMIT, FAILED_CONFIGURATION, FAILED_LIST, FAILED_DELIVERY, FAILED_WATCH, FAILED_WATCHES };
 struct failed_request {
     struct adapter_scef *scef;
     enum failed_kind kind;
@@ -67,6 +68,7 @@ struct adapter_import {
     struct record_import record;
     uint64_t ticket; /* COMMITTING: the records' last one */
     bool failed;     /* COMMITTING: one of them */
+    bool known;      /* `record` is in the store */
 };
 
 struct adapter {
@@ -103,10 +105,11 @@ struct adapter {
     size_t failed_count, failed_capacity;
 
     uint64_t ticket_given, ticket_done;
-    bool store_open;   /* the open batch holds something */
-    bool store_failed; /* the last batch did */
-    bool in_uplink;    /* the engine is at an uplink: what it sends must be in the socket before the SCEF is answered */
-    bool running;      /* inputs may be given to the engine */
+    bool store_open;       /* the open batch holds something */
+    bool store_failed;     /* the last batch did */
+    bool connections_held; /* until the store has caught up */
+    bool in_uplink; /* the engine is at an uplink: what it sends must be in the socket before the SCEF is answered */
+    bool running;   /* inputs may be given to the engine */
     bool status_unmatched; /* the engine knows no delivery that the status is about */
     bool ready;
     uint32_t ready_cursor;
@@ -123,6 +126,9 @@ static inline uint64_t adapter_now(struct adapter *a)
     return a->now_ms = loop_now_ms(a->loop);
 }
 
+/* wiring.c: warns of files with devices' keys that every user can read. */
+void adapter_key_holders_tell(const struct config *c);
+
 /* wiring_ports.c */
 void adapter_ports(struct adapter *a, struct engine_ports *out);
 struct store_sink adapter_store_sink(struct adapter *a);
@@ -131,6 +137,7 @@ struct store_sink adapter_store_sink(struct adapter *a);
 void adapter_store_close(struct adapter *a);
 struct legs_sink adapter_legs_sink(struct adapter *a);
 void adapter_datagram_take(struct adapter *a, const struct loading_origin *o);
+void adapter_backlog_check(struct adapter *a); /* a store that is far behind: servers' connections are not read */
 
 /* wiring_scef.c */
 [[gnu::warn_unused_result]] enum error adapter_scefs_open(struct adapter *a);
@@ -142,12 +149,36 @@ void adapter_failed_deliver(struct adapter *a);
 void adapter_test_expect(struct adapter_scef *s); /* a configuration was made */
 uint64_t adapter_tests_check(struct adapter *a);  /* warns of what has not come; when to check again */
 
+/* The SCEF for a new request. While stopping nothing new begins (NULL): what is queued is in the store, and the next
+ * start goes on with it. */
+struct adapter_scef *adapter_scef_for(struct adapter *a, uint32_t index);
+/* A request has begun, or could not even do that (err): then its result comes at the turn's end. */
+void adapter_request_begun(struct adapter_scef *s, enum error err, enum failed_kind kind, uint64_t ref);
+
+/* wiring_deliveries.c */
+void adapter_delivery_ports(struct engine_ports *out);
+void adapter_delivery_item(struct adapter_scef *s, uint64_t ref, const struct scs_result *r);
+void adapter_delivery_result(struct adapter_scef *s, uint64_t ref, const struct scs_result *r);
+
 /* wiring_callbacks.c */
 void adapter_callback(void *ctx, struct http_exchange *x); /* http_handler_fn */
 void adapter_callback_take(struct adapter *a, const struct loading_origin *o);
 void adapter_callbacks_prepare(struct adapter *a);
 void adapter_uplink_answer(void *ctx, uint64_t ref, enum error err); /* a port of the engine */
 void adapter_answers_end(struct adapter *a);                         /* 503 to all that wait */
+
+/* The slice whose process serves the device; ours for one that we know. */
+uint32_t adapter_owner_of(const struct adapter *a, struct t8_identity id);
+/* TS 29.122 clause 5.2.10: this notification is to be repeated at the other process, the next one comes here again. */
+enum scs_verdict adapter_redirect(struct adapter *a, uint32_t slice, enum error *err);
+
+/* wiring_reports.c: `ctx` is the SCEF */
+enum scs_verdict adapter_monitoring(void *ctx, const struct monitoring_notification *n, enum error *err);
+enum scs_verdict adapter_trigger_report(void *ctx, const struct device_triggering_report *r, enum error *err);
+void adapter_transaction_result(struct adapter_scef *s, const struct scs_result *r);
+void adapter_watch_ports(struct engine_ports *out);
+void adapter_watch_item(struct adapter_scef *s, const struct scs_result *r);
+void adapter_watch_result(struct adapter_scef *s, uint64_t ref, const struct scs_result *r); /* of POST and list */
 
 /* wiring_websocket.c */
 [[gnu::warn_unused_result]] enum error adapter_websockets_open(struct adapter_scef *s);
@@ -170,7 +201,10 @@ void adapter_set_aside(struct adapter *a, struct bytes key, struct bytes value, 
 /* wiring_import.c: at the start the configuration's devices are compared with the stored ones, unless the records are
  * known to be of just this configuration. */
 [[gnu::warn_unused_result]] enum error adapter_import_check(struct adapter *a, bool *known, bool *removing);
-void adapter_import_begin(struct adapter *a); /* the devices were added: to be remembered once all is stored */
+/* The engine has the devices of this configuration: to be remembered once all is stored. */
+void adapter_import_begin(struct adapter *a, const struct config *c);
+/* Is the store known to be of the devices of this configuration, whose devices_file need not have been read? */
+bool adapter_import_covers(const struct adapter *a, const struct config *c);
 void adapter_import_turn_end(struct adapter *a);
 void adapter_import_forget(struct adapter *a); /* a record says something else now, or is missing */
 

@@ -22,8 +22,9 @@ static enum error port_device_added(void *ctx, uint32_t leg)
 static void datagram(void *ctx, uint32_t leg, uint32_t server, struct bytes message)
 {
     struct adapter *a = ctx;
-    /* A disk that stalls must not fill the memory: the server repeats what nobody acknowledged. */
-    if (store_backlog_bytes(a->store) > STORE_BACKLOG_MAX) {
+    /* A disk that stalls must not fill the memory: the server repeats what nobody acknowledged. Connections are not
+     * read meanwhile, but what was read already comes this way, and nobody would repeat it. */
+    if (store_backlog_bytes(a->store) > STORE_BACKLOG_MAX && !config_scheme_stream(a->config->servers[server].scheme)) {
         metric_add(&a->metrics, METRIC_DROPPED, "store_backlog", 1);
         return;
     }
@@ -45,6 +46,17 @@ static void leg_state(void *ctx, uint32_t leg, uint32_t server, bool up)
 struct legs_sink adapter_legs_sink(struct adapter *a)
 {
     return (struct legs_sink){a, datagram, leg_state};
+}
+
+void adapter_backlog_check(struct adapter *a)
+{
+    const size_t backlog = store_backlog_bytes(a->store);
+    const bool hold = backlog > (a->connections_held ? STORE_BACKLOG_MAX / 2 : STORE_BACKLOG_MAX);
+    if (hold == a->connections_held)
+        return;
+    a->connections_held = hold;
+    log_write(hold ? LOG_WARN : LOG_INFO, hold ? "store_backlog" : "store_backlog_over", LOG_I("bytes", backlog));
+    legs_hold(a->legs, hold);
 }
 
 /* ---- store ---- */

@@ -1,6 +1,7 @@
-/* SIGHUP: the configuration file is read again. Routes, servers and endpoint names of devices, the check of endpoint
- * names and the log's level take effect without anything being dropped; what is under way keeps its server. Everything
- * else counts from the next start, and is named. With a mistake in it the file changes nothing. */
+/* SIGHUP: the configuration file is read again. Routes, policies for downlinks, servers, endpoint names and pre-shared
+ * keys of devices, the check of endpoint names and the log's level take effect without anything being dropped; what is
+ * under way keeps its server. Everything else counts from the next start, and is named. With a mistake in it the file
+ * changes nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,27 @@ static bool routes_take(const struct reload *r)
     return !err;
 }
 
+/* The same for the policies. What is queued keeps what it was accepted with. */
+static void downlinks_take(const struct reload *r)
+{
+    const uint32_t count = r->fresh->downlink_count;
+    struct engine_downlink *entries = calloc(count ? count : 1, sizeof(*entries));
+    enum error err = entries ? OK : ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < count && !err; i++) {
+        entries[i] = r->fresh->engine_downlinks[i];
+        if (!server_here(r, entries[i].server, &entries[i].server)) {
+            log_write(LOG_WARN, "needs_restart", LOG_S("key", "downlinks"),
+                      LOG_S("server", r->fresh->downlinks[i].server), LOG_S("reason", "this server is new"));
+            err = ERR_NOT_FOUND;
+        }
+    }
+    if (!err)
+        err = engine_downlinks_replace(r->a->engine, &r->fresh->engine.downlink, entries, count);
+    if (err && err != ERR_NOT_FOUND)
+        log_write(LOG_ERROR, "reload_incomplete", LOG_S("key", "downlinks"), LOG_S("reason", error_text(err)));
+    free(entries);
+}
+
 static void groups_take(const struct reload *r)
 {
     struct engine_group_info g;
@@ -113,7 +135,8 @@ static enum error device_take(struct reload *r, const struct config_device *d)
         r->stranded++;
         return OK;
     }
-    return engine_device_change(r->a->engine, &o);
+    enum error err = engine_device_change(r->a->engine, &o);
+    return err ? err : legs_psk_set(r->a->legs, now.leg, d->psk_identity, d->psk_key);
 }
 
 static uint64_t devices_listed_before(const struct adapter *a)
@@ -135,9 +158,28 @@ static void devices_take(struct reload *r)
         return;
     }
     const uint64_t before = devices_listed_before(r->a), removed = before > r->listed ? before - r->listed : 0;
-    if (r->added || removed || r->moved || r->stranded)
+    if (!r->added && !removed && !r->moved && !r->stranded)
+        adapter_import_begin(r->a, r->fresh);
+    else
         log_write(LOG_WARN, "needs_restart", LOG_S("key", "devices"), LOG_I("added", r->added),
                   LOG_I("removed", removed), LOG_I("moved", r->moved), LOG_I("of_new_servers", r->stranded));
+}
+
+static uint64_t devices_here(const struct adapter *a)
+{
+    struct engine_totals t;
+    engine_totals_get(a->engine, &t);
+    return t.devices;
+}
+
+static enum error devices_load(struct config **fresh, struct buf *faults)
+{
+    enum error err = config_devices_load(*fresh, faults);
+    if (err) {
+        config_free(*fresh);
+        *fresh = NULL;
+    }
+    return err;
 }
 
 void adapter_reload(struct adapter *a, const char *config_path)
@@ -153,7 +195,10 @@ void adapter_reload(struct adapter *a, const char *config_path)
         loading_hurry(a->loading);
         return;
     }
-    enum error err = config_load(config_path, &fresh, &faults);
+    enum error err = config_load_shared(config_path, &fresh, &faults);
+    const bool same_devices = !err && adapter_import_covers(a, fresh);
+    if (!err && !same_devices)
+        err = devices_load(&fresh, &faults);
     metric_add(&a->metrics, METRIC_RELOADS, err ? "refused" : "taken", 1);
     if (err) {
         faults_tell(buf_bytes(&faults));
@@ -164,11 +209,17 @@ void adapter_reload(struct adapter *a, const char *config_path)
     buf_free(&faults);
     struct reload r = {.a = a, .fresh = fresh};
     log_set_level(fresh->log_level);
+    adapter_key_holders_tell(fresh);
     engine_identity_set(a->engine, fresh->engine.identity_policy, fresh->engine.fill_endpoint);
     const bool routed = routes_take(&r);
+    downlinks_take(&r);
     groups_take(&r);
-    adapter_import_forget(a); /* the records may say less or more than the file from now on */
-    devices_take(&r);
+    if (same_devices) {
+        r.listed = devices_here(a);
+    } else {
+        adapter_import_forget(a); /* the records may say less or more than the file from now on */
+        devices_take(&r);
+    }
     config_compare(a->config, fresh, NULL, key_needs_restart);
     log_write(LOG_INFO, "reloaded", LOG_S("file", config_path), LOG_I("routes", fresh->route_count),
               LOG_I("devices", r.listed));

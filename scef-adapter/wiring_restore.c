@@ -35,6 +35,8 @@ static const char *kind_name(enum record_kind kind)
         return "configuration";
     case RECORD_OBSERVATION:
         return "observation";
+    case RECORD_FINAL:
+        return "final";
     case RECORD_LEG:
     case RECORD_MSISDN:
         return "index";
@@ -108,7 +110,7 @@ static bool of_other_slice(const struct restore *r, struct bytes key)
 {
     const struct config *c = r->a->config;
     bool of_device = r->kind == RECORD_DEVICE || r->kind == RECORD_OBSERVATION || r->kind == RECORD_DOWNLINK ||
-                     r->kind == RECORD_UPLINK;
+                     r->kind == RECORD_UPLINK || r->kind == RECORD_FINAL;
     return of_device && slice_of(key_identity(key), c->slices.count) != c->slices.index;
 }
 
@@ -117,6 +119,7 @@ static enum error record_restore(struct engine *e, struct bytes key, struct byte
     struct record_configuration c;
     struct record_device d;
     struct record_observation o;
+    struct record_final f;
     struct record_message m;
     uint64_t count;
     enum error err;
@@ -139,6 +142,9 @@ static enum error record_restore(struct engine *e, struct bytes key, struct byte
     case RECORD_OBSERVATION:
         err = record_observation_decode(key, value, &o);
         return err ? err : engine_restore_observation(e, &o);
+    case RECORD_FINAL:
+        err = record_final_decode(key, value, &f);
+        return err ? err : engine_restore_final(e, &f);
     default:
         err = record_message_decode(key, value, &m);
         return err ? err : engine_restore_message(e, (enum record_kind)key.data[0], &m);
@@ -202,8 +208,8 @@ static enum error restore(struct adapter *a, const enum record_kind *kinds, size
 
 enum error adapter_restore(struct adapter *a)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE,    RECORD_CONFIGURATION, RECORD_DEVICE,
-                                             RECORD_OBSERVATION, RECORD_DOWNLINK,      RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_OBSERVATION,
+                                             RECORD_FINAL,    RECORD_DOWNLINK,      RECORD_UPLINK};
     return restore(a, kinds, sizeof(kinds) / sizeof(kinds[0]));
 }
 

@@ -32,7 +32,7 @@ static void failed_add(struct adapter_scef *s, enum error err, enum failed_kind 
         (struct failed_request){s, kind, ref, http_status, held_back, held_back ? scs_client_wait_s(s->client) : 0};
 }
 
-static void begun(struct adapter_scef *s, enum error err, enum failed_kind kind, uint64_t ref)
+void adapter_request_begun(struct adapter_scef *s, enum error err, enum failed_kind kind, uint64_t ref)
 {
     if (err)
         failed_add(s, err, kind, ref);
@@ -40,24 +40,23 @@ static void begun(struct adapter_scef *s, enum error err, enum failed_kind kind,
         s->requests_in_flight++;
 }
 
-/* The SCEF for a new request. While stopping nothing new begins (NULL): what is queued is in the store, and the next
- * start goes on with it. */
-static struct adapter_scef *scef_for(struct adapter *a, uint32_t index)
+struct adapter_scef *adapter_scef_for(struct adapter *a, uint32_t index)
 {
     return a->closing || a->stop_at_ms ? NULL : &a->scefs[index];
 }
 
 static void port_downlink_submit(void *ctx, uint64_t ref, const struct engine_submit *d)
 {
-    struct adapter_scef *s = scef_for(ctx, d->scef);
+    struct adapter_scef *s = adapter_scef_for(ctx, d->scef);
     if (s)
-        begun(s, scs_downlink_submit(s->client, ref, d->configuration_link, d->id, d->data, d->maximum_latency_s),
-              FAILED_SUBMIT, ref);
+        adapter_request_begun(
+            s, scs_downlink_submit(s->client, ref, d->configuration_link, d->id, d->data, d->maximum_latency_s),
+            FAILED_SUBMIT, ref);
 }
 
 static void port_configuration_create(void *ctx, uint32_t scef, uint64_t ref, struct t8_identity id)
 {
-    struct adapter_scef *s = scef_for(ctx, scef);
+    struct adapter_scef *s = adapter_scef_for(ctx, scef);
     if (!s)
         return;
     const uint32_t duration_s = s->config->configuration_duration_s;
@@ -68,36 +67,36 @@ static void port_configuration_create(void *ctx, uint32_t scef, uint64_t ref, st
         .duration_ms = duration_s ? s->a->now_ms + duration_s * UINT64_C(1000) : 0,
         .request_test_notification = s->config->test_notification ? T8_FLAG_TRUE : T8_FLAG_UNSET,
         .websocket = {.present = s->websockets != NULL, .request_uri = s->websockets ? T8_FLAG_TRUE : T8_FLAG_UNSET}};
-    begun(s, scs_configuration_create_with(s->client, ref, &wanted), FAILED_CONFIGURATION, ref);
+    adapter_request_begun(s, scs_configuration_create_with(s->client, ref, &wanted), FAILED_CONFIGURATION, ref);
 }
 
 static void port_configuration_get(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
-    struct adapter_scef *s = scef_for(ctx, scef);
+    struct adapter_scef *s = adapter_scef_for(ctx, scef);
     if (s)
-        begun(s, scs_configuration_get(s->client, ref, link), FAILED_CONFIGURATION, ref);
+        adapter_request_begun(s, scs_configuration_get(s->client, ref, link), FAILED_CONFIGURATION, ref);
 }
 
 static void port_configuration_patch(void *ctx, uint32_t scef, uint64_t ref, struct bytes link,
                                      const struct nidd_configuration_patch *p)
 {
-    struct adapter_scef *s = scef_for(ctx, scef);
+    struct adapter_scef *s = adapter_scef_for(ctx, scef);
     if (s)
-        begun(s, scs_configuration_patch(s->client, ref, link, p), FAILED_CONFIGURATION, ref);
+        adapter_request_begun(s, scs_configuration_patch(s->client, ref, link, p), FAILED_CONFIGURATION, ref);
 }
 
 static void port_configuration_delete(void *ctx, uint32_t scef, uint64_t ref, struct bytes link)
 {
-    struct adapter_scef *s = scef_for(ctx, scef);
+    struct adapter_scef *s = adapter_scef_for(ctx, scef);
     if (s)
-        begun(s, scs_configuration_delete(s->client, ref, link), FAILED_CONFIGURATION, ref);
+        adapter_request_begun(s, scs_configuration_delete(s->client, ref, link), FAILED_CONFIGURATION, ref);
 }
 
 static void port_configuration_list(void *ctx, uint32_t scef)
 {
-    struct adapter_scef *s = scef_for(ctx, scef);
+    struct adapter_scef *s = adapter_scef_for(ctx, scef);
     if (s)
-        begun(s, scs_configuration_list(s->client, 0), FAILED_LIST, 0);
+        adapter_request_begun(s, scs_configuration_list(s->client, 0), FAILED_LIST, 0);
 }
 
 void adapter_scef_ports(struct engine_ports *out)
@@ -108,6 +107,8 @@ void adapter_scef_ports(struct engine_ports *out)
     out->configuration_patch = port_configuration_patch;
     out->configuration_delete = port_configuration_delete;
     out->configuration_list = port_configuration_list;
+    adapter_delivery_ports(out);
+    adapter_watch_ports(out);
     adapter_websocket_ports(out);
 }
 
@@ -158,6 +159,26 @@ static void configuration_listed(void *ctx, uint64_t ref, const struct nidd_conf
     engine_configuration_listed(s->a->engine, adapter_now(s->a), s->index, r);
 }
 
+static void item(void *ctx, uint64_t ref, const struct scs_result *r)
+{
+    if (r->operation == T8_DELIVERY_LIST)
+        adapter_delivery_item(ctx, ref, r);
+    else if (r->operation == T8_SUBSCRIPTION_LIST)
+        adapter_watch_item(ctx, r);
+}
+
+static void result(void *ctx, uint64_t ref, const struct scs_result *r)
+{
+    struct adapter_scef *s = ctx;
+    answered(s, r->http_status);
+    if (t8_operation_api(r->operation) == T8_API_NIDD)
+        adapter_delivery_result(s, ref, r);
+    else if (r->operation == T8_TRANSACTION_GET)
+        adapter_transaction_result(s, r);
+    else
+        adapter_watch_result(s, ref, r);
+}
+
 void adapter_failed_deliver(struct adapter *a)
 {
     /* The engine may ask again at once, and fail again: those wait for the next turn. */
@@ -182,6 +203,17 @@ void adapter_failed_deliver(struct adapter *a)
             break;
         case FAILED_LIST:
             configuration_listed(f->scef, f->ref, &none);
+            break;
+        case FAILED_DELIVERY:
+        case FAILED_WATCH:
+        case FAILED_WATCHES:
+            result(f->scef, f->ref,
+                   &(struct scs_result){.operation = f->kind == FAILED_DELIVERY ? T8_DELIVERY_GET
+                                                     : f->kind == FAILED_WATCH  ? T8_SUBSCRIPTION_CREATE
+                                                                                : T8_SUBSCRIPTION_LIST,
+                                        .http_status = f->http_status,
+                                        .not_sent = f->held_back,
+                                        .retry_after_s = f->retry_after_s});
             break;
         }
     }
@@ -219,7 +251,9 @@ uint64_t adapter_tests_check(struct adapter *a)
 /* The features of the NIDD API that we ask for (TS 29.122 clause 5.6.4). */
 static uint64_t features_of(const struct config *c, uint32_t scef)
 {
-    uint64_t features = c->scefs[scef].test_notification ? NIDD_FEATURE_TEST : 0;
+    uint64_t features = NIDD_FEATURE_MODIFICATION; /* of what the SCEF is to buffer */
+    if (c->scefs[scef].test_notification)
+        features |= NIDD_FEATURE_TEST;
     for (uint32_t i = 0; i < c->group_count; i++)
         if (c->groups[i].scef == scef)
             features |= NIDD_FEATURE_GROUPS;
@@ -262,7 +296,9 @@ static enum error client_new(struct adapter_scef *s)
                                          .configuration_result = configuration_result,
                                          .submit_result = submit_result,
                                          .configuration_found = configuration_found,
-                                         .configuration_listed = configuration_listed};
+                                         .configuration_listed = configuration_listed,
+                                         .item = item,
+                                         .result = result};
     return scs_client_new(s->a->loop, &o, &sink, &s->client);
 }
 
@@ -276,7 +312,8 @@ enum error adapter_scefs_open(struct adapter *a)
         struct adapter_scef *s = &a->scefs[i];
         *s = (struct adapter_scef){.a = a, .index = i, .config = &c->scefs[i], .features = features_of(c, i)};
         s->destination = callback_url_make(c, SCS_PATH_NIDD, i);
-        enum error err = s->destination ? client_new(s) : ERR_NO_MEMORY;
+        s->reports_to = callback_url_make(c, SCS_PATH_MONITORING, i);
+        enum error err = s->destination && s->reports_to ? client_new(s) : ERR_NO_MEMORY;
         if (!err && c->scefs[i].notifications == CONFIG_NOTIFICATIONS_WEBSOCKET)
             err = adapter_websockets_open(s);
         if (err)
@@ -296,6 +333,7 @@ void adapter_scefs_free(struct adapter *a)
     for (uint32_t i = 0; a->scefs && i < a->config->scef_count; i++) {
         websocket_client_free(a->scefs[i].websockets);
         free(a->scefs[i].destination);
+        free(a->scefs[i].reports_to);
     }
     free(a->scefs);
 }

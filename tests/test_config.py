@@ -40,7 +40,7 @@ MISTAKES = {
     "unknown section": (
         BASE + "logs: {}\n",
         "c.yaml:7: logs: is no key that is known; expected one of: scef, callback, admin, store, server_leg, servers,"
-        " routes, devices, groups, slices, relay, log, devices_file",
+        " routes, downlinks, devices, groups, slices, relay, log, devices_file",
     ),
     "wrong type": (
         BASE + "relay:\n  nstart: one\n",
@@ -185,7 +185,7 @@ DEVICE_LINES = {
     ' {"external_id": "dev1@example.org"}',
     "[]": 'external_id: not a JSON object: another type; expected a line like {"external_id": "dev1@example.org"}',
     '{"external_id": "a@b", "colour": "red"}': "colour: is no key that is known; expected external_id, msisdn, scef,"
-    " server, group or endpoint",
+    " server, group, endpoint, psk_identity or psk_key",
     '{"msisdn": 49170123456}': "msisdn: is no string; expected 5 to 15 digits, in quotes",
     '{"server": "main"}': "external_id: is missing; expected external_id, msisdn, or both",
     '{"external_id": "a@b", "server": "x"}': "server: 'x' is no server's name; expected the name of a server in servers",
@@ -204,6 +204,16 @@ DEVICE_LINES = {
     ' {"external_id": "dev1@example.org"}',
     '{"external_id": "listed@example.org"}': "external_id: 'listed@example.org' is there already (devices, line 9);"
     " expected each device once",
+    '{"external_id": "a@b", "psk_identity": "me"}': "psk_identity: is there alone; expected psk_identity and psk_key, or"
+    " neither",
+    '{"external_id": "a@b", "psk_key": "5ec2e7f"}': "psk_key: has an odd number of digits; expected 2 to 128 hexadecimal"
+    " digits",
+    '{"external_id": "a@b", "psk_key": "5ec2e7"': "external_id: not a JSON object: what is wrong is not shown, since the"
+    ' line holds psk_key; expected a line like {"external_id": "dev1@example.org"}',
+    '{"external_id": "a@b", "psk_key": "' + "ab" * 65 + '"}': "psk_key: is too long; expected 2 to 128 hexadecimal digits",
+    '{"external_id": "a@b", "psk_key": "5ec2e7", "psk_identity": "' + "i" * 129 + '"}': "psk_identity: '"
+    + "i" * 60
+    + "' is longer than 128 bytes; expected at most 128 bytes of text",
     '{"external_id": "' + "a" * 5000 + '"}': "external_id: the line is too long; expected at most 4096 bytes in a line",
 }
 
@@ -216,6 +226,22 @@ def test_devices_file(tmp_path, line):
     )
     assert result.stderr == f"d.jsonl:3: {DEVICE_LINES[line]}\n"
     assert result.returncode == 2
+
+
+def test_keys_of_devices(tmp_path):
+    """A server by DTLS without a key of its own needs devices that have some; none is ever shown."""
+    text = SCEF + "servers: [{name: main, uri: 'coaps://127.0.0.1'}]\ndevices_file: d.jsonl\n"
+    (tmp_path / "d.jsonl").write_text('{"external_id": "a@b"}\n')
+    assert check(tmp_path, text).stderr == (
+        "c.yaml:4: servers[0].uri: needs something that tells the server from an impostor; expected ca_file, or"
+        " psk_identity and psk_file, beside it, or devices with psk_key\n"
+    )
+    (tmp_path / "d.jsonl").write_text('{"external_id": "a@b", "psk_key": "5ec2e7"}\n{"external_id": "c@d"}\n')
+    assert check(tmp_path, text).stderr == ""
+    (tmp_path / "d.jsonl").write_text('{"external_id": "a@b", "psk_key": "5ec2e7"}\n{"msisdn": "12345", "server": "main"}\n')
+    assert check(tmp_path, text).stderr == (
+        "d.jsonl:2: psk_key: is missing: server 'main' has no psk_file for all; expected 2 to 128 hexadecimal digits\n"
+    )
 
 
 def test_devices_file_is_relative_to_the_configuration(tmp_path):

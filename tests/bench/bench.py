@@ -7,7 +7,8 @@
   (d) adapter downlink     request in, stored durably, acknowledged, POSTed, 200; the device's answer in as a
                            notification and out as a separate response                              downlink_ratio = d/b
   (e) bench_idle_devices   the engine with a million devices that have nothing to say
-  (f) latency              uplink at half the load of (c); from a device's wake-up to the first queued downlink
+  (f) latency              uplink at half the load of (c); from a device's wake-up to the first queued downlink, of 10:
+                           its message or the network's report of it, a FETCH or a POST, which is marked before it goes
 
 The rates are measured in turns, a c b d, a c b d, ..., since machines are noisy: a ratio is that of two neighbours in
 one turn, and the median of the turns counts. Many short turns see both paces of a machine that changes its pace.
@@ -40,7 +41,12 @@ GOALS = {
     "bytes_per_idle_device": (512, False),
     "uplink_latency_p99_ms": (5, False),
     "wakeup_p99_ms": (20, False),
+    "wakeup_report_p99_ms": (20, False),
+    "wakeup_post_p99_ms": (20, False),
 }
+
+# How a device wakes up, and what waits for it. A POST is marked in the store before it leaves.
+WAKE_UPS = {"wakeup": ("message", "fetch"), "wakeup_report": ("report", "fetch"), "wakeup_post": ("message", "post")}
 
 
 CONNECTION_CALLS = {"accept4", "close", "connect", "getpeername", "getsockname", "getsockopt", "setsockopt", "shutdown",
@@ -198,10 +204,13 @@ class Bench:
         say(f"latency: uplink at {rate:,.0f} a second")
         uplink = self.run_uplink(self.seconds, rate=round(rate))
         say("latency: wake-up")
-        wake = self.downlink_load.command(f"wake {min(300, int(100 * self.seconds))} 10")
+        return {"rate": rate, "uplink": uplink, **{name: self.measure_wake(*how) for name, how in WAKE_UPS.items()}}
+
+    def measure_wake(self, how, method):
+        wake = self.downlink_load.command(f"wake {min(300, int(100 * self.seconds))} 10 {how} {method}")
         check(wake["wrong"] == 0 and wake["lost"] == 0, f"after a wake-up {wake} exchanges were wrong or lost")
         check(wake["total"] == wake["devices"] * wake["queued"], f"after {wake['devices']} wake-ups: {wake}")
-        return {"rate": rate, "uplink": uplink, "wake": wake}
+        return wake
 
     def measure_idle(self):
         say("a million idle devices")
@@ -367,12 +376,11 @@ def results_of(bench, latency, idle, costs, counters):
         "uplink_latency_p50_ms": latency["uplink"]["p50_ms"],
         "uplink_latency_p99_ms": latency["uplink"]["p99_ms"],
         "uplink_latency_at_per_second": latency["rate"],
-        "wakeup_p50_ms": latency["wake"]["p50_ms"],
-        "wakeup_p99_ms": latency["wake"]["p99_ms"],
+        **{f"{name}_{key}": latency[name][key] for name in WAKE_UPS for key in ("p50_ms", "p99_ms")},
         "adapter_start_seconds": bench.uplink_adapter.start_seconds,
         "measurements": runs,
         "idle_devices": idle,
-        "wakeup": latency["wake"],
+        "wakeups": {name: latency[name] for name in WAKE_UPS},
         "per_message": costs,
         "bodies": {
             "uplink_bytes": uplink[0]["body"],
@@ -410,6 +418,8 @@ def table(results):
     value("(e) idle device, bytes", "bytes_per_idle_device", f"{results['bytes_per_idle_device']:.0f}")
     value("(f) uplink latency p99 at half load, ms", "uplink_latency_p99_ms", f"{results['uplink_latency_p99_ms']:.2f}")
     value("(f) wake-up to first downlink p99, ms", "wakeup_p99_ms", f"{results['wakeup_p99_ms']:.2f}")
+    value("(f) report to first downlink p99, ms", "wakeup_report_p99_ms", f"{results['wakeup_report_p99_ms']:.2f}")
+    value("(f) wake-up to first POST p99, ms", "wakeup_post_p99_ms", f"{results['wakeup_post_p99_ms']:.2f}")
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
     lines = []
     for r in rows:

@@ -8,7 +8,9 @@
  *
  *   target CALLBACK_PORT LEG_PORT PID      the adapter; before the others
  *   run SECONDS WARMUP WINDOW              WINDOW devices have an exchange under way at any time
- *   wake DEVICES QUEUED                    each in turn: QUEUED requests wait for a sleeping device; it wakes up
+ *   wake DEVICES QUEUED HOW METHOD         each in turn: QUEUED requests wait for a sleeping device; it wakes up: HOW
+ *                                          is `message` (it says something) or `report` (of the network that it can be
+ *                                          reached); METHOD is `fetch` or `post`, which must not be done twice
  *   counters                               what the SCEF has seen
  *
  * A request that is not acknowledged is sent again after 2 s, 4 times, as RFC 7252 has it. */
@@ -43,7 +45,7 @@ struct reporter { /* a connection to the adapter's callback */
     struct source source;
     struct ends *ends;
     struct reporter *next_idle;
-    struct uplink_post post;
+    struct uplink_post post, reachable;
     bool busy;
     size_t in_len;
     char in[IN_BYTES];
@@ -51,6 +53,7 @@ struct reporter { /* a connection to the adapter's callback */
 
 struct report {
     uint32_t device;
+    bool reachable; /* of the network, no message */
     uint8_t message[NOTIFICATION_BYTES];
 };
 
@@ -77,7 +80,8 @@ struct ends {
     struct report *reports; /* ring of REQUESTS */
     uint32_t reports_in, reports_out, reports_open;
 
-    bool asleep; /* the SCEF cannot reach devices */
+    uint8_t method; /* of the requests */
+    bool asleep;    /* the SCEF cannot reach devices */
     uint32_t refused_deliveries;
     uint64_t first_delivery_ns; /* of the device that woke up; 0 = not yet */
 
@@ -127,7 +131,9 @@ static uint8_t *datagram(struct ends *e, uint32_t device, size_t len)
 
 static void request_send(struct ends *e, struct request *r)
 {
-    coap_request(datagram(e, r->device, REQUEST_BYTES), r->device, r->seq, (uint16_t)r->seq);
+    uint8_t *message = datagram(e, r->device, REQUEST_BYTES);
+    coap_request(message, r->device, r->seq, (uint16_t)r->seq);
+    message[1] = e->method;
     r->repeat_ns = now_ns() + REPEAT_NS;
 }
 
@@ -239,19 +245,29 @@ static void report_next(struct ends *e)
         c->busy = true;
         if (c->source.fd < 0)
             reporter_connect(c);
-        uplink_post_set(&c->post, r->device, r->message);
-        send_all(c->source.fd, c->post.text, c->post.len);
+        struct uplink_post *post = r->reachable ? &c->reachable : &c->post;
+        if (r->reachable)
+            report_post_set(post, r->device);
+        else
+            uplink_post_set(post, r->device, r->message);
+        send_all(c->source.fd, post->text, post->len);
         e->reports_open++;
     }
 }
 
-static uint8_t *report_add(struct ends *e, uint32_t device)
+static struct report *report_new(struct ends *e, uint32_t device)
 {
     if (e->reports_in - e->reports_out == REQUESTS)
-        die("the adapter takes no uplink data");
+        die("the adapter takes no notifications");
     struct report *r = &e->reports[e->reports_in++ % REQUESTS];
     r->device = device;
-    return r->message;
+    r->reachable = false;
+    return r;
+}
+
+static uint8_t *report_add(struct ends *e, uint32_t device)
+{
+    return report_new(e, device)->message;
 }
 
 static void on_report_answer(struct source *source)
@@ -401,7 +417,7 @@ static void fall_asleep(struct ends *e, uint32_t device, uint32_t queued)
     }
 }
 
-static void wake(struct ends *e, uint32_t devices, uint32_t queued)
+static void wake(struct ends *e, uint32_t devices, uint32_t queued, bool by_report)
 {
     struct samples samples;
     samples_init(&samples, devices);
@@ -412,7 +428,10 @@ static void wake(struct ends *e, uint32_t devices, uint32_t queued)
         fall_asleep(e, device, queued);
         e->asleep = false;
         e->first_delivery_ns = 0;
-        coap_notification(report_add(e, device), device, e->next_seq, (uint16_t)e->next_seq);
+        if (by_report)
+            report_new(e, device)->reachable = true;
+        else
+            coap_notification(report_add(e, device), device, e->next_seq, (uint16_t)e->next_seq);
         uint64_t woken_ns = now_ns();
         report_next(e);
         drain(e);
@@ -439,6 +458,7 @@ static void target(struct ends *e, uint16_t callback_port, uint16_t leg_port, in
         c->next_idle = e->idle;
         e->idle = c;
         uplink_post_init(&c->post, "/t8/nidd/scef/0", e->scef_port);
+        report_post_init(&c->reachable, "/t8/monitoring/scef/0");
         reporter_connect(c);
     }
     printf("{}\n");
@@ -454,6 +474,7 @@ static void counters(const struct ends *e)
 
 static void command(struct ends *e)
 {
+    char how[8], method[8];
     double seconds, warmup;
     unsigned a, b;
     int pid;
@@ -462,9 +483,11 @@ static void command(struct ends *e)
         target(e, (uint16_t)a, (uint16_t)b, pid);
     else if (sscanf(e->line, "run %lf %lf %u", &seconds, &warmup, &a) == 3)
         run(e, seconds, warmup, a);
-    else if (sscanf(e->line, "wake %u %u", &a, &b) == 2)
-        wake(e, a, b);
-    else if (strcmp(e->line, "counters\n") == 0)
+    else if (sscanf(e->line, "wake %u %u %7s %7s", &a, &b, how, method) == 4) {
+        e->method = strcmp(method, "post") == 0 ? CODE_POST : CODE_FETCH;
+        wake(e, a, b, strcmp(how, "report") == 0);
+        e->method = CODE_FETCH;
+    } else if (strcmp(e->line, "counters\n") == 0)
         counters(e);
     else
         die("what is '%s'?", e->line);
@@ -487,6 +510,7 @@ int main(int argc, char **argv)
     e->scef_port = (uint16_t)arg_number(argc, argv, "--scef-port", 0);
     e->connections = (uint32_t)arg_number(argc, argv, "--connections", 64);
     e->devices = (uint32_t)arg_number(argc, argv, "--devices", 10000);
+    e->method = CODE_FETCH;
     e->epoll = epoll_create1(0);
     turn_spin((uint64_t)arg_number(argc, argv, "--spin-us", 0) * 1000);
     e->udp = (struct source){udp_bind((uint16_t)arg_number(argc, argv, "--udp", 0)), on_datagram};

@@ -200,7 +200,7 @@ bool coap_answer_is_intact(const uint8_t *in, size_t len)
 
 bool coap_request_is_intact(const uint8_t *in, size_t len)
 {
-    return len == REQUEST_BYTES && in[1] == CODE_FETCH &&
+    return len == REQUEST_BYTES && (in[1] == CODE_FETCH || in[1] == CODE_POST) &&
            memcmp(in + 12, request_model() + 12, REQUEST_BYTES - 12) == 0;
 }
 
@@ -249,6 +249,20 @@ size_t base64_read(const char *in, size_t len, uint8_t *out)
 
 /* ---- T8 ---- */
 
+/* The text of the POST; where its body begins. */
+static size_t post_text(struct uplink_post *p, const char *path, const char *body, int body_len)
+{
+    int len = snprintf(p->text, sizeof(p->text),
+                       "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                       "Content-Length: %d\r\n\r\n%s",
+                       path, body_len, body);
+    if (len >= (int)sizeof(p->text))
+        die("--path is too long");
+    p->len = (size_t)len;
+    p->body_len = (size_t)body_len;
+    return p->len - p->body_len;
+}
+
 void uplink_post_init(struct uplink_post *p, const char *path, uint16_t scef_port)
 {
     char body[768], link[160], data[COAP_MAX_BYTES * 2];
@@ -258,15 +272,7 @@ void uplink_post_init(struct uplink_post *p, const char *path, uint16_t scef_por
     int body_len =
         snprintf(body, sizeof(body), "{\"niddConfiguration\":\"%s%0*d\",\"externalId\":\"%s%0*d%s\",\"data\":\"%.*s\"}",
                  link, DEVICE_DIGITS, 0, id_prefix, DEVICE_DIGITS, 0, id_domain, (int)data_len, data);
-    int len = snprintf(p->text, sizeof(p->text),
-                       "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                       "Content-Length: %d\r\n\r\n%s",
-                       path, body_len, body);
-    if (len >= (int)sizeof(p->text))
-        die("--path is too long");
-    p->len = (size_t)len;
-    p->body_len = (size_t)body_len;
-    size_t body_at = p->len - p->body_len;
+    size_t body_at = post_text(p, path, body, body_len);
     p->link_at = body_at + sizeof("{\"niddConfiguration\":\"") - 1 + (size_t)link_len;
     p->id_at = p->link_at + DEVICE_DIGITS + sizeof("\",\"externalId\":\"") - 1 + sizeof(id_prefix) - 1;
     p->data_at = p->id_at + DEVICE_DIGITS + sizeof(id_domain) - 1 + sizeof("\",\"data\":\"") - 1;
@@ -277,6 +283,21 @@ void uplink_post_set(struct uplink_post *p, uint32_t device, const uint8_t *mess
     digits_write(device, p->text + p->link_at);
     memcpy(p->text + p->id_at, p->text + p->link_at, DEVICE_DIGITS);
     base64_write(message, NOTIFICATION_BYTES, p->text + p->data_at);
+}
+
+void report_post_init(struct uplink_post *p, const char *path)
+{
+    static const char before[] =
+        "{\"subscription\":\"/3gpp-monitoring-event/v1/as1/subscriptions/s1\",\"monitoringEventReports\":["
+        "{\"monitoringType\":\"UE_REACHABILITY\",\"reachabilityType\":\"DATA\",\"externalId\":\"";
+    char body[512];
+    int body_len = snprintf(body, sizeof(body), "%s%s%0*d%s\"}]}", before, id_prefix, DEVICE_DIGITS, 0, id_domain);
+    p->id_at = post_text(p, path, body, body_len) + sizeof(before) - 1 + sizeof(id_prefix) - 1;
+}
+
+void report_post_set(struct uplink_post *p, uint32_t device)
+{
+    digits_write(device, p->text + p->id_at);
 }
 
 size_t downlink_body(char *out, size_t size, uint32_t device, const uint8_t request[REQUEST_BYTES])

@@ -41,6 +41,7 @@ struct coap_head {
     uint32_t device, seq;
 };
 enum { TYPE_CON, TYPE_NON, TYPE_ACK, TYPE_RST };
+#define CODE_POST    0x02
 #define CODE_FETCH   0x05
 #define CODE_CONTENT 0x45
 
@@ -66,6 +67,10 @@ struct uplink_post {
 void uplink_post_init(struct uplink_post *p, const char *path, uint16_t scef_port);
 /* `message` has NOTIFICATION_BYTES, or ANSWER_BYTES, which is as many. */
 void uplink_post_set(struct uplink_post *p, uint32_t device, const uint8_t *message);
+
+/* The same of a MonitoringNotification: the device can be reached (UE_REACHABILITY). */
+void report_post_init(struct uplink_post *p, const char *path);
+void report_post_set(struct uplink_post *p, uint32_t device);
 
 /* The link of a device's configuration: its path. */
 #define CONFIGURATIONS "/3gpp-nidd/v1/as1/configurations"

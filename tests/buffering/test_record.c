@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/prng.h"
+#include "buffering/queue.h"
 #include "buffering/record.h"
 
 typedef enum error (*decode_fn)(struct bytes key, struct bytes value);
@@ -21,6 +22,12 @@ static enum error decode_message(struct bytes key, struct bytes value)
 {
     struct record_message m;
     return record_message_decode(key, value, &m);
+}
+
+static enum error decode_final(struct bytes key, struct bytes value)
+{
+    struct record_final f;
+    return record_final_decode(key, value, &f);
 }
 
 static enum error decode_sequence(struct bytes key, struct bytes value)
@@ -83,6 +90,8 @@ static const struct record_message message = {
     .deadline_ms = 1700000300000,
     .sent_ms = 1700000001000,
     .answers_seq = 0x0102030405060700,
+    .priority = 5,
+    .place_seq = 0x0102030405060600,
     .delivery_link = {(const uint8_t *)"https://scef/d/1", 16},
     .message = {(const uint8_t *)"\x40\x01\x12\x34\xb3"
                                  "3"
@@ -117,6 +126,8 @@ static void assert_message_round_trip(enum record_kind kind, const struct record
     assert_true(out.deadline_ms == m->deadline_ms);
     assert_true(out.sent_ms == m->sent_ms);
     assert_true(out.answers_seq == m->answers_seq);
+    assert_int_equal(out.priority, m->priority);
+    assert_true(out.place_seq == m->place_seq);
     assert_bytes_equal(out.delivery_link, m->delivery_link);
     assert_bytes_equal(out.message, m->message);
     buf_free(&key);
@@ -178,6 +189,72 @@ static void test_device_of_version_1(void **state)
     assert_int_equal(decode_device(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
     buf_free(&key);
     buf_free(&value);
+}
+
+/* Of before there were priorities. */
+static void test_message_of_version_1(void **state)
+{
+    (void)state;
+    struct buf key = {0};
+    struct buf value = {0};
+    struct record_message out;
+    record_message_key(RECORD_DOWNLINK, BYTES_LIT("dev1@example.org"), 7, &key);
+    buf_add(&value, BYTES_LIT("\x01\x02\x01\x00\xbe\xef\x01\x00"));
+    for (uint64_t i = 1; i <= 4; i++)
+        buf_add_be64(&value, i); /* accepted, deadline, sent, answers */
+    buf_add(&value, BYTES_LIT("\x00\x01\x00\x02\x00\x00\x00\x04s/d\x40\x01\x00\x09"));
+    add_right_crc(&key, &value);
+    assert_int_equal(record_message_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+    assert_int_equal(out.priority, QUEUE_PRIORITY_DEFAULT);
+    assert_true(out.place_seq == 7 && out.seq == 7);
+    assert_int_equal(out.server_mid, 0xbeef);
+    assert_true(out.accepted_ms == 1 && out.deadline_ms == 2 && out.sent_ms == 3 && out.answers_seq == 4);
+    assert_bytes_equal(out.server, BYTES_LIT("s"));
+    assert_bytes_equal(out.delivery_link, BYTES_LIT("/d"));
+    assert_bytes_equal(out.message, BYTES_LIT("\x40\x01\x00\x09"));
+    buf_free(&key);
+    buf_free(&value);
+}
+
+static const struct record_final final = {
+    .device_id = {(const uint8_t *)"dev1@example.org", 16},
+    .seq = 0x0102030405060708,
+    .accepted_ms = 1700000000000,
+    .final_ms = 1700000300000,
+    .bytes = 120,
+    .attempts = 3,
+    .queue_class = QUEUE_REQUEST,
+    .code = 3,
+    .final = 4,
+    .server = {(const uint8_t *)"leshan", 6},
+    .reason = {(const uint8_t *)"lifetime over", 13},
+    .path = {(const uint8_t *)"/3/0", 4},
+};
+
+static void test_final_round_trip(void **state)
+{
+    (void)state;
+    for (int empty = 0; empty < 2; empty++) {
+        struct buf key = {0};
+        struct buf value = {0};
+        struct record_final out;
+        const struct record_final f = empty ? (struct record_final){.device_id = final.device_id} : final;
+        record_message_key(RECORD_FINAL, f.device_id, f.seq, &key);
+        record_final_encode(buf_bytes(&key), &f, &value);
+        assert_int_equal(record_final_decode(buf_bytes(&key), buf_bytes(&value), &out), OK);
+        assert_bytes_equal(out.device_id, f.device_id);
+        assert_true(out.seq == f.seq && out.accepted_ms == f.accepted_ms && out.final_ms == f.final_ms);
+        assert_int_equal(out.bytes, f.bytes);
+        assert_int_equal(out.attempts, f.attempts);
+        assert_int_equal(out.queue_class, f.queue_class);
+        assert_int_equal(out.code, f.code);
+        assert_int_equal(out.final, f.final);
+        assert_bytes_equal(out.server, f.server);
+        assert_bytes_equal(out.reason, f.reason);
+        assert_bytes_equal(out.path, f.path);
+        buf_free(&key);
+        buf_free(&value);
+    }
 }
 
 /* Of before devices were loaded one by one: no server, no endpoint, no index. */
@@ -258,6 +335,25 @@ static void test_import_round_trip(void **state)
     assert_true(out.size == in.size && out.mtime_ns == in.mtime_ns && out.inode == in.inode && out.removing);
     value.data[0] ^= 3;
     assert_int_equal(record_import_decode(buf_bytes(&key), buf_bytes(&value), &out), ERR_STORE_CORRUPT);
+    buf_free(&key);
+    buf_free(&value);
+}
+
+/* As decoded, for messages of both versions. */
+static void test_deadline_without_the_rest(void **state)
+{
+    (void)state;
+    struct buf key = {0};
+    struct buf value = {0};
+    record_message_key(RECORD_DOWNLINK, message.device_id, message.seq, &key);
+    record_message_encode(buf_bytes(&key), &message, &value);
+    assert_true(record_message_deadline(buf_bytes(&value)) == message.deadline_ms);
+    assert_true(record_message_deadline(bytes_of(value.data, 10)) == 0);
+    buf_reset(&value);
+    buf_add(&value, BYTES_LIT("\x01\x02\x01\x00\xbe\xef\x01\x00"));
+    buf_add_be64(&value, 1);
+    buf_add_be64(&value, 2);
+    assert_true(record_message_deadline(buf_bytes(&value)) == 2);
     buf_free(&key);
     buf_free(&value);
 }
@@ -431,6 +527,12 @@ static void test_damage_is_refused(void **state)
     assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
     buf_reset(&key);
     buf_reset(&value);
+    record_message_key(RECORD_FINAL, final.device_id, final.seq, &key);
+    record_final_encode(buf_bytes(&key), &final, &value);
+    assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_final);
+    assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
+    buf_reset(&key);
+    buf_reset(&value);
     record_sequence_key(&key);
     record_sequence_encode(buf_bytes(&key), 0x0102030405060708, &value);
     assert_damage_refused(buf_bytes(&key), buf_bytes(&value), decode_sequence);
@@ -467,13 +569,15 @@ static void test_senseless_fields_are_refused(void **state)
     (void)state;
     struct buf key = {0};
     record_message_key(RECORD_DOWNLINK, message.device_id, message.seq, &key);
-    for (int wrong = 0; wrong < 2; wrong++) {
+    for (int wrong = 0; wrong < 3; wrong++) {
         struct record_message m = message;
         struct buf value = {0};
-        if (wrong)
+        if (wrong == 0)
             m.type = 4;
-        else
+        else if (wrong == 1)
             m.queue_class = 3;
+        else
+            m.priority = QUEUE_PRIORITY_MAX + 1;
         record_message_encode(buf_bytes(&key), &m, &value);
         assert_int_equal(decode_message(buf_bytes(&key), buf_bytes(&value)), ERR_STORE_CORRUPT);
         buf_free(&value);
@@ -562,6 +666,9 @@ int main(void)
         cmocka_unit_test(test_index_round_trip),
         cmocka_unit_test(test_count_round_trip),
         cmocka_unit_test(test_import_round_trip),
+        cmocka_unit_test(test_deadline_without_the_rest),
+        cmocka_unit_test(test_message_of_version_1),
+        cmocka_unit_test(test_final_round_trip),
         cmocka_unit_test(test_configuration_round_trip),
         cmocka_unit_test(test_observation_round_trip),
         cmocka_unit_test(test_sequence_round_trip),

@@ -120,13 +120,14 @@ static void test_a_device_comes_with_all_that_is_its(void **state)
     PUT(h, "oa\0.......9", "o");
     PUT(h, "ua\0.......3", "u");
     PUT(h, "ca\0.......3", "configuration");
+    PUT(h, "fa\0.......8", "f");
     PUT(h, "xda\0", "aside");
     settle(h, 1);
     load(&a, h, "a"); /* three in one turn */
     load(&none, h, "b");
     load(&b, h, "ab");
     assert_int_equal(a.done + b.done + none.done, 0);
-    assert_text(&a, "da.=1 oa........9=o ma........1=m1 ma........2=m2 ua........3=u");
+    assert_text(&a, "da.=1 oa........9=o fa........8=f ma........1=m1 ma........2=m2 ua........3=u");
     assert_text(&b, "dab.=2 mab........1=other");
     assert_text(&none, "");
     load(&none, h, ""); /* nobody's */
@@ -138,17 +139,17 @@ static void test_one_record_or_none(void **state)
 {
     struct harness *h = open_kind(state);
     struct asked a;
-    PUT(h, "f", "first");
-    PUT(h, "ff", "second");
+    PUT(h, "i", "first");
+    PUT(h, "ii", "second");
     settle(h, 1);
     asked_init(&a, h);
-    store_get(h->store, BYTES_LIT("f"), &a.load);
-    assert_text(&a, "f=first");
+    store_get(h->store, BYTES_LIT("i"), &a.load);
+    assert_text(&a, "i=first");
     asked_init(&a, h);
-    store_get(h->store, BYTES_LIT("e"), &a.load);
+    store_get(h->store, BYTES_LIT("h"), &a.load);
     assert_text(&a, "");
     asked_init(&a, h);
-    store_get(h->store, BYTES_LIT("fff"), &a.load);
+    store_get(h->store, BYTES_LIT("iii"), &a.load);
     assert_text(&a, "");
     harness_free(h);
 }

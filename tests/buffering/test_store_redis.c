@@ -158,6 +158,33 @@ static void test_paused_server_is_overtaken(void **state)
     redis_server_free(&s);
 }
 
+/* The loop was busy for longer than the time-out, with the answer in the socket: Redis is not to blame. */
+static void test_a_stalled_loop_blames_nobody(void **state)
+{
+    struct redis_server s;
+    struct opened x;
+    (void)state;
+    redis_server_start(&s, program, NULL);
+    store_start(&x, &s, 200);
+    for (int i = 0; i < 3; i++) {
+        harness_put(&x.h, "a", "1");
+        store_flush(x.h.store);
+        usleep(300000);
+        const uint64_t ticket = harness_put(&x.h, "b", "1");
+        store_flush(x.h.store); /* notes that the first one is late */
+        assert_int_equal(harness_wait(&x.h, ticket), OK);
+        assert_int_equal(x.h.result[ticket - 1], OK);
+        usleep(300000); /* nor while it is idle */
+        uv_run(&x.h.loop.uv, UV_RUN_NOWAIT);
+        assert_null(store_trouble(x.h.store));
+    }
+    redisReply *r = redis_server_command(&s, "HGET t:owner epoch");
+    assert_string_equal(r->str, "1"); /* one connection all the time */
+    freeReplyObject(r);
+    harness_close(&x.h);
+    redis_server_free(&s);
+}
+
 /* The old connection's commands come after the new one's: they must be refused. */
 static void test_late_commands_are_fenced(void **state)
 {
@@ -573,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_killed_and_started_again),
         cmocka_unit_test(test_down_fails_at_once),
         cmocka_unit_test(test_paused_server_is_overtaken),
+        cmocka_unit_test(test_a_stalled_loop_blames_nobody),
         cmocka_unit_test(test_late_commands_are_fenced),
         cmocka_unit_test(test_second_adapter_is_found_out),
         cmocka_unit_test(test_scripts_flushed),

@@ -2,6 +2,8 @@
 
 import datetime
 import ipaddress
+import json
+import signal
 
 import pytest
 import wire
@@ -110,6 +112,108 @@ def test_wrong_identity(chain):
     chain.start_server("psk", KEY, "another")
     chain.start_adapter()
     chain.refused("")
+
+
+class Keys:
+    """Two devices with keys of their own, and a third that has none; `known` is what the server knows."""
+
+    def __init__(self, stack, known):
+        self.stack = stack
+        air = free_ports(3)
+        self.ids = [external_id(n) for n in (1, 2, 3)]
+        stack.start_scef(
+            [
+                {"external_id": d, "air": f"127.0.0.1:{air + n}", "client": "air", "psm": False}
+                for n, d in enumerate(self.ids)
+            ]
+        )
+        self.devices = [wire.Peer(("127.0.0.1", air + n)) for n in range(3)]
+        words = [word for identity, key in known.items() for word in (key, identity)]
+        self.server = stack.start("coap_dtls_server", "127.0.0.1", stack.server_port, "psk", *words)
+        stack.wait(lambda: "ready" in self.said(), "the server is there")
+
+    def said(self):
+        return self.server.output_path.read_text().split("\n")
+
+    def configure(self, keys, **server):
+        """`keys` of all devices, the first one's in devices_file."""
+        (self.stack.directory / "d.jsonl").write_text(json.dumps({"external_id": self.ids[0], **keys[0]}) + "\n")
+        (self.stack.directory / "d.jsonl").chmod(0o600)
+        servers = [{"name": "main", "uri": f"coaps://127.0.0.1:{self.stack.server_port}", **server}]
+        devices = [{"external_id": device, **key} for device, key in zip(self.ids[1:], keys[1:])]
+        sections = {"devices_file": "d.jsonl", "servers": servers, "log": {"level": "debug"}}
+        config = self.stack.adapter_config(devices, **sections)
+        path = self.stack.directory / "adapter.yaml"
+        path.write_text(json.dumps(config))
+        path.chmod(0o644)
+
+    def register(self, n, mid=1):
+        self.devices[n].send(wire.registration(endpoint(n + 1), mid, bytes([mid])))
+
+    def registered(self, n):
+        for _ in range(30):
+            message = self.devices[n].receive(2)
+            if message and message.code == wire.code("2.01"):
+                return
+        raise AssertionError(f"device {n} is not registered: {self.said()}")
+
+    def close(self):
+        for device in self.devices:
+            device.close()
+
+
+def test_keys_of_devices(stack):
+    """The server sees each device's identity; a wrong key and a missing one keep only their own device out, the latter
+    until the configuration is read again."""
+    first, second, third = "first-key-of-16b", "second-key-16byt", "third-key-16byte"
+    keys = Keys(stack, {endpoint(1): first, "two": second, "three": third})
+    own = lambda key, **more: {"psk_key": key.encode().hex(), **more}  # noqa: E731
+    try:
+        keys.configure([own(first), own(first, psk_identity="two"), {}])
+        stack.start_adapter()
+        exposed = stack.log("secret_exposed")
+        assert len(exposed) == 1 and "adapter.yaml" in exposed[0]
+        for n in range(3):
+            keys.register(n)
+        keys.registered(0)
+        missing = "neither the device has psk_key nor the server psk_file"
+        failed = lambda: [missing in line for line in stack.log("dtls_failed")]  # noqa: E731
+        stack.wait(lambda: {True, False} <= set(failed()), "no key, and a wrong one")
+        assert [line for line in keys.said() if "identity" in line] == [f"identity {endpoint(1)}"]
+
+        keys.configure([own(first), own(first, psk_identity="two"), own(third, psk_identity="three")])
+        stack.adapter.process.send_signal(signal.SIGHUP)
+        keys.registered(2)
+        keys.register(0, mid=2)
+        keys.registered(0)
+        assert [line for line in keys.said() if "identity" in line] == [
+            f"identity {endpoint(1)}",
+            "identity three",
+            f"identity {endpoint(1)}",
+        ]
+        stack.adapter.stop()
+        for key in (first, second, third):
+            for shown in (key, key.encode().hex()):
+                assert shown not in stack.adapter.errors() and shown not in stack.adapter_trace.path.read_text()
+    finally:
+        keys.close()
+
+
+def test_keys_of_devices_and_of_the_server(stack):
+    """A device without one uses the server's."""
+    keys = Keys(stack, {"one": "first-key-of-16b", "all": "key-of-all-16byt"})
+    try:
+        (stack.directory / "psk").write_text("key-of-all-16byt".encode().hex() + "\n")
+        own = {"psk_key": "first-key-of-16b".encode().hex(), "psk_identity": "one"}
+        keys.configure([own, {}, {}], psk_identity="all", psk_file="psk")
+        stack.start_adapter()
+        for n in (0, 1):
+            keys.register(n)
+        for n in (0, 1):
+            keys.registered(n)
+        assert {"identity one", "identity all"} < set(keys.said())
+    finally:
+        keys.close()
 
 
 # --- certificates ------------------------------------------------------------------------------------------------

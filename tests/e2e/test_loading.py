@@ -3,6 +3,7 @@ as after a start that has read everything."""
 
 import json
 import os
+import signal
 
 import pytest
 import wire
@@ -53,6 +54,9 @@ def ask(stack, address, token):
     assert stack.wire_server.expect(type=wire.ACK).code == 0
 
 
+LEGS = {"prefix": "127.64.0.0/10"}  # room for them all
+
+
 def write_file(stack, more=()):
     path = stack.directory / "devices.jsonl"
     with open(path, "w") as out:
@@ -78,7 +82,7 @@ def devices(stack):
 
 def test_a_large_store(chain):
     chain.fake_scef.answer = buffers
-    chain.start_adapter([*FEW, NUMBERED])
+    chain.start_adapter([*FEW, NUMBERED], server_leg=LEGS)
     addresses = {device: place(chain, device) for device in FEW}
     ask(chain, addresses[FEW[1]], b"kept")
     chain.wait(lambda: chain.fake_scef.deliveries(FEW[1]), "the SCEF keeps it")
@@ -86,7 +90,7 @@ def test_a_large_store(chain):
 
     chain.fake_scef.answer = only_the_few
     write_file(chain)
-    chain.start_adapter([], ready=False, devices_file="devices.jsonl")
+    chain.start_adapter([], ready=False, devices_file="devices.jsonl", server_leg=LEGS)
     chain.wait(lambda: chain.log("imported"), "the devices are stored")
     chain.adapter.stop()
 
@@ -144,17 +148,52 @@ def test_what_has_changed_counts(chain):
     assert place(chain, FEW[0]) == address
 
 
+def reload(chain, listed):
+    (chain.directory / "adapter.yaml").write_text(json.dumps(chain.adapter_config(listed)))
+    before = len(chain.log("reloaded"))
+    chain.adapter.process.send_signal(signal.SIGHUP)
+    chain.wait(lambda: len(chain.log("reloaded")) > before, "the reload")
+
+
+def test_a_reload_is_remembered(chain):
+    """What SIGHUP has changed is what the next start finds without reading devices; what it could not, is not."""
+    chain.fake_scef.answer = buffers
+    listed = [*FEW, NUMBERED]
+    chain.start_adapter(listed)
+    chain.wait(lambda: chain.log("imported"), "the devices are stored")
+    reload(chain, listed)
+    chain.adapter.stop()
+
+    chain.start_adapter()
+    chain.wait(lambda: chain.log("loaded"), "all devices are loaded")
+    listed[-1] = {**NUMBERED, "endpoint": "node-6"}
+    reload(chain, listed)
+    chain.wait(lambda: chain.log("imported"), "the device is stored")
+    chain.adapter.stop()
+
+    chain.start_adapter()
+    chain.wait(lambda: chain.log("loaded"), "all devices are loaded")
+    assert chain.device(NUMBERED["msisdn"])["endpoint"] == "node-6"
+    reload(chain, [*listed, "zz6@example.org"])
+    assert chain.log("needs_restart", key="devices", added=1)
+    chain.adapter.stop()
+
+    chain.start_adapter()
+    assert chain.device("zz6@example.org")["leg"] == 5
+    assert not chain.log("loaded")
+
+
 def test_a_reload_waits_for_all(chain):
     chain.fake_scef.answer = only_the_few
     path = write_file(chain)
-    chain.start_adapter([], ready=False, devices_file="devices.jsonl")
+    chain.start_adapter([], ready=False, devices_file="devices.jsonl", server_leg=LEGS)
     chain.wait(lambda: chain.log("imported"), "the devices are stored")
     chain.adapter.stop()
 
     chain.start_adapter(ready=False)
     with open(path, "a") as out:
         out.write(json.dumps({"external_id": "new@example.org"}) + "\n")
-    chain.adapter.process.send_signal(1)
+    chain.adapter.process.send_signal(signal.SIGHUP)
     chain.wait(lambda: chain.log("needs_restart", key="devices", added=1, removed=0), "the reload", 120)
     chain.adapter.stop()
 

@@ -67,11 +67,12 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct record_final f;
     struct bytes id;
     uint64_t reserved;
     (void)ctx;
-    fail_unless(record_observation_decode(key, value, &o) == OK || record_index_decode(key, value, &id) == OK ||
-                record_count_decode(key, value, &reserved) == OK ||
+    fail_unless(record_index_decode(key, value, &id) == OK || record_count_decode(key, value, &reserved) == OK ||
+                record_final_decode(key, value, &f) == OK || record_observation_decode(key, value, &o) == OK ||
                 record_sequence_decode(key, value, &reserved) == OK || record_device_decode(key, value, &d) == OK ||
                 record_message_decode(key, value, &m) == OK || record_configuration_decode(key, value, &c) == OK);
     return operation(key, value, false);
@@ -369,6 +370,7 @@ static void check_device(unsigned i, struct engine_totals *sum)
     struct engine_device_info d;
     struct engine_message_info m;
     unsigned in_flight = 0, requests = 0, answers = 0;
+    uint8_t priority = QUEUE_PRIORITY_MAX;
     if (!engine_device_find(w.e, world_id(i), &d)) {
         fail_unless(i == 1 || i == 4);
         return;
@@ -388,9 +390,18 @@ static void check_device(unsigned i, struct engine_totals *sum)
         requests += request;
         answers += !request;
         in_flight += request && (!strcmp(m.state, "submitted") || !strcmp(m.state, "with_scef"));
+        if (request && (storing || !strcmp(m.state, "queued") || !strcmp(m.state, "submitted"))) {
+            fail_unless(m.priority <= priority);
+            priority = m.priority;
+        }
+        fail_unless(m.waits_for[0] && m.age_ms <= w.now_ms);
         sum->queued_messages++;
         sum->queued_bytes += m.message.len;
     }
+    uint32_t cursor = 0, finals = 0;
+    for (struct engine_final_info f; engine_final_next(w.e, world_id(i), &cursor, &f); finals++)
+        fail_unless(f.final != FINAL_NONE && f.final < FINAL_COUNT);
+    fail_unless(finals <= w.o.history_max);
     fail_unless(in_flight <= w.o.queue.nstart);
     fail_unless(w.store_failed || requests <= w.o.queue.max_messages);
     fail_unless(answers <= w.o.queue.max_messages + QUEUE_ANSWER_RESERVE);
@@ -439,6 +450,7 @@ static void restore_record(enum record_kind kind, struct bytes key, struct bytes
     struct record_device d;
     struct record_message m;
     struct record_observation o;
+    struct record_final f;
     uint64_t reserved;
     if (kind == RECORD_OBSERVATION && record_observation_decode(key, value, &o) == OK)
         fail_unless(engine_restore_observation(w.e, &o) == OK);
@@ -448,6 +460,8 @@ static void restore_record(enum record_kind kind, struct bytes key, struct bytes
         fail_unless(engine_restore_configuration(w.e, &c) == OK);
     else if (kind == RECORD_DEVICE && record_device_decode(key, value, &d) == OK)
         fail_unless(engine_restore_device(w.e, &d) == OK);
+    else if (kind == RECORD_FINAL && record_final_decode(key, value, &f) == OK)
+        fail_unless(engine_restore_final(w.e, &f) == OK);
     else if (record_message_decode(key, value, &m) == OK)
         fail_unless(engine_restore_message(w.e, kind, &m) == OK);
     else
@@ -456,8 +470,8 @@ static void restore_record(enum record_kind kind, struct bytes key, struct bytes
 
 static void restore(void)
 {
-    static const enum record_kind kinds[] = {RECORD_SEQUENCE,    RECORD_CONFIGURATION, RECORD_DEVICE,
-                                             RECORD_OBSERVATION, RECORD_DOWNLINK,      RECORD_UPLINK};
+    static const enum record_kind kinds[] = {RECORD_SEQUENCE, RECORD_CONFIGURATION, RECORD_DEVICE, RECORD_OBSERVATION,
+                                             RECORD_FINAL,    RECORD_DOWNLINK,      RECORD_UPLINK};
     for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
         for (size_t i = 0; i < w.committed_count; i++)
             if (w.committed[i].key.data[0] == (uint8_t)kinds[k])
@@ -488,6 +502,46 @@ void world_route(unsigned choice)
         fail_unless(found[i].flaw == ROUTE_AMBIGUOUS && found[i].first < n && found[i].second < n);
     route_table_free(t);
     fail_unless(engine_routes_replace(w.e, some, n) == OK);
+}
+
+static void policies(unsigned choice)
+{
+    const struct engine_policy otherwise = {.lifetime_ms = w.o.downlink.lifetime_ms,
+                                            .latest_wins = w.o.downlink.latest_wins,
+                                            .priority = (uint8_t)(choice & QUEUE_PRIORITY_MAX)};
+    struct engine_downlink entries[] = {{.server = 1, .policy = otherwise},
+                                        {.server = ENGINE_NONE, .domain = BYTES_LIT("X"), .policy = otherwise},
+                                        {.server = 0, .external_id = BYTES_LIT("dev?@x"), .policy = otherwise}};
+    for (unsigned i = 0; i < 3; i++) {
+        entries[i].policy.priority = (uint8_t)((choice >> i) & QUEUE_PRIORITY_MAX);
+        entries[i].policy.buffer = choice >> (4 + i) & 1 ? ENGINE_BUFFER_SERVER : ENGINE_BUFFER_ADAPTER;
+    }
+    fail_unless(engine_downlinks_replace(w.e, &otherwise, entries, choice & 128 ? 3 : 1) == OK);
+}
+
+void world_operator(unsigned what, unsigned choice)
+{
+    struct engine_message_info m;
+    const struct bytes id = world_id(choice % DEVICES);
+    uint64_t seq = 0;
+    const bool found = engine_message_next(w.e, id, &seq, &m);
+    for (unsigned n = choice >> 5; n && engine_message_next(w.e, id, &seq, &m);)
+        n--;
+    w.inside = true;
+    if (what == 0) {
+        const bool waits = found && strcmp(m.state, "storing") != 0 && strcmp(m.state, "answering") != 0;
+        const enum error err = engine_message_cancel(w.e, w.now_ms, id, seq);
+        fail_unless(!found || (err == OK) == waits);
+    } else if (what == 1) {
+        const enum error err = engine_message_replay(w.e, w.now_ms, id, seq);
+        fail_unless(found || err);
+    } else if (what == 2) {
+        const unsigned n = engine_queue_purge(w.e, w.now_ms, choice & 128 ? id : (struct bytes){0}, choice >> 4);
+        fail_unless(n <= choice >> 4);
+    } else {
+        policies(choice);
+    }
+    world_checks();
 }
 
 void world_reroute(unsigned device)

@@ -87,8 +87,10 @@ void world_restart(void);             /* both, and looks whether something was l
 void world_free(void);
 void world_checks(void); /* each input's last act: wakes the engine */
 void world_leg(unsigned device, unsigned server, bool up);
-void world_route(unsigned choice);     /* other routes: a bit for each of a few */
-void world_reroute(unsigned device);   /* it gets a server of its own, or has none any more */
+void world_route(unsigned choice);   /* other routes: a bit for each of a few */
+void world_reroute(unsigned device); /* it gets a server of its own, or has none any more */
+/* Cancel, replay or purge at a device of the choice, or other policies from now on. */
+void world_operator(unsigned what, unsigned choice);
 void world_pass(uint64_t ms);          /* time, in steps of engine_next_wake */
 void commit(size_t n, enum error err); /* the first n pending operations become durable, or vanish */
 

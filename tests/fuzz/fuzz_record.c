@@ -33,6 +33,7 @@ static void decode(struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct record_final f;
     struct buf key_out = {0};
     struct buf value_out = {0};
     const bool is_device = record_device_decode(key, value, &d) == OK;
@@ -41,14 +42,15 @@ static void decode(struct bytes key, struct bytes value)
     const bool is_sequence = record_sequence_decode(key, value, &reserved) == OK;
     const bool is_configuration = record_configuration_decode(key, value, &c) == OK;
     const bool is_observation = record_observation_decode(key, value, &o) == OK;
+    const bool is_final = record_final_decode(key, value, &f) == OK;
     struct bytes id;
     const bool is_index = record_index_decode(key, value, &id) == OK;
     uint64_t number;
     const bool is_count = record_count_decode(key, value, &number) == OK;
     struct record_import import;
     const bool is_import = record_import_decode(key, value, &import) == OK;
-    fail_unless(is_device + is_message + is_sequence + is_configuration + is_observation + is_index + is_count +
-                    is_import <=
+    fail_unless(is_device + is_message + is_sequence + is_configuration + is_observation + is_final + is_index +
+                    is_count + is_import <=
                 1);
     if (is_index) {
         touch(id);
@@ -62,6 +64,15 @@ static void decode(struct bytes key, struct bytes value)
     if (is_import) {
         record_import_key(&key_out);
         record_import_encode(buf_bytes(&key_out), &import, &value_out);
+        check_same(&key_out, &value_out, key, value);
+    }
+    if (is_final) {
+        touch(f.device_id);
+        touch(f.server);
+        touch(f.reason);
+        touch(f.path);
+        record_message_key(RECORD_FINAL, f.device_id, f.seq, &key_out);
+        record_final_encode(buf_bytes(&key_out), &f, &value_out);
         check_same(&key_out, &value_out, key, value);
     }
     if (is_observation) {
@@ -110,7 +121,13 @@ static void decode(struct bytes key, struct bytes value)
         touch(m.message);
         record_message_key((enum record_kind)key.data[0], m.device_id, m.seq, &key_out);
         record_message_encode(buf_bytes(&key_out), &m, &value_out);
-        check_same(&key_out, &value_out, key, value);
+        if (value.data[0] == 1) {
+            struct record_message again;
+            fail_unless(record_message_decode(key, buf_bytes(&value_out), &again) == OK);
+            fail_unless(bytes_equal(again.message, m.message) && again.priority == m.priority);
+        } else {
+            check_same(&key_out, &value_out, key, value);
+        }
     }
     buf_free(&key_out);
     buf_free(&value_out);

@@ -58,6 +58,35 @@ static void port_downlink_submit(void *ctx, uint64_t ref, const struct engine_su
         assert_false(!r->submissions.data[i].answered && r->submissions.data[i].ref == ref);
 }
 
+static void port_delivery_request(void *ctx, uint64_t ref, const struct engine_delivery_request *q)
+{
+    struct rig *r = ctx;
+    assert_true(r->inside);
+    struct rig_delivery_request *n = RIG_PUSH(r->asked);
+    *n = (struct rig_delivery_request){.ref = ref, .operation = q->operation};
+    assert_true(q->link.len && q->link.len < sizeof(n->link));
+    memcpy(n->link, q->link.data, q->link.len);
+    assert_true(q->data.len <= MESSAGE_MAX);
+    n->message.len = q->data.len;
+    if (q->data.len)
+        memcpy(n->message.data, q->data.data, q->data.len);
+}
+
+static void port_watch_create(void *ctx, uint32_t scef, uint64_t ref, const struct engine_watch *w)
+{
+    struct rig *r = ctx;
+    assert_true(r->inside && scef == 0);
+    *RIG_PUSH(r->watches) =
+        (struct rig_watch){.ref = ref, .device = rig_device_of(r, w->id), .pdn = w->pdn, .expire_ms = w->expire_ms};
+}
+
+static void port_watch_list(void *ctx, uint32_t scef)
+{
+    struct rig *r = ctx;
+    assert_true(r->inside && scef == 0);
+    r->watch_lists++;
+}
+
 static void ask_configuration(struct rig *r, uint64_t ref, unsigned device, bool create, struct bytes link)
 {
     assert_true(r->inside);
@@ -138,7 +167,10 @@ static void start_engine(struct rig *r)
                                        .store_put = rig_store_put,
                                        .store_delete = rig_store_delete,
                                        .uplink_answer = port_uplink_answer,
-                                       .event = rig_event};
+                                       .event = rig_event,
+                                       .delivery_request = r->setup.deliveries ? port_delivery_request : NULL,
+                                       .watch_create = port_watch_create,
+                                       .watch_list = port_watch_list};
     rig_begin_input(r);
     assert_int_equal(engine_new(&r->o, &ports, r->now_ms, &r->e), OK);
     for (unsigned i = 0; i < r->setup.servers; i++) {
@@ -148,7 +180,11 @@ static void start_engine(struct rig *r)
             engine_server_add(r->e, &(struct engine_server_options){.name = name, .transport = r->setup.transports[i]}),
             OK);
     }
-    assert_int_equal(engine_scef_add(r->e, &(struct engine_scef_options){.name = "scef0"}), OK);
+    assert_int_equal(
+        engine_scef_add(r->e, &(struct engine_scef_options){.name = "scef0",
+                                                            .supported_features = NIDD_FEATURE_MODIFICATION,
+                                                            .watch = r->setup.watch}),
+        OK);
     if (r->setup.routes)
         r->setup.routes(r->e);
     r->loading = getenv("RIG_LOADING") && stored_records(r, RECORD_DEVICE) == r->setup.devices;
@@ -213,6 +249,8 @@ void rig_restart(struct rig *r)
     for (size_t i = 0; i < r->submissions.count; i++)
         r->submissions.data[i].answered = true;
     r->requests.read = r->requests.count;
+    r->asked.read = r->asked.count;
+    r->watches.read = r->watches.count;
     for (size_t i = 0; i < r->answers.count; i++)
         r->answers.data[i].seen = true;
     for (size_t i = 0; i < r->messages.count; i++)
@@ -232,6 +270,8 @@ static void rig_free(struct rig *r)
     free(r->datagrams.data);
     free(r->submissions.data);
     free(r->requests.data);
+    free(r->asked.data);
+    free(r->watches.data);
     free(r->answers.data);
     free(r->events.data);
     free(r->messages.data);
@@ -242,6 +282,8 @@ void rig_abandon(struct rig *r)
 {
     expect_nothing_at_server(r);
     expect_no_submission(r);
+    expect_no_delivery_request(r);
+    expect_no_watch(r);
     for (size_t i = 0; i < r->answers.count; i++)
         assert_true(r->answers.data[i].seen);
     rig_free(r);
@@ -391,7 +433,7 @@ void advance(struct rig *r, uint64_t ms)
 
 static size_t activity(const struct rig *r)
 {
-    return r->datagrams.count + r->submissions.count + r->requests.count;
+    return r->datagrams.count + r->submissions.count + r->requests.count + r->asked.count;
 }
 
 uint64_t advance_to_activity(struct rig *r, uint64_t max_ms)

@@ -36,7 +36,9 @@ struct rig_setup {
     bool hold_configurations; /* the test answers configuration requests; else they are made and active at once */
     bool by_msisdn;           /* devices have no External Identifier: device n is 4917000000N */
     enum engine_transport transports[RIG_SERVERS];
-    bool keep_seed; /* a restarted engine gets the seed of the one before */
+    bool deliveries; /* the SCEF shows and deletes what it buffers; the test answers */
+    bool watch;      /* the SCEF is asked to tell when devices can be reached; the test answers */
+    bool keep_seed;  /* a restarted engine gets the seed of the one before */
 };
 
 struct rig *rig_new(struct rig_setup setup);
@@ -91,6 +93,39 @@ uint16_t expect_delivered_at(struct rig *r, unsigned device, const char *text, c
 #define expect_delivered(r, device, text) expect_delivered_at(r, device, text, __FILE__, __LINE__)
 void delivery_status(struct rig *r, unsigned device, const char *delivery, enum t8_delivery_status status);
 void delivery_status_of(struct rig *r, struct bytes link, enum t8_delivery_status status);
+
+/* With `deliveries`: what is asked about buffered deliveries. */
+struct rig_delivery_request {
+    uint64_t ref;
+    enum engine_delivery_operation operation;
+    char link[160];
+    struct message message; /* PUT */
+};
+/* The next one, of this delivery's last segment (LIST: the configuration's); gives its number. */
+unsigned expect_delivery_request_at(struct rig *r, enum engine_delivery_operation o, const char *name, const char *file,
+                                    int line);
+#define expect_delivery_request(r, o, name) expect_delivery_request_at(r, o, name, __FILE__, __LINE__)
+void expect_no_delivery_request_at(struct rig *r, const char *file, int line);
+#define expect_no_delivery_request(r) expect_no_delivery_request_at(r, __FILE__, __LINE__)
+struct bytes delivery_request_data(const struct rig *r, unsigned request); /* good until the next request */
+void delivery_answer(struct rig *r, unsigned request, struct engine_delivery_answer answer);
+void delivery_found(struct rig *r, unsigned request, unsigned device, const char *delivery, struct bytes data);
+
+/* With `watch`: the next subscription that is asked for. `pdn` as it is to be. */
+struct rig_watch {
+    uint64_t ref;
+    unsigned device;
+    bool pdn;
+    uint64_t expire_ms;
+};
+unsigned expect_watch_at(struct rig *r, unsigned device, bool pdn, const char *file, int line);
+#define expect_watch(r, device, pdn) expect_watch_at(r, device, pdn, __FILE__, __LINE__)
+void expect_no_watch_at(struct rig *r, const char *file, int line);
+#define expect_no_watch(r) expect_no_watch_at(r, __FILE__, __LINE__)
+void watch_answer(struct rig *r, unsigned watch, struct engine_watch_answer answer);
+unsigned watch_lists(const struct rig *r); /* how often the list of subscriptions was asked for */
+/* The network says that the device can be reached; false: it is unknown. */
+bool device_reachable(struct rig *r, unsigned device, uint32_t scef);
 
 /* --- configurations: with hold_configurations */
 struct rig_configuration_request {
@@ -150,6 +185,7 @@ void commit(struct rig *r);                       /* all that was asked for is d
 void commit_fails(struct rig *r, enum error err); /* none of it is; all of it, unbeknown, with ERR_STORE_UNSURE */
 void store_broken(struct rig *r, enum error err); /* from now on each commit fails so, until OK */
 unsigned stored_records(struct rig *r, enum record_kind kind);
+unsigned downlink_puts(const struct rig *r); /* of records of downlink messages, asked for since the start */
 /* The n-th record of this kind in key order, as committed. */
 void stored_message(struct rig *r, enum record_kind kind, unsigned n, struct record_message *out);
 

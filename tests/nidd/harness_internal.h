@@ -66,12 +66,16 @@ struct rig {
     RIG_ARRAY(struct rig_datagram) datagrams;
     RIG_ARRAY(struct rig_submission) submissions;
     RIG_ARRAY(struct rig_configuration_request *) requests;
+    RIG_ARRAY(struct rig_delivery_request) asked;
+    RIG_ARRAY(struct rig_watch) watches;
+    unsigned watch_lists;
     RIG_ARRAY(struct rig_uplink_answer) answers;
     RIG_ARRAY(struct rig_event) events;
     RIG_ARRAY(struct rig_message) messages;
     RIG_ARRAY(struct rig_record) pending;   /* store operations, in order */
     RIG_ARRAY(struct rig_record) committed; /* by key */
     uint64_t tickets;
+    unsigned downlink_puts;
     uint64_t uplink_refs;
     uint64_t last_accepted;
     enum error store_err;

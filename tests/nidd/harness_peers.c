@@ -220,6 +220,90 @@ void delivery_status_of(struct rig *r, struct bytes link, enum t8_delivery_statu
     rig_end_input(r);
 }
 
+unsigned expect_delivery_request_at(struct rig *r, enum engine_delivery_operation o, const char *name, const char *file,
+                                    int line)
+{
+    if (r->asked.read == r->asked.count)
+        RIG_FAIL(file, line, "want a request about %s", name);
+    const struct rig_delivery_request *q = &r->asked.data[r->asked.read++];
+    const char *last = strrchr(q->link, '/');
+    if (q->operation != o || !last || strcmp(last + 1, name) != 0)
+        RIG_FAIL(file, line, "want request %d about %s, is %d about %s", (int)o, name, (int)q->operation, q->link);
+    return (unsigned)(q - r->asked.data);
+}
+
+void expect_no_delivery_request_at(struct rig *r, const char *file, int line)
+{
+    if (r->asked.read < r->asked.count)
+        RIG_FAIL(file, line, "asked (%d) about %s", (int)r->asked.data[r->asked.read].operation,
+                 r->asked.data[r->asked.read].link);
+}
+
+struct bytes delivery_request_data(const struct rig *r, unsigned request)
+{
+    const struct message *m = &r->asked.data[request].message;
+    return bytes_of(m->data, m->len);
+}
+
+void delivery_answer(struct rig *r, unsigned request, struct engine_delivery_answer answer)
+{
+    rig_begin_input(r);
+    engine_delivery_result(r->e, r->now_ms, 0, r->asked.data[request].ref, &answer);
+    rig_end_input(r);
+}
+
+void delivery_found(struct rig *r, unsigned request, unsigned device, const char *delivery, struct bytes data)
+{
+    char link[160], text[32];
+    const struct nidd_downlink d = {.id = rig_identity(r, device, text),
+                                    .self = delivery_link(r, device, delivery, link),
+                                    .data = data,
+                                    .delivery_status = T8_DELIVERY_BUFFERING};
+    rig_begin_input(r);
+    engine_delivery_found(r->e, r->now_ms, 0, r->asked.data[request].ref, &d);
+    rig_end_input(r);
+}
+
+unsigned expect_watch_at(struct rig *r, unsigned device, bool pdn, const char *file, int line)
+{
+    if (r->watches.read == r->watches.count)
+        RIG_FAIL(file, line, "want a subscription for device %u", device);
+    const struct rig_watch *w = &r->watches.data[r->watches.read++];
+    if (w->device != device || w->pdn != pdn)
+        RIG_FAIL(file, line, "a subscription for device %u, pdn %d", w->device, w->pdn);
+    return (unsigned)(w - r->watches.data);
+}
+
+void expect_no_watch_at(struct rig *r, const char *file, int line)
+{
+    if (r->watches.read < r->watches.count)
+        RIG_FAIL(file, line, "a subscription for device %u", r->watches.data[r->watches.read].device);
+}
+
+void watch_answer(struct rig *r, unsigned watch, struct engine_watch_answer answer)
+{
+    char text[32];
+    struct t8_identity want = rig_identity(r, r->watches.data[watch].device, text);
+    rig_begin_input(r);
+    struct t8_identity id = engine_watch_result(r->e, r->now_ms, r->watches.data[watch].ref, &answer);
+    assert_true(bytes_equal(id.external_id, want.external_id));
+    rig_end_input(r);
+}
+
+unsigned watch_lists(const struct rig *r)
+{
+    return r->watch_lists;
+}
+
+bool device_reachable(struct rig *r, unsigned device, uint32_t scef)
+{
+    char text[32];
+    rig_begin_input(r);
+    bool known = engine_device_reachable(r->e, r->now_ms, scef, rig_identity(r, device, text), "report");
+    rig_end_input(r);
+    return known;
+}
+
 /* --- SCEF: configurations ---------------------------------------------------------------------------- */
 
 struct rig_configuration_request *expect_configuration_request_at(struct rig *r, bool create, const char *file,
@@ -257,6 +341,8 @@ void configuration_granted(struct rig *r, struct rig_configuration_request *q, c
                          (struct nidd_configuration_result){.http_status = q->create ? 201 : 200,
                                                             .link = bytes_of_str(q->create ? link : q->link),
                                                             .maximum_packet_size_bits = packet_bits,
+                                                            .has_body = r->setup.deliveries,
+                                                            .supported_features = NIDD_FEATURE_MODIFICATION,
                                                             .status = T8_NIDD_ACTIVE});
 }
 

@@ -21,6 +21,7 @@ uint64_t rig_store_put(void *ctx, struct bytes key, struct bytes value)
     struct record_device d;
     struct record_message m;
     struct record_observation o;
+    struct record_final f;
     struct bytes id;
     uint64_t reserved;
     assert_true(key.len > 0);
@@ -34,9 +35,12 @@ uint64_t rig_store_put(void *ctx, struct bytes key, struct bytes value)
         assert_int_equal(record_device_decode(key, value, &d), OK);
     else if (key.data[0] == RECORD_OBSERVATION)
         assert_int_equal(record_observation_decode(key, value, &o), OK);
+    else if (key.data[0] == RECORD_FINAL)
+        assert_int_equal(record_final_decode(key, value, &f), OK);
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     struct rig_record *op = new_operation(ctx, key);
+    ((struct rig *)ctx)->downlink_puts += key.data[0] == RECORD_DOWNLINK;
     buf_add(&op->value, value);
     return op->ticket;
 }
@@ -153,6 +157,7 @@ static void restore_one(struct rig *r, struct bytes key, struct bytes value)
     struct record_device d;
     struct record_message m;
     struct record_observation o;
+    struct record_final f;
     switch ((enum record_kind)key.data[0]) {
     case RECORD_DEVICE:
         assert_int_equal(record_device_decode(key, value, &d), OK);
@@ -161,6 +166,10 @@ static void restore_one(struct rig *r, struct bytes key, struct bytes value)
     case RECORD_OBSERVATION:
         assert_int_equal(record_observation_decode(key, value, &o), OK);
         assert_int_equal(engine_restore_observation(r->e, &o), OK);
+        break;
+    case RECORD_FINAL:
+        assert_int_equal(record_final_decode(key, value, &f), OK);
+        assert_int_equal(engine_restore_final(r->e, &f), OK);
         break;
     case RECORD_DOWNLINK:
     case RECORD_UPLINK:
@@ -202,7 +211,7 @@ void rig_store_restore(struct rig *r)
 /* As a store gives all that is one device's. */
 static void load(struct rig *r, struct bytes id)
 {
-    static const char kinds[] = "domu";
+    static const char kinds[] = "dofmu";
     for (const char *kind = kinds; *kind; kind++)
         for (size_t i = 0; i < r->committed.count; i++)
             if (key_at(r, i).data[0] == *kind && bytes_equal(record_key_id(key_at(r, i)), id))
@@ -221,6 +230,11 @@ void rig_store_load(struct rig *r)
         load(r, bytes_of(id, of.len));
     }
     engine_loaded(r->e);
+}
+
+unsigned downlink_puts(const struct rig *r)
+{
+    return r->downlink_puts;
 }
 
 unsigned stored_records(struct rig *r, enum record_kind kind)

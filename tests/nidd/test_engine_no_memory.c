@@ -157,6 +157,7 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
     struct record_message m;
     struct record_configuration c;
     struct record_observation o;
+    struct record_final f;
     struct bytes id;
     uint64_t reserved;
     (void)ctx;
@@ -174,6 +175,8 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
         assert_int_equal(record_configuration_decode(key, value, &c), OK);
     else if (key.data[0] == RECORD_OBSERVATION)
         assert_int_equal(record_observation_decode(key, value, &o), OK);
+    else if (key.data[0] == RECORD_FINAL)
+        assert_int_equal(record_final_decode(key, value, &f), OK);
     else
         assert_int_equal(record_message_decode(key, value, &m), OK);
     in_engine = true;
@@ -183,7 +186,7 @@ static uint64_t port_put(void *ctx, struct bytes key, struct bytes value)
 static uint64_t port_delete(void *ctx, struct bytes key)
 {
     (void)ctx;
-    assert_true(key.len > 7 && strchr("muco", key.data[0]));
+    assert_true(key.len > 7 && strchr("mucof", key.data[0]));
     return ++w.ticket;
 }
 
@@ -415,6 +418,11 @@ static bool set_up(void)
         {.id = BYTES_LIT("dev0@x"), .seq = 3, .scef = BYTES_LIT("scef0"), .link = BYTES_LIT("/as/configurations/l9")}};
     static const struct engine_route routes[] = {{.server = 1, .domain = BYTES_LIT("x")},
                                                  {.server = 0, .uri_host = BYTES_LIT("h")}};
+    static const struct engine_downlink policies[] = {
+        {.server = 1, .policy = {.lifetime_ms = 1200000, .priority = 5}},
+        {.server = 0,
+         .domain = BYTES_LIT("x"),
+         .policy = {.lifetime_ms = 1200000, .priority = 3, .latest_wins = true}}};
     struct engine_options o;
     engine_options_default(&o);
     o.identity_policy = ENGINE_IDENTITY_ENFORCE;
@@ -423,8 +431,10 @@ static bool set_up(void)
     o.queue.max_messages = 8;
     o.spool_max_messages = 4;
     o.max_exchanges = 8;
+    o.history_ms = 3600000;
+    o.history_max = 3;
     o.default_packet_size_bytes = 200;
-    o.downlink_lifetime_ms = o.spool_lifetime_ms = 1200000;
+    o.downlink.lifetime_ms = o.spool_lifetime_ms = 1200000;
     w.now_ms = T0;
     in_engine = true;
     bool ok = engine_new(&o, &ports, T0, &w.e) == OK &&
@@ -435,7 +445,7 @@ static bool set_up(void)
               engine_scef_add(w.e, &(struct engine_scef_options){.name = "scef1",
                                                                  .notification_destination = "http://as/t8"}) == OK &&
               engine_group_add(w.e, &group) == OK && engine_routes_replace(w.e, routes, 1) == OK &&
-              engine_route_add(w.e, &routes[1]) == OK;
+              engine_route_add(w.e, &routes[1]) == OK && engine_downlinks_replace(w.e, &o.downlink, policies, 2) == OK;
     if (ok) {
         engine_restore_sequence(w.e, 10);
         for (unsigned i = 0; i < sizeof(configurations) / sizeof(*configurations); i++)
@@ -449,6 +459,14 @@ static bool set_up(void)
         const struct record_observation watched = {
             .device_id = BYTES_LIT("dev0@x"), .token = BYTES_LIT("w"), .server = BYTES_LIT("server1")};
         enum error seen = engine_restore_observation(w.e, &watched);
+        ok &= seen == OK || seen == ERR_NO_MEMORY;
+        const struct record_final ended = {.device_id = BYTES_LIT("dev0@x"),
+                                           .seq = 4,
+                                           .final_ms = T0,
+                                           .final = FINAL_ANSWERED,
+                                           .reason = BYTES_LIT("late"),
+                                           .path = BYTES_LIT("/3/0")};
+        seen = engine_restore_final(w.e, &ended);
         ok &= seen == OK || seen == ERR_NO_MEMORY;
         bool restored = engine_restore_message(w.e, RECORD_DOWNLINK, &r) == OK;
         w.accepted[5] = restored; /* else it is set aside */
@@ -482,6 +500,32 @@ static bool set_up(void)
         engine_start(w.e, T0);
     in_engine = false;
     return ok;
+}
+
+/* What takes another one's place, what makes room, and what an operator does. */
+static void who_goes_before_whom(unsigned round)
+{
+    struct message m;
+    for (unsigned i = 0; i < 9; i++) { /* eight are the bound */
+        m = message_of("NON 0.03 #%u w%u 11=3 11=%u |x", 800 + 10 * round + i, i, i / 2);
+        datagram(0, 0, &m);
+    }
+    settle(round % 2 ? OK : ERR_STORE);
+    for (unsigned i = 0; i < 3; i++) {
+        m = message_of("NON 0.02 #0 p%u 11=3 |x", i);
+        datagram(0, 1, &m);
+    }
+    settle(OK);
+    struct engine_message_info info;
+    uint64_t seq = 0;
+    const bool some = engine_message_next(w.e, BYTES_LIT("dev0@x"), &seq, &info);
+    in_engine = true;
+    const bool replayed = some && engine_message_replay(w.e, w.now_ms, BYTES_LIT("dev0@x"), seq) == OK;
+    if (replayed)
+        assert_int_equal(engine_message_cancel(w.e, w.now_ms, BYTES_LIT("dev0@x"), seq), OK);
+    (void)engine_queue_purge(w.e, w.now_ms, BYTES_LIT("dev0@x"), round % 2 ? 2 : 100);
+    in_engine = false;
+    answer_submits();
 }
 
 /* Blocks, DTLS, and a connection that breaks. */
@@ -574,6 +618,7 @@ static void run(void)
             w.send_err = round == 3 ? ERR_UNREACHABLE : round == 4 ? ERR_SYSTEM : OK;
             a_busy_minute(round);
             what_else_there_is(round);
+            who_goes_before_whom(round);
             pass(w.send_err ? 3000 : 30000);
         }
         w.send_err = OK;

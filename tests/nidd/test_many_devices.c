@@ -185,7 +185,7 @@ static void answers_that_found_no_room(void **state)
 
 static void short_lifetimes(struct engine_options *o)
 {
-    o->downlink_lifetime_ms = 20 * MINUTES;
+    o->downlink.lifetime_ms = 20 * MINUTES;
     o->spool_lifetime_ms = 20 * MINUTES;
 }
 

@@ -143,7 +143,7 @@ static void the_later_of_two_servers_counts(void **state)
 
 static void short_lives(struct engine_options *o)
 {
-    o->downlink_lifetime_ms = 60 * SECONDS;
+    o->downlink.lifetime_ms = 60 * SECONDS;
     o->retry_min_ms = 1000 * SECONDS;
 }
 

@@ -124,7 +124,7 @@ static void store_is_unsure(void **state)
 
 static void short_life(struct engine_options *o)
 {
-    o->downlink_lifetime_ms = 10 * SECONDS;
+    o->downlink.lifetime_ms = 10 * SECONDS;
 }
 
 /* The store does not answer at all: never accepted, so no final state, but an answer. */

@@ -2,7 +2,7 @@
  * contract (docs/architecture.md). */
 #include <stdio.h>
 
-#include "tests/nidd/harness.h"
+#include "tests/nidd/harness_internal.h"
 
 static struct rig *with_server(enum engine_transport transport, unsigned devices)
 {
@@ -58,10 +58,25 @@ static void slow_server(void **state)
     rig_end(r);
 }
 
+/* The server begins to observe, over its connection with device 0. */
+static void observe(struct rig *r, const char *token)
+{
+    char text[64];
+    snprintf(text, sizeof(text), "NON 0.01 #0 %s 6= 11=3", token);
+    server_sends(r, 0, 0, "%s", text);
+    snprintf(text, sizeof(text), "CON 0.01 #* %s 6= 11=3", token);
+    const uint16_t mid = expect_delivered(r, 0, text);
+    device_sends(r, 0, "ACK 2.05 #%u %s 6=0x01 |0", mid, token);
+    snprintf(text, sizeof(text), "NON 2.05 #* %s 6=0x01 |0", token);
+    expect_at_server(r, 0, 0, text);
+}
+
 static void what_the_device_tells(void **state)
 {
     (void)state;
     struct rig *r = reliable();
+    observe(r, "obs");
+    const unsigned before = nas_messages(r, 0);
     device_sends(r, 0, "CON 2.05 #1 obs 6=0x01 |1");
     expect_at_server(r, 0, 0, "CON 2.05 #* obs 6=0x01 |1");
     expect_delivered(r, 0, "ACK #1"); /* the connection has it */
@@ -70,7 +85,7 @@ static void what_the_device_tells(void **state)
     device_sends(r, 0, "NON 2.05 #2 obs 6=0x02 |2");
     expect_at_server(r, 0, 0, "NON 2.05 #* obs 6=0x02 |2");
     advance(r, 10 * MINUTES);
-    assert_int_equal(nas_messages(r, 0), 5);
+    assert_int_equal(nas_messages(r, 0), before + 5);
     rig_end(r);
 }
 
@@ -170,14 +185,14 @@ static void slow_connection(void **state)
     expect_uplink_answered(r, device_sends_later(r, 0, "CON 0.02 #7 tok 11=rd"), OK);
     device_sends(r, 0, "CON 0.02 #7 tok 11=rd");
     expect_delivered(r, 0, "ACK #7"); /* it is safe here */
-    expect_uplink_answered(r, device_sends_later(r, 0, "CON 2.05 #8 obs 6=0x01 |1"), OK);
+    expect_uplink_answered(r, device_sends_later(r, 0, "CON 2.05 #8 obs |1"), OK);
     expect_delivered(r, 0, "ACK #8");
-    expect_uplink_answered(r, device_sends_later(r, 0, "NON 2.05 #9 obs 6=0x02 |2"), OK);
+    expect_uplink_answered(r, device_sends_later(r, 0, "NON 2.05 #9 obs |2"), OK);
     server_unreachable(r, 0, OK);
     leg_state(r, 0, 0, true);
     expect_at_server(r, 0, 0, "CON 0.02 #* tok 11=rd");
-    expect_at_server(r, 0, 0, "CON 2.05 #* obs 6=0x01 |1");
-    expect_at_server(r, 0, 0, "NON 2.05 #* obs 6=0x02 |2");
+    expect_at_server(r, 0, 0, "CON 2.05 #* obs |1");
+    expect_at_server(r, 0, 0, "NON 2.05 #* obs |2");
     server_sends(r, 0, 0, "NON 2.01 #0 tok 8=rd");
     uint16_t mid = expect_delivered(r, 0, "CON 2.01 #* tok 8=rd");
     device_sends(r, 0, "ACK #%u", mid);
@@ -318,6 +333,125 @@ static void open_requests(void **state)
     rig_end(r);
 }
 
+/* --- observations (RFC 8323 clause 3.3: they end with their connection) ------------------------------------------ */
+
+/* Nobody is there to be notified, which the device cannot know. */
+static void expect_unwanted(struct rig *r, unsigned mid)
+{
+    const unsigned before = event_count(r, ENGINE_DROPPED, "not_observed");
+    char text[16];
+    for (unsigned i = 0; i < 2; i++) {
+        device_sends(r, 0, "%s 2.05 #%u obs 6=0x09 |v", i ? "NON" : "CON", mid + i);
+        snprintf(text, sizeof(text), "RST #%u", mid + i);
+        expect_delivered(r, 0, text);
+    }
+    expect_nothing_at_server(r);
+    assert_int_equal(event_count(r, ENGINE_DROPPED, "not_observed"), before + 2);
+}
+
+static void observations_end_with_the_connection(void **state)
+{
+    (void)state;
+    struct rig *r = reliable();
+    expect_unwanted(r, 1);
+    observe(r, "obs");
+    observe(r, "other");
+    assert_int_equal(device_info(r, 0).observation_count, 2);
+    assert_int_equal(stored_records(r, RECORD_OBSERVATION), 0); /* a restart ends connections too */
+    device_sends(r, 0, "NON 2.05 #10 obs 6=0x02 |1");
+    expect_at_server(r, 0, 0, "NON 2.05 #* obs 6=0x02 |1");
+    leg_state(r, 0, 0, false);
+    assert_int_equal(device_info(r, 0).observation_count, 0);
+    expect_unwanted(r, 11);
+    leg_state(r, 0, 0, true);
+    expect_unwanted(r, 21);
+    device_sends(r, 0, "CON 2.05 #21 obs 6=0x09 |v"); /* it had lost that */
+    expect_delivered(r, 0, "RST #21");
+    observe(r, "obs");
+    device_sends(r, 0, "NON 2.05 #31 obs 6=0x02 |1");
+    expect_at_server(r, 0, 0, "NON 2.05 #* obs 6=0x02 |1");
+    rig_restart(r);
+    skip_submissions(r);
+    expect_unwanted(r, 41);
+    rig_end(r);
+}
+
+/* One that is asked for over the connection, and granted when that is gone, is nobody's. */
+static void an_observation_may_begin_too_late(void **state)
+{
+    (void)state;
+    struct rig *r = reliable();
+    server_sends(r, 0, 0, "NON 0.01 #0 obs 6= 11=3");
+    uint64_t seq = last_accepted(r);
+    uint16_t mid = expect_delivered(r, 0, "CON 0.01 #* obs 6= 11=3");
+    leg_state(r, 0, 0, false);
+    device_sends(r, 0, "ACK 2.05 #%u obs 6=0x01 |0", mid);
+    expect_final(r, seq, FINAL_ANSWERED, "late");
+    expect_unwanted(r, 1);
+    rig_end(r);
+}
+
+/* What waits while the server does not read goes on with it, and ends with the connection. */
+static void notifications_wait_for_their_connection(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct rig *r = reliable();
+        observe(r, "obs");
+        server_unreachable(r, 0, ERR_UNREACHABLE);
+        expect_uplink_answered(r, device_sends_later(r, 0, "CON 2.05 #8 obs 6=0x02 |1"), OK);
+        expect_delivered(r, 0, "ACK #8");
+        expect_uplink_answered(r, device_sends_later(r, 0, "NON 2.05 #9 obs 6=0x03 |2"), OK);
+        expect_uplink_answered(r, device_sends_later(r, 0, "NON 4.04 #10 obs"), OK);
+        expect_uplink_answered(r, device_sends_later(r, 0, "NON 0.02 #11 tok 11=dp |x"), OK);
+        if (i == 1)
+            leg_state(r, 0, 0, false);
+        if (i == 2)
+            rig_restart(r);
+        server_unreachable(r, 0, OK);
+        leg_state(r, 0, 0, true);
+        if (i == 0) {
+            expect_at_server(r, 0, 0, "CON 2.05 #* obs 6=0x02 |1");
+            expect_at_server(r, 0, 0, "NON 2.05 #* obs 6=0x03 |2");
+            expect_at_server(r, 0, 0, "NON 4.04 #* obs");
+        }
+        expect_at_server(r, 0, 0, "NON 0.02 #* tok 11=dp |x");
+        expect_nothing_at_server(r);
+        assert_int_equal(event_count(r, ENGINE_DROPPED, "connection_lost"), i ? 3 : 0);
+        assert_int_equal(stored_records(r, RECORD_UPLINK), 0);
+        rig_end(r);
+    }
+}
+
+/* The connection to one server is no other's. */
+static void observations_of_two_servers(void **state)
+{
+    (void)state;
+    struct rig *r =
+        rig_new((struct rig_setup){.servers = 2, .transports = {ENGINE_TRANSPORT_RELIABLE, ENGINE_TRANSPORT_UDP}});
+    observe(r, "obs");
+    server_sends(r, 0, 1, "NON 0.01 #70 two 6= 11=3");
+    expect_delivered(r, 0, "NON 0.01 #* two 6= 11=3");
+    device_sends(r, 0, "NON 2.05 #1 two 6=0x01 |1");
+    expect_at_server(r, 0, 1, "NON 2.05 #* two 6=0x01 |1");
+    assert_int_equal(stored_records(r, RECORD_OBSERVATION), 1);
+    leg_state(r, 0, 0, false);
+    assert_int_equal(device_info(r, 0).observation_count, 1);
+    device_sends(r, 0, "NON 2.05 #2 two 6=0x02 |2");
+    expect_at_server(r, 0, 1, "NON 2.05 #* two 6=0x02 |2");
+    expect_unwanted(r, 3);
+    /* Stored when its server was one by UDP yet. */
+    struct record_observation o = {.device_id = BYTES_LIT("dev0@example.com"),
+                                   .seq = 900,
+                                   .token = BYTES_LIT("old"),
+                                   .server = BYTES_LIT("server0")};
+    rig_begin_input(r);
+    assert_int_equal(engine_restore_observation(rig_engine(r), &o), OK);
+    rig_end_input(r);
+    assert_int_equal(device_info(r, 0).observation_count, 1);
+    rig_end(r);
+}
+
 static void states_of_nobody(void **state)
 {
     (void)state;
@@ -344,6 +478,10 @@ int main(void)
         cmocka_unit_test(restart),
         cmocka_unit_test(late_answers),
         cmocka_unit_test(open_requests),
+        cmocka_unit_test(observations_end_with_the_connection),
+        cmocka_unit_test(an_observation_may_begin_too_late),
+        cmocka_unit_test(notifications_wait_for_their_connection),
+        cmocka_unit_test(observations_of_two_servers),
         cmocka_unit_test(states_of_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,7 +303,9 @@ static void notified(unsigned server, struct buf *rest, struct buf *m)
     struct bytes token = {0};
     enum coap_type type = below(2) ? COAP_CON : COAP_NON;
     uint8_t code = any_response();
+    w.no_observe = server == 1; /* over a connection nothing is told that nobody observes */
     write_rest(rest, &token, memory);
+    w.no_observe = false;
     whole(m, type, token.len, code, ++w.device_mid, rest);
     device_says(server, m);
     uint16_t mid = expect_same(server, true, type, code, token.len, rest);

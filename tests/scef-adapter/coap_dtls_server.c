@@ -1,7 +1,8 @@
 /* An LwM2M server on libcoap, by DTLS, to test the legs against: answers POST /rd with 2.01 and then reads /3/0/0 of
- * the device; tells on standard output, a line each, what it gets: "registered", "content PAYLOAD".
+ * the device; tells on standard output, a line each, what it gets: "identity IDENTITY" (of a pre-shared key),
+ * "registered", "content PAYLOAD".
  *
- *   coap_dtls_server ADDRESS PORT psk KEY [IDENTITY]       any identity where there is none
+ *   coap_dtls_server ADDRESS PORT psk KEY [IDENTITY [KEY IDENTITY]...]     any identity where there is none
  *   coap_dtls_server ADDRESS PORT pki CERTIFICATE KEY_FILE */
 #include <arpa/inet.h>
 #include <coap3/coap.h>
@@ -12,8 +13,9 @@
 #include <string.h>
 
 static volatile sig_atomic_t stopping;
-static const char *known_identity;
-static coap_bin_const_t key;
+static char **pairs; /* KEY IDENTITY, and so on */
+static int pair_words;
+static coap_bin_const_t key; /* of the identity that was asked for last */
 
 static void on_signal(int number)
 {
@@ -25,9 +27,14 @@ static const coap_bin_const_t *on_identity(coap_bin_const_t *identity, coap_sess
 {
     (void)session;
     (void)arg;
-    bool known = !known_identity || (identity->length == strlen(known_identity) &&
-                                     memcmp(identity->s, known_identity, identity->length) == 0);
-    return known ? &key : NULL;
+    for (int i = 0; i < pair_words; i += 2) {
+        const char *known = i + 1 < pair_words ? pairs[i + 1] : NULL;
+        if (known && (identity->length != strlen(known) || memcmp(identity->s, known, identity->length) != 0))
+            continue;
+        key = (coap_bin_const_t){strlen(pairs[i]), (const uint8_t *)pairs[i]};
+        return &key;
+    }
+    return NULL;
 }
 
 static void read_send(coap_session_t *session)
@@ -51,6 +58,9 @@ static void on_register(coap_resource_t *resource, coap_session_t *session, cons
     (void)resource;
     (void)request;
     (void)query;
+    const coap_bin_const_t *identity = coap_session_get_psk_identity(session);
+    if (identity)
+        printf("identity %.*s\n", (int)identity->length, (const char *)identity->s);
     coap_pdu_set_code(response, COAP_RESPONSE_CODE_CREATED);
     coap_add_option(response, COAP_OPTION_LOCATION_PATH, 2, (const uint8_t *)"rd");
     coap_add_option(response, COAP_OPTION_LOCATION_PATH, 1, (const uint8_t *)"7");
@@ -77,7 +87,8 @@ static bool security_set(coap_context_t *c, int count, char **arguments)
     coap_dtls_pki_t pki = {.version = COAP_DTLS_PKI_SETUP_VERSION};
     if (strcmp(arguments[3], "psk") == 0) {
         key = (coap_bin_const_t){strlen(arguments[4]), (const uint8_t *)arguments[4]};
-        known_identity = count > 5 ? arguments[5] : NULL;
+        pairs = arguments + 4;
+        pair_words = count - 4;
         psk.psk_info.key = key;
         return coap_context_set_psk2(c, &psk) == 1;
     }
@@ -91,7 +102,9 @@ int main(int argc, char **argv)
 {
     coap_address_t at;
     if (argc < 5) {
-        fprintf(stderr, "usage: coap_dtls_server ADDRESS PORT psk KEY [IDENTITY] | pki CERTIFICATE KEY_FILE\n");
+        fprintf(
+            stderr,
+            "usage: coap_dtls_server ADDRESS PORT psk KEY [IDENTITY [KEY IDENTITY]...] | pki CERTIFICATE KEY_FILE\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -29,6 +29,9 @@ static enum error parse(const char *text, struct config **c, char faults[4096])
     return err;
 }
 
+#define A65_60 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A65    A65_60 "aaaaa"
+
 static const struct {
     const char *text;
     const char *begin; /* of the only line, or of the first */
@@ -167,6 +170,28 @@ static const struct {
     {THREE_SERVERS "routes: [{server: a, uri_host: 'x y'}]\n", "c.yaml:4: routes[0].uri_host: 'x y' holds", "a host"},
     {THREE_SERVERS "routes: [{server: a, host: b}]\n", "c.yaml:4: routes[0].host: is no key", "server, rds_ue_port"},
     {THREE_SERVERS "routes: {server: a}\n", "c.yaml:4: routes: is a mapping", "a list"},
+
+    /* downlinks */
+    {THREE_SERVERS "downlinks: [{priority: 7}]\n", "c.yaml:4: downlinks[0]: says nothing of whose requests",
+     "server, domain or external_id"},
+    {THREE_SERVERS "downlinks: [{server: d, priority: 7}]\n", "c.yaml:4: downlinks[0].server: 'd' is no server's name",
+     "the name of a server"},
+    {THREE_SERVERS "downlinks: [{server: a, domain: x,\n  external_id: y*}]\n",
+     "c.yaml:5: downlinks[0].external_id: stands beside domain 'x'", "domain or external_id"},
+    {THREE_SERVERS "downlinks: [{server: a, priority: 8}]\n", "c.yaml:4: downlinks[0].priority: 8 is too large",
+     "from 0 to 7"},
+    {THREE_SERVERS "downlinks: [{server: a, lifetime_s: 0}]\n", "c.yaml:4: downlinks[0].lifetime_s: 0 is too small",
+     "from 1 to"},
+    {THREE_SERVERS "downlinks: [{server: a, buffer: both}]\n", "c.yaml:4: downlinks[0].buffer: 'both' is not known",
+     "one of: adapter, scef, server"},
+    {THREE_SERVERS "downlinks: [{server: a, latest_wins: 1}]\n", "c.yaml:4: downlinks[0].latest_wins: '1' is not known",
+     "one of: true, false"},
+    {THREE_SERVERS "downlinks:\n  - {server: a, domain: x}\n  - {server: a, external_id: '*@X', priority: 1}\n",
+     "c.yaml:6: downlinks[1]: is never reached: all that it matches goes by downlinks[0] (c.yaml:5)",
+     "another match, or no such policy"},
+    {THREE_SERVERS "downlinks:\n  - {external_id: 'm*@x'}\n  - {external_id: '*1@x', priority: 1}\n",
+     "c.yaml:6: downlinks[1]: matches what downlinks[0] (c.yaml:5) matches too", "the same policy"},
+    {THREE_SERVERS "relay: {downlink_priority: 9}\n", "c.yaml:4: relay.downlink_priority: 9 is too large", "0 to 7"},
     {BASE "relay: {endpoint_check: strict}\n", "c.yaml:3: relay.endpoint_check: 'strict' is not known",
      "enforce, warn, off"},
     {BASE "relay: {endpoint_fill_in: yes}\n", "c.yaml:3: relay.endpoint_fill_in: 'yes' is not known", "true, false"},
@@ -213,8 +238,8 @@ static const struct {
      "ca_file, or psk_identity"},
     {SCEF "servers: [{name: m, uri: 'coap+tcp://x', ca_file: x.pem}]\n",
      "c.yaml:2: servers[0].uri: has no use for certificates", "coaps+tcp://"},
-    {SCEF "servers: [{name: m, uri: 'coaps+tcp://x', psk_identity: me}]\n", "c.yaml:2: servers[0].uri: needs something",
-     "psk_file"},
+    {SCEF "servers: [{name: m, uri: 'coaps+tcp://x', psk_identity: me}]\n",
+     "c.yaml:2: servers[0].psk_identity: is there alone", "psk_file"},
     {SCEF "servers: [{name: m, uri: 'coaps+tcp://x', ca_file: x.pem, psk_file: x}]\n",
      "c.yaml:2: servers[0].psk_file: is there alone", "or neither"},
     {SCEF "servers: [{name: m, uri: 'coaps+tcp://x', ca_file: x.pem, key_file: x}]\n",
@@ -228,6 +253,22 @@ static const struct {
     {BASE "devices: [{external_id: nobody}]\n", "c.yaml:3: devices[0].external_id: 'nobody' is not LOCAL@DOMAIN",
      "dev1@example.org"},
     {BASE "devices: [{msisdn: '+4917'}]\n", "c.yaml:3: devices[0].msisdn: '+4917' is no MSISDN", "5 to 15 digits"},
+    {BASE "devices: [{external_id: a@b, psk_identity: me}]\n", "c.yaml:3: devices[0].psk_identity: is there alone",
+     "psk_key"},
+    {BASE "devices:\n  - external_id: a@b\n    psk_key: abc\n",
+     "c.yaml:5: devices[0].psk_key: has an odd number of digits;", "2 to 128"},
+    {BASE "devices: [{external_id: a@b, psk_key: 0x12}]\n",
+     "c.yaml:3: devices[0].psk_key: holds a character that is no hexadecimal digit;", "2 to 128"},
+    {BASE "devices: [{external_id: a@b, psk_key: '" A65 A65 "'}]\n", "c.yaml:3: devices[0].psk_key: is too long;",
+     "2 to 128"},
+    {BASE "devices: [{external_id: a@b, psk_key: ''}]\n", "c.yaml:3: devices[0].psk_key: has no value", "2 to 128"},
+    {BASE "devices: [{external_id: a@b, psk_key: ab, psk_identity: '" A65 A65 "'}]\n",
+     "c.yaml:3: devices[0].psk_identity: '" A65_60 "' is longer than 128", "128 bytes"},
+    {BASE "devices: [{external_id: a@b, psk_key: ab, endpoint: '" A65 A65 "'}]\n",
+     "c.yaml:3: devices[0].psk_identity: is missing, and the endpoint name is too long", "128 bytes"},
+    {SCEF "servers: [{name: m, uri: 'coaps://x'}]\ndevices: [{external_id: a@b, psk_key: ab},\n  {external_id: c@d, "
+          "server: m}]\n",
+     "c.yaml:4: devices[1].psk_key: is missing: server 'm' has no psk_file", "2 to 128"},
     {"scef: {api_root: x, scs_as_id: a/b}\n" SERVERS, "c.yaml:1: scef.api_root: 'x' does not begin", "a URL like"},
     /* what is missing */
     {"scef: {scs_as_id: as1}\n" SERVERS, "c.yaml:1: scef.api_root: is missing", "a URL like"},
@@ -376,6 +417,44 @@ static void test_routes(void **state)
     config_free(c);
 }
 
+static void test_downlinks(void **state)
+{
+    (void)state;
+    struct config *c;
+    char faults[4096];
+    assert_int_equal(parse(THREE_SERVERS
+                           "relay: {downlink_lifetime_s: 600, downlink_priority: 2, downlink_buffer: scef,\n"
+                           "  downlink_latest_wins: true, queue_total_messages: 5, queue_total_mib: 3,\n"
+                           "  spool_total_messages: 6, spool_total_mib: 4, history_s: 60, history_max: 7,\n"
+                           "  history_total_mib: 8}\n"
+                           "downlinks:\n"
+                           "  - {server: b, priority: 0}\n"
+                           "  - {domain: example.org, buffer: server, latest_wins: false}\n"
+                           "  - {server: c, external_id: 'm*@x', lifetime_s: 7}\n"
+                           "  - {server: c}\n",
+                           &c, faults),
+                     OK);
+    assert_string_equal(faults, "");
+    const struct engine_policy *p = &c->engine.downlink;
+    assert_true(p->lifetime_ms == 600000 && p->priority == 2 && p->buffer == ENGINE_BUFFER_SCEF && p->latest_wins);
+    assert_true(c->engine.queue_total_messages == 5 && c->engine.queue_total_bytes == 3 << 20);
+    assert_true(c->engine.spool_total_messages == 6 && c->engine.spool_total_bytes == 4 << 20);
+    assert_true(c->engine.history_ms == 60000 && c->engine.history_max == 7);
+    assert_true(c->engine.history_total_bytes == 8 << 20);
+    const struct engine_downlink *d = c->engine_downlinks;
+    assert_int_equal(c->downlink_count, 4);
+    p = &d[0].policy;
+    assert_true(d[0].server == 1 && p->priority == 0 && p->lifetime_ms == 600000 && p->latest_wins);
+    p = &d[1].policy;
+    assert_true(d[1].server == ENGINE_NONE && bytes_equal(d[1].domain, BYTES_LIT("example.org")));
+    assert_true(p->priority == 2 && p->buffer == ENGINE_BUFFER_SERVER && !p->latest_wins);
+    p = &d[2].policy;
+    assert_true(d[2].server == 2 && bytes_equal(d[2].external_id, BYTES_LIT("m*@x")));
+    assert_true(p->lifetime_ms == 7000 && p->buffer == ENGINE_BUFFER_SCEF);
+    assert_memory_equal(&d[3].policy, &c->engine.downlink, sizeof(d[3].policy));
+    config_free(c);
+}
+
 static void key_note(void *ctx, const char *key)
 {
     buf_addf(ctx, "%s ", key);
@@ -391,7 +470,11 @@ static void test_compare(void **state)
         {THREE_SERVERS, ""},
         {THREE_SERVERS "routes: [{server: b}]\n"
                        "groups: []\nlog: {level: debug}\nrelay: {endpoint_check: warn, endpoint_fill_in: true}\n"
-                       "devices: [{external_id: a@b}]\n",
+                       "devices: [{external_id: a@b, psk_key: abcd}]\n",
+         ""},
+        {THREE_SERVERS "downlinks: [{server: b, priority: 1, buffer: scef, lifetime_s: 1, latest_wins: true}]\n"
+                       "relay: {downlink_priority: 1, downlink_buffer: scef, downlink_lifetime_s: 1,\n"
+                       "  downlink_latest_wins: true}\n",
          ""},
         {THREE_SERVERS "relay: {nstart: 2}\nstore: {path: /x}\n", "store.path relay.nstart "},
         {THREE_SERVERS "groups: [{external_group_id: g@x}]\n", "groups "},
@@ -488,7 +571,7 @@ static void test_values(void **state)
     assert_null(c->devices[1].external_id);
     assert_string_equal(c->devices[1].msisdn, "491701234567");
     assert_int_equal(c->devices[1].server, 1);
-    assert_int_equal(c->engine.downlink_lifetime_ms, 7000);
+    assert_int_equal(c->engine.downlink.lifetime_ms, 7000);
     assert_int_equal(c->engine.nidd_ack_timeout_ms, 80);
     assert_int_equal(c->engine.queue.nstart, 9);
     assert_int_equal(c->engine.queue.max_bytes, 4096);
@@ -517,6 +600,36 @@ static void test_security(void **state)
     assert_int_equal(parse(BASE "callback: {url: 'http://h/x//', path_token: 0123456789abcdef}\n", &c, faults), OK);
     assert_string_equal(c->callback.url, "http://h/x");
     assert_null(c->scefs[0].oauth.token_url);
+    config_free(c);
+}
+
+static void test_device_keys(void **state)
+{
+    (void)state;
+    char faults[4096];
+    struct config *c;
+    assert_int_equal(parse(SCEF "servers: [{name: m, uri: 'coaps://x'}]\n"
+                                "devices:\n  - {external_id: a@b, psk_key: 00ff}\n  - {external_id: c@d, psk_key: 0A, "
+                                "endpoint: urn:imei:1}\n"
+                                "  - {msisdn: '491701234567', psk_key: 0b}\n  - {external_id: e@f, msisdn: '12345', "
+                                "psk_key: 0c,\n     psk_identity: me, server: m}\n  - {external_id: g@h}\n",
+                           &c, faults),
+                     OK);
+    static const char *const identities[] = {"urn:nai:a@b", "urn:imei:1", "491701234567", "me"};
+    static const char *const keys[] = {"00ff", "0A", "0b", "0c"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(c->devices[i].psk_identity, identities[i]);
+        assert_string_equal(c->devices[i].psk_key, keys[i]);
+    }
+    assert_null(c->devices[4].psk_key);
+    assert_null(c->devices[4].psk_identity);
+    assert_string_equal(c->psk_holders[0], "c.yaml");
+    assert_null(c->psk_holders[1]);
+    config_devices_release(c);
+    assert_string_equal(c->device_entries[0].psk_key, ""); /* wiped */
+    config_free(c);
+    assert_int_equal(parse(BASE, &c, faults), OK);
+    assert_null(c->psk_holders[0]);
     config_free(c);
 }
 
@@ -665,19 +778,11 @@ static void test_help_is_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_faults_are_bounded),
-        cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_one_line),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_security),
-        cmocka_unit_test(test_several_scefs),
-        cmocka_unit_test(test_dialects),
-        cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_help_is_valid),
+        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_faults_are_bounded),
+        cmocka_unit_test(test_routes),   cmocka_unit_test(test_downlinks),   cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_one_line), cmocka_unit_test(test_defaults),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_security), cmocka_unit_test(test_device_keys), cmocka_unit_test(test_several_scefs),
+        cmocka_unit_test(test_dialects), cmocka_unit_test(test_slices),      cmocka_unit_test(test_help_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

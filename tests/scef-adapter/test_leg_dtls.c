@@ -220,6 +220,7 @@ static void test_no_key(void **unused)
     psk_set_up(&f);
     f.no_key = true;
     check_refused(&f);
+    assert_int_equal(f.sent, 0); /* nothing to begin with */
     tear_down(&f);
 }
 
@@ -369,6 +370,26 @@ static void test_server_closes(void **unused)
     tear_down(&f);
 }
 
+/* A session of the old key would go on. */
+static void test_changed_key(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    psk_set_up(&f);
+    connect_leg(&f, 3);
+    leg_dtls_forget(f.legs, 3);
+    leg_dtls_forget(f.legs, 4); /* has none */
+    check_exchange(&f, 3);      /* what is up stays */
+    peer_close(&f.peer, 3);
+    datagrams_move(&f);
+    f.up[3] = false;
+    connect_leg(&f, 3);
+    check_exchange(&f, 3);
+    assert_int_equal(leg_dtls_counters_get(f.legs)->handshakes, 2);
+    assert_int_equal(leg_dtls_counters_get(f.legs)->handshakes_resumed, 0);
+    tear_down(&f);
+}
+
 static void test_server_restarts(void **unused)
 {
     (void)unused;
@@ -454,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_garbage_in_handshake),
         cmocka_unit_test(test_server_closes),
+        cmocka_unit_test(test_changed_key),
         cmocka_unit_test(test_server_restarts),
         cmocka_unit_test(test_non_is_no_question),
         cmocka_unit_test(test_goodbye),

@@ -269,6 +269,59 @@ static void a_server_that_does_not_read_holds_a_bounded_queue(void **state)
     tear_down(&f);
 }
 
+/* What the server says waits with it; a silence that is ours is not taken for its. */
+static void a_server_that_is_held_waits(void **state)
+{
+    (void)state;
+    static const uint8_t get[] = {0x01, 0x01, 0x42}; /* GET, token 0x42 */
+    struct fixture f;
+    set_up(&f);
+    f.o.ping_ms = 30;
+    f.o.pong_ms = 10;
+    renew(&f);
+    const int peer = peer_up(&f, 1);
+    leg_stream_hold(f.legs, true);
+    leg_stream_hold(f.legs, true);
+    peer_say(peer, get, sizeof(get));
+    const uint64_t began_ms = loop_now_ms(&f.loop);
+    turn_until(&f, loop_now_ms(&f.loop) - began_ms > 200);
+    assert_int_equal(f.messages, 0);
+    assert_int_equal(f.down[1], 0);
+    assert_int_equal(send_post(&f, 1, 3), OK); /* the other way it goes on */
+    uint8_t said[64];
+    assert_true(peer_read(&f, peer, said, sizeof(said)) > 0);
+    const int other = peer_up(&f, 2); /* as does what begins */
+    peer_say(other, get, sizeof(get));
+    for (int i = 0; i < 50; i++)
+        turn(&f);
+    assert_int_equal(f.messages, 0);
+    leg_stream_hold(f.legs, false);
+    turn_until(&f, f.messages == 2);
+    assert_int_equal(f.down[1] + f.down[2], 0);
+    leg_stream_hold(f.legs, true);
+    close(other); /* with a Ping unread: a reset */
+    peer_say(peer, get, sizeof(get));
+    leg_stream_hold(f.legs, false);
+    turn_until(&f, f.messages == 3 && f.down[2] == 1);
+    close(peer);
+    tear_down(&f);
+}
+
+/* The end of a connection is seen while it is held. */
+static void a_held_connection_may_break(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const struct linger at_once = {.l_onoff = 1};
+    set_up(&f);
+    const int peer = peer_up(&f, 1);
+    leg_stream_hold(f.legs, true);
+    assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    close(peer);
+    turn_until(&f, f.down[1] == 1);
+    tear_down(&f);
+}
+
 static void no_more_connections_than_allowed(void **state)
 {
     (void)state;
@@ -297,6 +350,10 @@ static void what_is_wrong_is_told(void **state)
     struct leg_stream *none;
     char why[200];
     set_up(&f);
+    static const uint8_t header[COAP_HEADER_BYTES] = {0x50, 0x01};
+    static const uint32_t unknown[] = {0, 4, 6, UINT32_MAX};
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+        assert_int_equal(leg_stream_send(f.legs, 1, unknown[i], header, (struct bytes){0}, false), ERR_SYSTEM);
     struct config_endpoint nowhere = {.host = "no.such.host.invalid", .port = 1};
     struct leg_tls_options tls = {.host = "127.0.0.1", .ca_file = "no/such/file"};
     const struct leg_stream_sink sink = {&f, datagram, leg_state};
@@ -319,6 +376,8 @@ int main(void)
         cmocka_unit_test(who_waits_for_nothing_is_not_connected_again),
         cmocka_unit_test(messages_come_whole_and_empty_ones_do_not_leave),
         cmocka_unit_test(a_server_that_does_not_read_holds_a_bounded_queue),
+        cmocka_unit_test(a_server_that_is_held_waits),
+        cmocka_unit_test(a_held_connection_may_break),
         cmocka_unit_test(no_more_connections_than_allowed),
         cmocka_unit_test(what_is_wrong_is_told),
     };

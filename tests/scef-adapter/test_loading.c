@@ -156,6 +156,45 @@ static void test_another_configuration_is_compared(void **state)
     }
 }
 
+/* A start that was cut short has written some of its records: whichever configuration comes next is compared. */
+static void test_an_import_that_was_cut_short(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_set_up(&f);
+    import(&f);
+    fixture_configure(&f, "{external_id: c@d, endpoint: x}");
+    fixture_start(&f);
+    assert_null(f.adapter->loading);
+    adapter_free(f.adapter); /* at once */
+    fixture_configure(&f, "{external_id: a@b}, {external_id: c@d}");
+    fixture_start(&f);
+    assert_null(f.adapter->loading);
+    assert_int_equal(info_of(&f, "c@d").endpoint.len, 0);
+    (void)info_of(&f, "a@b");
+    fixture_tear_down(&f);
+}
+
+/* Keys are in no record: where there are some, all of the configuration is read at each start. */
+static void test_devices_with_keys(void **state)
+{
+    (void)state;
+    static const char keyed[] = "{external_id: a@b, psk_key: '00112233'}, {external_id: c@d}";
+    struct fixture f;
+    fixture_set_up(&f);
+    import(&f);
+    for (int i = 0; i < 2; i++) {
+        fixture_configure(&f, keyed);
+        import(&f); /* asserts that it does not load */
+    }
+    fixture_configure(&f, "{external_id: a@b}, {external_id: c@d}");
+    import(&f);
+    fixture_configure(&f, "{external_id: a@b}, {external_id: c@d}");
+    fixture_start(&f);
+    assert_non_null(f.adapter->loading);
+    fixture_tear_down(&f);
+}
+
 static void test_datagrams_wait_in_order(void **state)
 {
     (void)state;
@@ -340,6 +379,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_second_start_reads_no_devices),
         cmocka_unit_test(test_another_configuration_is_compared),
+        cmocka_unit_test(test_an_import_that_was_cut_short),
+        cmocka_unit_test(test_devices_with_keys),
         cmocka_unit_test(test_datagrams_wait_in_order),
         cmocka_unit_test(test_lines_are_bounded),
         cmocka_unit_test(test_a_store_that_fails_is_asked_again),

@@ -40,17 +40,23 @@ void fixture_configure(struct fixture *f, const char *devices)
              "admin: {listen: '127.0.0.1:0'}\n"
              "store: {path: %s/store, max_size_mib: 16}\n"
              "server_leg: {port: %u}\n"
-             "servers: [{name: main, uri: 'coap://127.0.0.1:5683'}]\n"
+             "servers: %s\n"
              "devices: [%s]\n"
              "log: {level: error}\n",
-             f->folder, port, devices);
+             f->folder, port, f->servers, devices);
     assert_int_equal(config_parse(buf_bytes(&text), "c.yaml", true, &f->config, &faults), OK);
     buf_free(&text);
 }
 
 void fixture_set_up(struct fixture *f)
 {
+    fixture_set_up_with(f, "[{name: main, uri: 'coap://127.0.0.1:5683'}]");
+}
+
+void fixture_set_up_with(struct fixture *f, const char *servers)
+{
     memset(f, 0, sizeof(*f));
+    f->servers = servers;
     snprintf(f->folder, sizeof(f->folder), "/tmp/test_wiring_XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     assert_int_equal(loop_init(&f->loop), OK);

@@ -9,6 +9,7 @@
 
 struct fixture {
     char folder[64];
+    const char *servers; /* as the configuration has them */
     struct loop loop;
     struct config *config;
     struct adapter *adapter;
@@ -16,7 +17,8 @@ struct fixture {
 
 /* Two devices, a@b and c@d, of a server `main`; nothing is started. */
 void fixture_set_up(struct fixture *f);
-void fixture_configure(struct fixture *f, const char *devices); /* the configuration anew, with these */
+void fixture_set_up_with(struct fixture *f, const char *servers); /* which must stay */
+void fixture_configure(struct fixture *f, const char *devices);   /* the configuration anew, with these */
 void fixture_start(struct fixture *f);
 void fixture_stop(struct fixture *f); /* what is under way is committed */
 void fixture_tear_down(struct fixture *f);

@@ -148,6 +148,7 @@ static void port_event(void *ctx, const struct engine_event *e)
         [ENGINE_SERVER_STATE] = "server_state",
         [ENGINE_LEARNED] = "learned",
         [ENGINE_CONFIGURATION] = "configuration",
+        [ENGINE_REACHABLE] = "reachable",
         [ENGINE_AUDIT] = "audit",
     };
     struct world *w = world_of(ctx);
@@ -180,6 +181,7 @@ static void restore_one(void *ctx, struct bytes key, struct bytes value)
     struct record_configuration c;
     struct record_device d;
     struct record_message m;
+    struct record_final f;
     enum error err;
     uint64_t count = 0;
     if (r->id.len && !bytes_equal(record_key_id(key), r->id))
@@ -196,6 +198,8 @@ static void restore_one(void *ctx, struct bytes key, struct bytes value)
     } else if (kind == RECORD_CONFIGURATION)
         err = record_configuration_decode(key, value, &c) ? ERR_STORE_CORRUPT
                                                           : engine_restore_configuration(w->engine, &c);
+    else if (kind == RECORD_FINAL)
+        err = record_final_decode(key, value, &f) ? ERR_STORE_CORRUPT : engine_restore_final(w->engine, &f);
     else if (kind == RECORD_DEVICE)
         err = record_device_decode(key, value, &d) ? ERR_STORE_CORRUPT : engine_restore_device(w->engine, &d);
     else
@@ -255,7 +259,7 @@ void adapter_load(struct world *w, uint32_t ue)
     w->loaded[ue] = true;
     if (engine_knows_id(w->engine, id))
         return; /* learned since the restart */
-    restore(w, "dmu", id);
+    restore(w, "dfmu", id);
     engine_restored(w->engine, w->now_ms, id);
     address_known(w, ue);
 }
@@ -289,7 +293,7 @@ static void start_loading(struct world *w)
 
 static void start_with_all(struct world *w)
 {
-    restore(w, "scdmu", (struct bytes){0});
+    restore(w, "scdfmu", (struct bytes){0});
     for (uint32_t i = 0; i < w->o.ues; i++)
         if (is_listed(w, i) &&
             engine_device_add(w->engine, &(struct engine_device_options){.id.external_id = bytes_of_str(w->ues[i].id),
@@ -313,16 +317,26 @@ void adapter_start(struct world *w)
                                  .store_delete = port_delete,
                                  .uplink_answer = port_uplink_answer,
                                  .event = port_event,
-                                 .device_added = port_device_added};
+                                 .device_added = port_device_added,
+                                 .delivery_request = w->o.buffers ? deliveries_port : NULL};
     engine_options_default(&o);
     o.seed = w->o.seed + ++w->epoch;
-    o.downlink_lifetime_ms = 6 * 3600 * 1000ULL;
+    o.downlink.lifetime_ms = DOWNLINK_LIFETIME_MS;
     o.spool_lifetime_ms = 6 * 3600 * 1000ULL;
+    if (w->o.priorities) {
+        o.queue.max_messages = 4;
+        o.queue_total_messages = 2 * w->o.ues;
+        o.history_ms = 1800 * 1000;
+        o.history_max = 8;
+    }
     if (engine_new(&o, &ports, w->now_ms, &w->engine) ||
         engine_server_add(w->engine, &(struct engine_server_options){.name = "main"}) ||
-        engine_scef_add(w->engine,
-                        &(struct engine_scef_options){.name = "scef", .configuration_check_ms = 4 * 3600 * 1000ULL}))
+        engine_scef_add(w->engine, &(struct engine_scef_options){.name = "scef",
+                                                                 .configuration_check_ms = 4 * 3600 * 1000ULL,
+                                                                 .supported_features = NIDD_FEATURE_MODIFICATION}))
         abort();
+    if (w->o.buffers || w->o.priorities)
+        deliveries_policies(w);
     if (w->o.group &&
         engine_group_add(w->engine, &(struct engine_group_options){.external_group_id = BYTES_LIT(GROUP_ID),
                                                                    .learn = true,
@@ -385,6 +399,8 @@ void adapter_event(struct world *w, struct event *ev)
             &(struct nidd_configuration_result){.http_status = ev->status,
                                                 .link = bytes_of_str(ev->text),
                                                 .maximum_packet_size_bits = (uint32_t)ev->detail,
+                                                .has_body = ev->status / 100 == 2,
+                                                .supported_features = ev->len,
                                                 .status = T8_NIDD_ACTIVE});
         break;
     case EV_NOTIFY_UPLINK: {
@@ -416,6 +432,8 @@ void adapter_event(struct world *w, struct event *ev)
         break;
     }
     case EV_TO_ADAPTER:
+        if (w->o.priorities)
+            deliveries_policies(w);
         if (w->leg_of_ue[ev->who] != UINT32_MAX)
             engine_server_datagram(w->engine, w->now_ms, w->leg_of_ue[ev->who], 0, data);
         break;

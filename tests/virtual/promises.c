@@ -30,10 +30,10 @@ static uint32_t ue_of(const struct world *w, struct bytes id)
     return 0;
 }
 
-static bool record_exists(struct world *w, struct bytes id, uint64_t seq)
+static bool record_exists(struct world *w, enum record_kind kind, struct bytes id, uint64_t seq)
 {
     struct buf key = {0};
-    record_message_key(RECORD_DOWNLINK, id, seq, &key);
+    record_message_key(kind, id, seq, &key);
     bool has = store_model_has(w->store, buf_bytes(&key));
     buf_free(&key);
     return has;
@@ -47,10 +47,11 @@ void promises_event(struct world *w, const struct engine_event *e)
     if (e->kind == ENGINE_ACCEPTED) {
         if (t->accepted)
             world_break(w, "message %llu was accepted twice", (unsigned long long)e->seq);
-        if (!record_exists(w, e->device_id, e->seq))
+        if (!record_exists(w, RECORD_DOWNLINK, e->device_id, e->seq))
             world_break(w, "promise 1: message %llu was accepted before it was stored", (unsigned long long)e->seq);
         t->accepted = true;
         t->accepted_ms = w->now_ms;
+        t->accepted_epoch = w->epoch;
         t->ue = ue_of(w, e->device_id);
         if (e->message.len >= 8 && e->message.data[1] >> 5 == 0) {
             const uint8_t *k = e->message.data + 4;
@@ -76,9 +77,65 @@ void promises_crash(struct world *w)
 {
     for (uint64_t seq = 1; seq <= w->told_top; seq++) {
         struct told *t = &w->told[seq];
-        if (t->accepted && t->final && !t->final_durable)
-            t->final_durable = !record_exists(w, bytes_of_str(w->ues[t->ue].id), seq);
+        const struct bytes id = bytes_of_str(w->ues[t->ue].id);
+        if (!t->accepted || !t->final || t->final_durable)
+            continue;
+        t->final_durable = !record_exists(w, RECORD_DOWNLINK, id, seq);
+        if (!t->final_durable && record_exists(w, RECORD_FINAL, id, seq))
+            world_break(w, "message %llu has ended, and is still there after a crash", (unsigned long long)seq);
     }
+}
+
+/* A newer request may stand where an older one stood, where the latest wins; but never before one that does
+ * something. */
+static bool keeps_its_place(const struct world *w, uint32_t ue, const struct engine_message_info *m)
+{
+    return !deliveries_latest_wins(w, ue) || m->message.data[1] == COAP_POST;
+}
+
+/* Requests of one priority stand in the order in which they were accepted, those of greater priority before them. */
+struct order {
+    uint64_t last_request[QUEUE_PRIORITY_MAX + 1], last_fixed[QUEUE_PRIORITY_MAX + 1];
+    uint8_t priority;
+};
+
+static void check_order(struct world *w, uint32_t ue, struct order *o, const struct engine_message_info *m)
+{
+    const bool queued = strcmp(m->state, "queued") == 0 || strcmp(m->state, "storing") == 0;
+    const bool fixed = keeps_its_place(w, ue, m);
+    uint64_t *last_request = &o->last_request[m->priority], *last_fixed = &o->last_fixed[m->priority];
+    if (m->priority > o->priority)
+        world_break(w, "promise 4: %s: message %llu of priority %u stands behind %u", w->ues[ue].id,
+                    (unsigned long long)m->seq, m->priority, o->priority);
+    if (m->seq < (fixed ? *last_request : *last_fixed))
+        world_break(w, "promise 4: %s: message %llu stands behind %llu", w->ues[ue].id, (unsigned long long)m->seq,
+                    (unsigned long long)*last_request);
+    /* What was answered before a crash, and its server had not confirmed, is in line again; what was submitted behind
+     * it may still lie with the SCEF. */
+    const bool before_a_crash = *last_request && told_of(w, *last_request)->accepted_epoch != w->epoch &&
+                                told_of(w, m->seq)->accepted_epoch != w->epoch;
+    if (!queued && *last_request && !before_a_crash)
+        world_break(w, "promise 4: %s: message %llu overtook %llu", w->ues[ue].id, (unsigned long long)m->seq,
+                    (unsigned long long)*last_request);
+    if (queued && m->seq > *last_request)
+        *last_request = m->seq;
+    if (queued && fixed)
+        *last_fixed = m->seq;
+    o->priority = m->priority;
+}
+
+/* What is kept says what was told last. */
+static void check_finals(struct world *w, uint32_t ue)
+{
+    uint32_t cursor = 0, n = 0;
+    for (struct engine_final_info f; engine_final_next(w->engine, bytes_of_str(w->ues[ue].id), &cursor, &f); n++) {
+        const struct told *t = told_of(w, f.seq);
+        if (t->final != f.final)
+            world_break(w, "message %llu is kept as %s and was told as %s", (unsigned long long)f.seq,
+                        final_state_name(f.final), final_state_name((enum final_state)t->final));
+    }
+    if (n > 8)
+        world_break(w, "promise 9: %s has %u final states", w->ues[ue].id, n);
 }
 
 void promises_device(struct world *w, uint32_t ue)
@@ -86,32 +143,27 @@ void promises_device(struct world *w, uint32_t ue)
     struct engine_message_info m;
     struct engine_device_info d;
     struct bytes id = bytes_of_str(w->ues[ue].id);
-    uint64_t seq = 0, last_request = 0;
+    struct order order = {.priority = QUEUE_PRIORITY_MAX};
+    uint64_t seq = 0;
     unsigned in_flight = 0;
     if (!engine_device_find(w->engine, id, &d))
         return;
     if (d.queue_messages > 96 || d.queue_bytes > 70000)
         world_break(w, "promise 9: %s has %u messages queued", w->ues[ue].id, d.queue_messages);
     while (d.queue_messages && engine_message_next(w->engine, id, &seq, &m)) {
-        bool request = strcmp(m.class_, "request") == 0;
-        bool queued = strcmp(m.state, "queued") == 0 || strcmp(m.state, "storing") == 0;
-        if (!request || strcmp(m.state, "acknowledged") == 0 || strcmp(m.state, "answering") == 0)
+        if (strcmp(m.class_, "request") != 0 || strcmp(m.state, "acknowledged") == 0 ||
+            strcmp(m.state, "answering") == 0)
             continue;
-        in_flight += !queued;
-        if (m.seq < last_request)
-            world_break(w, "promise 4: %s: message %llu stands behind %llu", w->ues[ue].id, (unsigned long long)m.seq,
-                        (unsigned long long)last_request);
-        if (!queued && last_request)
-            world_break(w, "promise 4: %s: message %llu overtook %llu", w->ues[ue].id, (unsigned long long)m.seq,
-                        (unsigned long long)last_request);
-        if (queued)
-            last_request = m.seq;
+        in_flight += strcmp(m.state, "queued") != 0 && strcmp(m.state, "storing") != 0;
+        check_order(w, ue, &order, &m);
         if (m.deadline_ms < w->now_ms)
             world_break(w, "promise 6: %s: message %llu outlived its lifetime", w->ues[ue].id,
                         (unsigned long long)m.seq);
     }
     if (in_flight > 1)
         world_break(w, "promise 3: %s has %u requests in flight", w->ues[ue].id, in_flight);
+    if (w->o.priorities)
+        check_finals(w, ue);
 }
 
 /* The devices never stop talking: what they said last may still be under way. */

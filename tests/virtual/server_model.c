@@ -41,7 +41,7 @@ struct server_model {
     uint32_t op_count, op_cap;
     uint64_t op_pause_ms;
     uint64_t notifications;
-    bool asking;
+    bool asking, impatient;
 };
 
 static const uint64_t repeat_at_ms[] = {2000, 6000, 14000, 30000}; /* after the first sending */
@@ -61,6 +61,11 @@ struct server_model *server_model_new(uint64_t seed, uint32_t legs, uint64_t op_
     for (uint32_t i = 0; i < legs; i++)
         s->clients[i].next_mid = (uint16_t)prng_next(&s->prng);
     return s;
+}
+
+void server_model_be_impatient(struct server_model *s)
+{
+    s->impatient = true;
 }
 
 void server_model_free(struct server_model *s)
@@ -238,10 +243,13 @@ void server_model_receive(struct server_model *s, uint64_t now_ms, uint32_t leg,
         struct server_op *op = c->op ? &s->ops[c->op] : NULL;
         if (!op || op->mid != mid)
             return;
-        if (type == 2 && code == 0)
+        if (type == 2 && code == 0) {
             op->acknowledged = true;
-        else
+            if (s->impatient)
+                plan_next(s, now_ms, leg, s->op_pause_ms);
+        } else {
             answered(s, now_ms, op, code);
+        }
         return;
     }
     for (unsigned i = 0; i < SEEN; i++) {

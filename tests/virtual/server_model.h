@@ -33,6 +33,7 @@ struct server_model_ports {
 };
 struct server_model *server_model_new(uint64_t seed, uint32_t legs, uint64_t op_pause_ms,
                                       const struct server_model_ports *p);
+void server_model_be_impatient(struct server_model *s); /* the next request does not wait for the answer to the last */
 void server_model_free(struct server_model *s);
 void server_model_receive(struct server_model *s, uint64_t now_ms, uint32_t leg, struct bytes message);
 void server_model_wake(struct server_model *s, uint64_t now_ms, uint32_t leg);

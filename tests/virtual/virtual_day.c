@@ -9,7 +9,7 @@
 
 static const char usage[] =
     "usage: virtual-day [--seed N] [--seeds COUNT] [--ues N] [--hours H] [--calm] [--loss P] [--trouble N] [--group]\n"
-    "                   [--follow EXTERNAL_ID]\n"
+    "                   [--buffers] [--priorities] [--follow EXTERNAL_ID]\n"
     "\n"
     "Runs adapter engine, SCEF model, radio, UEs and server in virtual time, with faults, and checks the promises "
     "after\n"
@@ -23,6 +23,8 @@ static const char usage[] =
     "are\n"
     "               revoked for a while, and some UEs have rates and quotas (default 0)\n"
     "  --group      all devices are one group at the SCEF; every second one is learned from its first message\n"
+    "  --priorities queues are small, requests have different priorities, and final states are kept\n"
+    "  --buffers    what a device is not there for is kept by the adapter, the SCEF or the server, by device\n"
     "  --follow ID  prints every message of one device (ue0@example.org ...)\n";
 
 static int run(const struct world_options *o, uint64_t hours)
@@ -36,21 +38,24 @@ static int run(const struct world_options *o, uint64_t hours)
     printf("seed %llu: %llu events in %.1f s; NAS %llu MO + %llu MT (needed without faults: %llu); requests %llu, "
            "acknowledged %llu, answered %llu; "
            "executions %llu, repeats at devices %llu; notifications %llu; registered %u; without configuration %u; "
-           "adapter crashes %llu;",
+           "adapter crashes %llu; buffered by the SCEF %llu, replaced there %llu, asked after %llu;",
            (unsigned long long)o->seed, (unsigned long long)r.events, (double)(clock() - before) / CLOCKS_PER_SEC,
            (unsigned long long)r.nas_mo, (unsigned long long)r.nas_mt, (unsigned long long)r.nas_needed,
            (unsigned long long)r.ops, (unsigned long long)r.ops_acknowledged, (unsigned long long)r.ops_answered,
            (unsigned long long)r.executions, (unsigned long long)r.repeats_at_devices,
-           (unsigned long long)r.notifications, r.registered, r.unconfigured, (unsigned long long)r.crashes);
+           (unsigned long long)r.notifications, r.registered, r.unconfigured, (unsigned long long)r.crashes,
+           (unsigned long long)r.buffered, (unsigned long long)r.replaced, (unsigned long long)r.delivery_requests);
     for (int f = 1; f < FINAL_COUNT; f++)
         if (r.finals[f])
             printf(" %s %llu", final_state_name((enum final_state)f), (unsigned long long)r.finals[f]);
     printf("\n");
     if (r.broken[0]) {
-        printf("BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --trouble %g%s --follow "
-               "ue...\n",
-               r.broken, (unsigned long long)o->seed, o->ues, (unsigned long long)hours,
-               o->http_loss > 0 ? "" : " --calm", o->radio_loss, o->troubles, o->group ? " --group" : "");
+        printf(
+            "BROKEN %s\nreplay: virtual-day --seed %llu --ues %u --hours %llu%s --loss %g --trouble %g%s%s%s --follow "
+            "ue...\n",
+            r.broken, (unsigned long long)o->seed, o->ues, (unsigned long long)hours, o->http_loss > 0 ? "" : " --calm",
+            o->radio_loss, o->troubles, o->group ? " --group" : "", o->buffers ? " --buffers" : "",
+            o->priorities ? " --priorities" : "");
         return 1;
     }
     /* Without faults no message may be spent beyond what the exchanges need; those under way at the end count on one
@@ -87,6 +92,16 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--calm") == 0) {
             o.adapter_crashes = o.scef_restarts = o.server_outages = 0;
             o.radio_loss = o.http_loss = o.udp_loss = o.duplication = o.store_failure = 0;
+            continue;
+        }
+        if (strcmp(argv[i], "--buffers") == 0) {
+            o.buffers = true;
+            o.op_pause_ms = 20 * 60 * 1000;
+            continue;
+        }
+        if (strcmp(argv[i], "--priorities") == 0) {
+            o.priorities = true;
+            o.op_pause_ms = 10 * 60 * 1000;
             continue;
         }
         if (strcmp(argv[i], "--group") == 0) {

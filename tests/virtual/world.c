@@ -125,6 +125,8 @@ static void scef_downlink_answer(void *ctx, uint64_t request_ref, const struct s
                        .status = status,
                        .retry_after_s = a->retry_after_s,
                        .detail = d ? (int)d->delivery_status : (int)a->cause};
+    if (a->http_status == 201)
+        w->r.buffered++;
     if (status == 201)
         ev.text = bytes_dup_str(d->self);
     events_push(&w->events, ev);
@@ -149,7 +151,7 @@ static void notify(struct world *w, int kind, uint32_t ue, uint64_t ref, struct 
                                            .len = data.len});
 }
 
-static uint32_t ue_of(struct bytes external_id)
+uint32_t world_ue_of(struct bytes external_id)
 {
     for (size_t i = 0; i < external_id.len; i++)
         if (external_id.data[i] >= '0' && external_id.data[i] <= '9')
@@ -165,13 +167,13 @@ static void port_notify(void *ctx, uint64_t ref, const struct scef_notification 
     if (nidd_notification_decode(n->body, &told, &problem) != OK)
         abort();
     if (told.kind == NIDD_NOTIFICATION_UPLINK)
-        notify(w, EV_NOTIFY_UPLINK, ue_of(told.uplink.id.external_id), ref, told.uplink.nidd_configuration, 0,
+        notify(w, EV_NOTIFY_UPLINK, world_ue_of(told.uplink.id.external_id), ref, told.uplink.nidd_configuration, 0,
                told.uplink.data);
     else if (told.kind == NIDD_NOTIFICATION_DELIVERY_STATUS)
         notify(w, EV_NOTIFY_STATUS, 0, ref, told.delivery_status.nidd_downlink_data_transfer,
                (int)told.delivery_status.delivery_status, (struct bytes){0});
     else if (told.kind == NIDD_NOTIFICATION_CONFIGURATION_STATUS)
-        notify(w, EV_NOTIFY_CONFIGURATION, ue_of(told.configuration_status.id.external_id), ref,
+        notify(w, EV_NOTIFY_CONFIGURATION, world_ue_of(told.configuration_status.id.external_id), ref,
                told.configuration_status.nidd_configuration, (int)told.configuration_status.status, (struct bytes){0});
     else
         world_break(w, "a notification that nobody asked for");
@@ -223,6 +225,8 @@ static void scef_event(struct world *w, struct event *ev)
                                   .data = bytes_of(ev->data, ev->len),
                                   .has_maximum_latency = true,
                                   .maximum_latency_s = (uint32_t)ev->detail};
+        if (w->o.buffers)
+            deliveries_once(w, configuration_id(bytes_of(ev->text, (size_t)(blank - ev->text))), &d);
         scef_downlink(w->scef, w->now_ms, h, as, configuration_id(bytes_of(ev->text, (size_t)(blank - ev->text))), &d);
         return;
     }
@@ -236,7 +240,7 @@ static void scef_event(struct world *w, struct event *ev)
     } else if (ev->detail) {
         struct nidd_configuration c = {.notification_destination = BYTES_LIT("http://adapter/t8"),
                                        .has_supported_features = true,
-                                       .supported_features = NIDD_FEATURE_GROUPS};
+                                       .supported_features = NIDD_FEATURE_GROUPS | NIDD_FEATURE_MODIFICATION};
         if (ev->text[0] == '*')
             c.id.external_group_id = bytes_of_str(ev->text + 1);
         else
@@ -249,6 +253,7 @@ static void scef_event(struct world *w, struct event *ev)
     if (answer.status >= 200 && answer.status < 300) {
         answer.text = bytes_dup_str(out.self);
         answer.detail = (int)out.maximum_packet_size_bits;
+        answer.len = (size_t)out.supported_features;
     }
     events_push(&w->events, answer);
 }
@@ -296,6 +301,14 @@ static void happen(struct world *w, struct event *ev)
         break;
     case EV_NOTIFY_RESULT:
         scef_notification_result(w->scef, w->now_ms, ev->ref, ev->status);
+        break;
+    case EV_DELIVERY:
+        deliveries_at_scef(w, ev);
+        break;
+    case EV_DELIVERY_FOUND:
+    case EV_DELIVERY_ANSWER:
+        if (ev->epoch == w->epoch)
+            deliveries_at_adapter(w, ev);
         break;
     case EV_SUBMIT_ANSWER:
     case EV_CONFIGURATION_ANSWER:
@@ -432,6 +445,8 @@ struct world *world_new(const struct world_options *o)
     w->server =
         server_model_new(prng_next(&w->prng), o->ues, o->op_pause_ms,
                          &(struct server_model_ports){.ctx = w, .send = server_send, .wake_at = server_wake_at});
+    if (o->buffers || o->priorities)
+        server_model_be_impatient(w->server);
     struct scef_options so;
     scef_options_default(&so);
     so.seed = prng_next(&w->prng);

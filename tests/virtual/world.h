@@ -22,6 +22,8 @@ struct world_options {
     double duplication;   /* radio and UDP */
     double troubles;      /* of the network, for each UE and day; not 0: limits hold too */
     bool group;           /* all devices are one group, and every second one is learned from its first message */
+    bool buffers;         /* by device the adapter, the SCEF or the server keeps what it is not there for */
+    bool priorities;      /* small queues, a priority that changes all the time, and final states kept */
     const char *follow;   /* External Identifier whose story is printed; NULL = none */
 };
 
@@ -32,6 +34,9 @@ struct world_result {
     uint64_t nas_needed; /* 2 for each confirmable exchange that was completed, 1 for each NON notification */
     uint64_t ops, ops_acknowledged, ops_answered, repeats_at_devices, executions;
     uint64_t notifications, crashes;
+    uint64_t buffered;          /* by the SCEF */
+    uint64_t replaced;          /* the same, there */
+    uint64_t delivery_requests; /* about what the SCEF buffers */
     uint32_t registered;
     uint32_t unconfigured; /* devices of which the SCEF knows nothing at the end: it forgot, and nobody found out */
     char broken[512];      /* empty: every promise was kept; else what was broken, when and where */

@@ -9,9 +9,10 @@
 #include "tests/virtual/store_model.h"
 #include "tests/virtual/world.h"
 
-#define T0_MS     1800000000000ULL
-#define SCS_AS_ID "as1"
-#define GROUP_ID  "fleet@example.org"
+#define T0_MS                1800000000000ULL
+#define SCS_AS_ID            "as1"
+#define GROUP_ID             "fleet@example.org"
+#define DOWNLINK_LIFETIME_MS (6 * 3600 * 1000ULL)
 
 enum event_kind {
     EV_UE_WAKE,
@@ -33,8 +34,11 @@ enum event_kind {
     EV_SCEF_UP, /* detail: 1 = and has forgotten its configurations */
     EV_SERVER_DOWN,
     EV_SERVER_UP,
-    EV_LOAD,   /* one more device of those that the adapter has not loaded since its restart */
-    EV_NETWORK /* detail: network.c's */
+    EV_LOAD,           /* one more device of those that the adapter has not loaded since its restart */
+    EV_NETWORK,        /* detail: network.c's */
+    EV_DELIVERY,       /* a request about a buffered delivery arrives at the SCEF; detail: what */
+    EV_DELIVERY_FOUND, /* of its list, at the adapter */
+    EV_DELIVERY_ANSWER
 };
 
 struct world_ue {
@@ -51,6 +55,7 @@ struct told {
     uint32_t ue;
     uint32_t op;    /* of the server; 0: not a request */
     uint32_t epoch; /* incarnation that told the final state */
+    uint32_t accepted_epoch;
     uint8_t final;
     bool accepted;
     bool final_durable; /* the record was gone from the store at the latest then */
@@ -85,6 +90,7 @@ bool world_followed(const struct world *w, uint32_t ue);
 void world_story(struct world *w, const char *who, const char *what, struct bytes message);
 bool world_chance(struct world *w, double p);
 uint64_t world_between(struct world *w, uint64_t low, uint64_t high);
+uint32_t world_ue_of(struct bytes external_id);
 
 /* promises.c */
 void promises_event(struct world *w, const struct engine_event *e);
@@ -96,6 +102,15 @@ void promises_end(struct world *w);
 void network_limits(const struct world *w, uint32_t ue, struct scef_subscriber *s);
 void network_plan(struct world *w, uint64_t busy_ms);
 void network_event(struct world *w, const struct event *ev);
+
+/* deliveries.c */
+void deliveries_policies(struct world *w);
+bool deliveries_latest_wins(const struct world *w, uint32_t ue);
+void deliveries_port(void *ctx, uint64_t ref, const struct engine_delivery_request *q);
+/* What is submitted now is not in its buffer already. */
+void deliveries_once(struct world *w, struct bytes configuration_id, const struct nidd_downlink *d);
+void deliveries_at_scef(struct world *w, const struct event *ev);
+void deliveries_at_adapter(struct world *w, const struct event *ev);
 
 /* adapter.c: the shell around the engine */
 void adapter_start(struct world *w);
