@@ -114,7 +114,7 @@ int ctl_get_text(struct ctl *c, const char *path, char **body, long *status)
 
 static int json_of(struct ctl *c, const char *path, char *body, json_t **out)
 {
-    *out = json_loads(body, 0, NULL);
+    *out = json_loads(body, JSON_ALLOW_NUL, NULL); /* what servers write may have one */
     free(body);
     if (*out)
         return CTL_OK;

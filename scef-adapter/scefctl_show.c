@@ -28,19 +28,33 @@ struct table {
     unsigned long given;
 };
 
+/* What peers have written must not speak to the terminal. */
+static char printable(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7f ? '?' : c;
+}
+
+/* As much of a text as a cell holds, without the half of a character (RFC 3629). */
+static void text_fill(char cell[CELL_BYTES], const char *text, size_t len)
+{
+    size_t n = len < CELL_BYTES ? len : CELL_BYTES - 1;
+    while (n < len && n && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        cell[i] = printable(text[i]);
+    cell[n] = '\0';
+}
+
 static void cell_fill(char cell[CELL_BYTES], const json_t *v)
 {
     if (json_is_string(v) && json_string_length(v))
-        snprintf(cell, CELL_BYTES, "%s", json_string_value(v));
+        text_fill(cell, json_string_value(v), json_string_length(v));
     else if (json_is_integer(v))
         snprintf(cell, CELL_BYTES, "%lld", (long long)json_integer_value(v));
     else if (json_is_boolean(v))
         snprintf(cell, CELL_BYTES, "%s", json_is_true(v) ? "yes" : "no");
     else
         snprintf(cell, CELL_BYTES, "-");
-    for (char *p = cell; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
 }
 
 /* "45s", "12m", "5h", "3d": to one unit, rounded down. */
@@ -175,6 +189,18 @@ static void counts_show(const char *key, const json_t *object)
     }
 }
 
+/* What a cell is too short for is shown whole: links and messages. */
+static void member_print(const char *key, const json_t *v)
+{
+    char cell[CELL_BYTES];
+    cell_fill(cell, v);
+    printf("%-26s %s", key, cell);
+    if (json_is_string(v) && json_string_length(v))
+        for (size_t i = strlen(cell); i < json_string_length(v); i++)
+            putchar(printable(json_string_value(v)[i]));
+    putchar('\n');
+}
+
 /* One object, a member per line. */
 static int object_show(struct ctl *c, const char *path)
 {
@@ -193,11 +219,7 @@ static int object_show(struct ctl *c, const char *path)
                 (json_is_array(v) ? list_show : counts_show)(key, v);
                 continue;
             }
-            char cell[CELL_BYTES];
-            cell_fill(cell, v);
-            /* What a cell is too short for is shown whole: links and messages. */
-            bool whole = json_is_string(v) && json_string_length(v) >= CELL_BYTES;
-            printf("%-26s %s\n", key, whole ? json_string_value(v) : cell);
+            member_print(key, v);
         }
     }
     json_decref(object);

@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -494,7 +495,7 @@ class Bench:
         return next(m["seq"] for m in self.queue(device) if m["token"] == token.hex())
 
     def queue(self, device):
-        return self.adapter.get_json(f"/v1/devices/dev{device}@example.org/queue")["messages"]
+        return self.adapter.get_json(f"/v1/devices/dev{device}@example.org/queue?limit=1000")["messages"]
 
     def history(self, path="/v1/history"):
         return self.adapter.get_json(path)["final_states"]
@@ -542,6 +543,37 @@ def test_message_is_shown_whole(bench):
     shown = b.adapter.scefctl("queue", "show", "dev0@example.org", str(seq)).stdout
     assert "number=27 name=Block1 value=0/0/1024\n" in shown
     assert re.search(r"^waits_for +device$", shown, re.MULTILINE)
+
+
+def test_whatever_a_server_writes_is_shown(bench):
+    """Random options, known ones with lengths that they must not have, and bytes that are no text."""
+    dice = random.Random(5)
+    b = bench(1, more="relay: {queue_max_messages: 1000}\n")
+
+    def extended(n):
+        return (n, b"") if n < 13 else (13, bytes([n - 13])) if n < 269 else (14, (n - 269).to_bytes(2, "big"))
+
+    def option(delta, value):
+        (d, more_d), (n, more_n) = extended(delta), extended(len(value))
+        return bytes([d << 4 | n]) + more_d + more_n + value
+
+    want = {}
+    for n in range(150):
+        numbers = sorted(dice.choice([1, 4, 5, 6, 7, 11, 12, 15, 17, 23, 27, 60, 252, 258, 292, 65000]) for _ in range(dice.randrange(9)))
+        values = [dice.randbytes(dice.choice([0, 1, 2, 3, 4, 5, 8, 20, 300])) for _ in numbers]
+        options = b"".join(option(at - before, v) for before, at, v in zip([0] + numbers, numbers, values))
+        payload = dice.randbytes(dice.choice([0, 1, 50]))
+        seq = b.ask(0, code=dice.randrange(1, 8), path=(), options=options, payload=payload)
+        want[seq] = (numbers, payload.hex())
+    for seq, (numbers, payload) in want.items():
+        whole = b.adapter.get_json(f"/v1/devices/dev0@example.org/queue/{seq}")
+        assert [o["number"] for o in whole["options"]] == numbers
+        assert whole.get("payload", "") == payload
+        assert whole["path"] is None or re.fullmatch(r"[/?][ -~]*", whole["path"])
+    listed = b.adapter.scefctl("queue", "ls", "dev0@example.org").stdout
+    assert len(listed.splitlines()) == 151 and all(c == "\n" or " " <= c <= "~" for c in listed)
+    shown = b.adapter.scefctl("queue", "show", "dev0@example.org", str(max(want)))
+    assert shown.returncode == 0
 
 
 def test_oscore_has_no_path(bench):
