@@ -255,15 +255,18 @@ void engine_record_delete(struct engine *e)
     deletion_send(e, x);
 }
 
-void engine_deletion_first(struct engine *e, handle h)
+void engine_deletion_first(struct engine *e, struct exchange *x)
 {
-    struct downlink *m = slab_get(&e->downlinks, h);
+    struct downlink *m = slab_get(&e->downlinks, x->reply_downlink);
     struct storing *s = list_empty(&e->storing) ? NULL : LIST_ENTRY(e->storing.prev, struct storing, node);
-    if (!m || m->state != DOWNLINK_QUEUED || !s || s->what != STORING_DELETION)
+    if (!s || s->what != STORING_DELETION)
         return;
-    m->state = DOWNLINK_STORING;
-    m->item.not_before_ms = UINT64_MAX;
-    LIST_ENTRY(s, struct deletion, storing)->then = h;
+    x->reply_waits = true;
+    LIST_ENTRY(s, struct deletion, storing)->then = x->h;
+    if (m && m->state == DOWNLINK_QUEUED) {
+        m->state = DOWNLINK_STORING;
+        m->item.not_before_ms = UINT64_MAX;
+    }
 }
 
 static void deletion_stored(struct engine *e, struct deletion *x, enum error err)
@@ -272,9 +275,13 @@ static void deletion_stored(struct engine *e, struct deletion *x, enum error err
         list_push_back(&e->unsaved, &x->storing.node);
         return;
     }
-    struct downlink *m = slab_get(&e->downlinks, x->then);
+    struct exchange *answered = slab_get(&e->exchanges, x->then);
     free(x);
-    if (!m)
+    if (!answered)
+        return;
+    answered->reply_waits = false;
+    struct downlink *m = slab_get(&e->downlinks, answered->reply_downlink);
+    if (!m || m->state != DOWNLINK_STORING) /* there was no room for it: the next repetition is answered */
         return;
     m->state = DOWNLINK_QUEUED;
     m->item.not_before_ms = 0;

@@ -12,8 +12,7 @@ static void make_room(struct engine *e, struct device *d)
     LIST_EACH (it, &d->exchanges) {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
         bool kept = x->spool_seq || x->answers_seq || (x->down && x->state != EXCHANGE_DONE);
-        const struct downlink *reply = slab_get(&e->downlinks, x->reply_downlink);
-        if (reply && reply->state == DOWNLINK_STORING)
+        if (x->reply_waits)
             continue; /* the device repeats itself until the reply may go */
         if (x->state == EXCHANGE_DONE) {
             victim = x;

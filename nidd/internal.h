@@ -53,7 +53,7 @@ struct storing {
 /* The end of a record, until the store has let go of it. */
 struct deletion {
     struct storing storing;
-    handle then; /* the message to the device that may go when it has; 0 = none */
+    handle then; /* the exchange whose reply to the device may go when it has; 0 = none */
     size_t key_len;
     uint8_t key[];
 };
@@ -226,6 +226,7 @@ struct exchange {
     uint8_t vain_rounds; /* of repetitions to a server that was heard of meanwhile */
     bool down;
     bool from_device;         /* UP with a device_mid that the device may repeat */
+    bool reply_waits;         /* for the store; the device repeats itself meanwhile */
     bool device_acknowledged; /* the device got an empty ACK: its answer must come as a message of its own */
     bool uplink_waits;
     bool asks_block;
@@ -309,8 +310,8 @@ uint64_t engine_next_seq(struct engine *e);
 /* Deletes the record whose key is in e->key. What has ended must not come back with a restart: should the store refuse,
  * it is asked again until it does. */
 void engine_record_delete(struct engine *e);
-/* The message `h` to a device, of ours and just added, goes only when the store has carried out the latest deletion. */
-void engine_deletion_first(struct engine *e, handle h);
+/* The reply of x to the device, just made, goes only when the store has carried out the latest deletion. */
+void engine_deletion_first(struct engine *e, struct exchange *x);
 void engine_message_delete(struct engine *e, enum record_kind kind, const struct device *d, uint64_t seq);
 /* A device with this identity on this leg; neither is taken. */
 [[gnu::warn_unused_result]] enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg,

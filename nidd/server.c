@@ -207,7 +207,7 @@ static void tell_answered(struct engine *e, struct exchange *x, const char *reas
     bool stored = asked && asked->stored;
     exchange_tell_answered(e, x, FINAL_ANSWERED, reason);
     if (stored && x->reply)
-        engine_deletion_first(e, x->reply_downlink);
+        engine_deletion_first(e, x);
 }
 
 void server_took(struct engine *e, struct exchange *x, const char *reason)

@@ -140,7 +140,7 @@ static bool is_kept(const struct engine *e, const struct exchange *x)
 static void repeated(struct engine *e, struct device *d, const struct coap_view *v, struct exchange *x)
 {
     event_message(e, ENGINE_DUPLICATE, d, x->server, v->message, "from_device");
-    if (v->type != COAP_CON)
+    if (v->type != COAP_CON || x->reply_waits)
         return;
     struct downlink *under_way = slab_get(&e->downlinks, x->reply_downlink);
     if (under_way && under_way->state != DOWNLINK_SENT) {

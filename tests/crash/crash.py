@@ -395,7 +395,7 @@ class World:
                 "uplinks answered 2xx": sum(1 for u in self.network.uplinks.values() if u.accepted),
                 "final states told again after a crash": sum(n - 1 for n in told if n),
                 "refused, and a copy accepted by another life": sum(self.refusals().values()),
-                "records set aside": self.errors.read_bytes().count(b"event=record_set_aside"),
+                "records set aside": self.errors.read_text(errors="replace").count("event=record_set_aside"),
             }
         )
 

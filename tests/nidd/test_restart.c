@@ -453,6 +453,41 @@ static void device_is_told_when_the_request_has_left_the_store(void **state)
     }
 }
 
+static void short_queue(struct engine_options *o)
+{
+    o->queue.max_messages = 1;
+}
+
+/* The same when there is no room for that reply: its repetition waits for the store, too. */
+static void device_is_told_later_where_there_was_no_room(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new((struct rig_setup){.hold_commits = true, .tune = short_queue});
+    unsigned submissions[64], count = 0;
+    commit(r);
+    server_sends(r, 0, 0, READ);
+    commit(r);
+    expect_at_server(r, 0, 0, "ACK #50");
+    device_sends(r, 0, "ACK #%u", expect_delivered(r, 0, DOWN));
+    commit(r);
+    for (; event_count(r, ENGINE_DROPPED, "queue_full") == 0; count++) {
+        assert_true(count < 64);
+        device_sends(r, 0, "CON #%u", 200 + count);
+    }
+    for (unsigned n = 0; n + 1 < count; n++)
+        submissions[n] = expect_submitted(r, 0, NULL);
+    device_sends(r, 0, "CON 2.05 #7 tok |x");
+    server_sends(r, 0, 0, "ACK #%u", expect_at_server(r, 0, 0, "CON 2.05 #* tok |x"));
+    for (unsigned n = 0; n + 1 < count; n++)
+        submit_delivered(r, submissions[n]);
+    device_sends(r, 0, "CON 2.05 #7 tok |x");
+    expect_no_submission(r);
+    commit(r);
+    device_sends(r, 0, "CON 2.05 #7 tok |x");
+    expect_delivered(r, 0, "ACK #7");
+    rig_end(r);
+}
+
 static void two_at_once(struct engine_options *o)
 {
     o->queue.nstart = 2;
@@ -507,6 +542,7 @@ int main(void)
         cmocka_unit_test(device_records_over_a_failing_store),
         cmocka_unit_test(message_of_a_device_that_is_not_stored),
         cmocka_unit_test(device_is_told_when_the_request_has_left_the_store),
+        cmocka_unit_test(device_is_told_later_where_there_was_no_room),
         cmocka_unit_test(acknowledgement_from_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
