@@ -4,7 +4,7 @@
  *   bench_store_load --store redis --uri URI [--durability fsync] | --store lmdb --path DIRECTORY
  *                    [--devices 100000] [--seconds 1] [--warmup 0.2] [--puts 16] [--under-way 64]
  *                    prints one line of JSON
- *   ...              --fill devices|messages      one record set of each device, or one message, then ends
+ *   ...              --fill devices|messages      the records of each device, or a message for it, then ends
  *   bench_store_load --command PUTS [--puts 16]   the command that stores so many messages, as it goes to Redis; each
  *                    device's number is written __rand_int__. After it an empty line and the script. */
 #include <inttypes.h>
@@ -115,6 +115,11 @@ static void device_put(struct load *l, uint32_t number)
     buf_reset(&l->value);
     record_device_key(d.id, &l->key);
     record_device_encode(buf_bytes(&l->key), &d, &l->value);
+    store_put(l->store, buf_bytes(&l->key), buf_bytes(&l->value));
+    buf_reset(&l->key);
+    buf_reset(&l->value);
+    record_leg_key(number, &l->key);
+    record_index_encode(buf_bytes(&l->key), d.id, &l->value);
     store_put(l->store, buf_bytes(&l->key), buf_bytes(&l->value));
 }
 
