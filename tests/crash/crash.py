@@ -433,11 +433,12 @@ def store_lives(seed, store, runs, points, hits, keep):
     loop.run_until_complete(lives(world, runs, points))
     for task in asyncio.all_tasks(loop):
         task.cancel()
+    figures = world.figures() if not world.faults else {}
     if world.faults and not keep:
         print(f"seed {seed}: see {directory}", file=sys.stderr)
     elif not keep:
         shutil.rmtree(directory)
-    return seed, len(world.lives), world.fatal, world.faults, world.figures() if not world.faults else {}
+    return seed, len(world.lives), world.fatal, world.faults, figures
 
 
 def points_of(store):
