@@ -22,12 +22,9 @@
 #include "base/log.h"
 #include "buffering/store_redis_internal.h"
 
-#define GROUP_BYTES_MAX                                                                                                \
-    (1u << 20) /* a script runs for some ten milliseconds at most; Redis does nothing else meanwhile */
 #define CLOSE_ROUNDS_MAX 16
 #define BACKOFF_MIN_MS   50
 #define BACKOFF_MAX_MS   2000
-#define LOG_PERIOD_MS    10000
 #define SETTLE_SLICE_MS  10
 #define START_PAUSE_MS   100
 
@@ -35,14 +32,6 @@ static void on_changed(void *ctx);
 static void work(struct store_redis *s);
 
 /* --- telling ----------------------------------------------------------------------------------------- */
-
-static void batch_end(struct batch *b, enum error err)
-{
-    if (!b->ended) {
-        b->ended = true;
-        b->err = err;
-    }
-}
 
 /* Moves to `done` what has ended and has nothing before it that has not. */
 static void collect(struct store_redis *s)
@@ -90,7 +79,7 @@ static void unsent_fail(struct store_redis *s)
 {
     for (struct batch *b = s->queue.first; b; b = b->next)
         if (!b->sent)
-            batch_end(b, ERR_STORE);
+            store_redis_batch_end(b, ERR_STORE);
 }
 
 /* All that is under way goes back to the head of the queue. */
@@ -138,248 +127,6 @@ static void drop(struct store_redis *s)
     attempt_soon(s);
 }
 
-[[gnu::format(printf, 3, 4)]] static void doom(struct store_redis *s, bool down, const char *format, ...)
-{
-    if (s->doomed)
-        return;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(s->trouble, sizeof(s->trouble), format, args);
-    va_end(args);
-    s->doomed = true;
-    s->doomed_down = down;
-}
-
-/* --- groups ------------------------------------------------------------------------------------------ */
-
-void store_redis_sent(struct store_redis *s)
-{
-    s->spoken_ms = redis_now_ms();
-    if (s->outstanding++ == 0)
-        s->progress_ms = s->spoken_ms;
-}
-
-void store_redis_answered(struct store_redis *s)
-{
-    if (s->outstanding > 0)
-        s->outstanding--;
-    s->progress_ms = redis_now_ms();
-}
-
-/* A full store may refuse every other batch for hours: a line from time to time says it. */
-static void refused(struct store_redis *s, const char *why, uint64_t batches)
-{
-    const uint64_t now_ms = redis_now_ms();
-    snprintf(s->trouble, sizeof(s->trouble), "%.200s", why);
-    s->failing = true;
-    s->refused_not_logged += batches;
-    if (strcmp(s->logged, s->trouble) == 0 && now_ms - s->logged_ms < LOG_PERIOD_MS)
-        return;
-    log_write(LOG_ERROR, "store_failing", LOG_S("reason", s->trouble), LOG_I("batches", s->refused_not_logged));
-    snprintf(s->logged, sizeof(s->logged), "%s", s->trouble);
-    s->logged_ms = now_ms;
-    s->refused_not_logged = 0;
-}
-
-static void group_end(struct store_redis *s, struct redis_group *g, enum error err, const char *why)
-{
-    uint64_t count = 0;
-    for (struct batch *b = g->batches.first; b; b = b->next) {
-        count += !b->ended;
-        batch_end(b, err);
-    }
-    if (err != OK)
-        refused(s, why, count);
-}
-
-/* Pairs of batch and why. */
-static void left_out(struct store_redis *s, struct redis_group *g, const redisReply *r)
-{
-    struct batch *b = g->batches.first;
-    size_t number = 0;
-    while (b && b->ended)
-        b = b->next;
-    for (size_t i = 0; i + 1 < r->elements; i += 2) {
-        const redisReply *at = r->element[i], *why = r->element[i + 1];
-        if (at->type != REDIS_REPLY_STRING || why->type != REDIS_REPLY_STRING)
-            break;
-        const size_t wanted = strtoul(at->str, NULL, 10);
-        for (; b && number < wanted; number++)
-            do
-                b = b->next;
-            while (b && b->ended);
-        if (!b || number > wanted)
-            break;
-        b->err = ERR_STORE;
-        b->cause = 1; /* told below: `ended` still counts the batches */
-        refused(s, why->str, 1);
-    }
-    for (b = g->batches.first; b; b = b->next) {
-        if (!b->ended && b->cause)
-            b->ended = true;
-    }
-}
-
-/* A refusal that leaves no trace and may be cured on another connection, or to another server. */
-static bool cured_elsewhere(const redisReply *r)
-{
-    static const char *const words[] = {"NOSCRIPT", "READONLY",    "LOADING", "MASTERDOWN", "BUSY",  "NOAUTH",
-                                        "NOPERM",   "CLUSTERDOWN", "MOVED",   "TRYAGAIN",   "FENCED"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (redis_is_error(r, words[i]))
-            return true;
-    return false;
-}
-
-static void committed(struct store_redis *s, struct redis_group *g, const redisReply *r)
-{
-    if (r->type == REDIS_REPLY_ARRAY) {
-        left_out(s, g, r);
-    } else if (r->type == REDIS_REPLY_STATUS) {
-        s->failing = false;
-    } else if (r->type != REDIS_REPLY_ERROR) {
-        doom(s, true, "an answer that Redis does not give");
-    } else if (cured_elsewhere(r)) {
-        doom(s, false, "%.200s", r->str);
-    } else if (redis_is_error(r, "MISCONF") || redis_is_error(r, "OOM") || redis_is_error(r, "NOREPLICAS")) {
-        group_end(s, g, ERR_STORE, r->str);
-    } else {
-        group_end(s, g, ERR_STORE_UNSURE, r->str); /* the script may have stopped half-way */
-    }
-}
-
-/* Nothing more is missing: what has not ended is committed. */
-static void reply_counted(struct store_redis *s, struct redis_group *g)
-{
-    store_redis_answered(s);
-    if (s->doomed || --g->replies > 0)
-        return;
-    group_end(s, g, OK, NULL);
-    s->failures = 0;
-}
-
-static void on_commit(redisAsyncContext *ac, void *reply, void *privdata)
-{
-    struct redis_group *g = privdata;
-    struct store_redis *s = g->store;
-    (void)ac;
-    if (!reply)
-        return;
-    if (!s->doomed)
-        committed(s, g, reply);
-    reply_counted(s, g);
-    freeReplyObject(reply);
-}
-
-/* How many have it: too few, and the batches have left traces, but are not committed. */
-static void waited(struct store_redis *s, struct redis_group *g, long long have, unsigned wanted, const char *what)
-{
-    if (have >= (long long)wanted)
-        return;
-    group_end(s, g, ERR_STORE_UNSURE, what);
-    doom(s, true, "%s: %lld of %u in time", what, have, wanted);
-}
-
-static void on_disk(redisAsyncContext *ac, void *reply, void *privdata)
-{
-    struct redis_group *g = privdata;
-    const redisReply *r = reply;
-    (void)ac;
-    if (!r)
-        return;
-    if (g->store->doomed)
-        ;
-    else if (r->type == REDIS_REPLY_ARRAY && r->elements == 2)
-        waited(g->store, g, r->element[0]->integer, 1, "WAITAOF: the file of Redis was not synced");
-    else
-        doom(g->store, false, "WAITAOF: %.160s", r->type == REDIS_REPLY_ERROR ? r->str : "nonsense");
-    reply_counted(g->store, g);
-    freeReplyObject(reply);
-}
-
-static void on_replicas(redisAsyncContext *ac, void *reply, void *privdata)
-{
-    struct redis_group *g = privdata;
-    const redisReply *r = reply;
-    (void)ac;
-    if (!r)
-        return;
-    if (g->store->doomed)
-        ;
-    else if (r->type == REDIS_REPLY_INTEGER)
-        waited(g->store, g, r->integer, g->store->wait_replicas, "WAIT: replicas did not follow");
-    else
-        doom(g->store, false, "WAIT: %.160s", r->type == REDIS_REPLY_ERROR ? r->str : "nonsense");
-    reply_counted(g->store, g);
-    freeReplyObject(reply);
-}
-
-static enum error words_send(struct store_redis *s, redisCallbackFn *fn, void *privdata, const char *word, uint64_t a,
-                             uint64_t b, bool three)
-{
-    struct buf command = {0};
-    resp_command(&command, three ? 4 : 3);
-    resp_arg_str(&command, word);
-    resp_arg_number(&command, a);
-    if (three)
-        resp_arg_number(&command, b);
-    resp_arg_number(&command, redis_wait_ms(&s->o));
-    const enum error err =
-        command.failed ? ERR_NO_MEMORY : redis_send(s->connection, buf_bytes(&command), fn, privdata);
-    buf_free(&command);
-    return err;
-}
-
-/* From the queue's head, bounded; a batch alone may be larger. */
-static struct batch_list group_take(struct store_redis *s)
-{
-    struct batch_list taken = {0};
-    size_t bytes = 0;
-    while (s->queue.first && (!taken.first || bytes + s->queue.first->ops.len <= GROUP_BYTES_MAX)) {
-        bytes += s->queue.first->ops.len;
-        batch_list_push(&taken, batch_list_pop(&s->queue));
-    }
-    return taken;
-}
-
-static void group_send(struct store_redis *s)
-{
-    struct redis_group *g = &s->groups[(s->first + s->under_way) % REDIS_GROUPS_MAX];
-    size_t count;
-    *g = (struct redis_group){.store = s, .batches = group_take(s)};
-    s->under_way++;
-    enum error err = redis_commit_encode(&s->commit, s->o.prefix, s->sha, s->id.epoch, g->batches.first, &count);
-    if (err != OK) {
-        group_end(s, g, err, error_text(err));
-        return;
-    }
-    if (count == 0)
-        return;
-    err = redis_send(s->connection, buf_bytes(&s->commit.out), on_commit, g);
-    if (err != OK) {
-        group_end(s, g, err, error_text(err));
-        return;
-    }
-    for (struct batch *b = g->batches.first; b; b = b->next)
-        b->sent = true;
-    g->replies = 1;
-    store_redis_sent(s);
-    if (s->wait_disk && !err) {
-        err = words_send(s, on_disk, g, "WAITAOF", 1, 0, true);
-        g->replies += !err;
-        store_redis_sent(s);
-    }
-    if (s->wait_replicas && !err) {
-        err = words_send(s, on_replicas, g, "WAIT", s->wait_replicas, 0, false);
-        g->replies += !err;
-        store_redis_sent(s);
-    }
-    if (err != OK)
-        doom(s, false, "%s", error_text(err));
-    if (s->commit.out.cap > 2 * GROUP_BYTES_MAX)
-        redis_commit_free(&s->commit);
-}
-
 /* --- connecting -------------------------------------------------------------------------------------- */
 
 static void attempt_thread(void *arg)
@@ -420,7 +167,7 @@ static void connected(struct store_redis *s, const struct redis_ready *r)
         log_write(LOG_ERROR, "store_went_back", LOG_S("server", r->peer),
                   LOG_S("reason", "it does not know our last connection: it has lost what was written since"));
     if (redis_watch(s->connection, s->loop, on_changed, s) != OK)
-        doom(s, true, "the operating system refused to watch the connection");
+        store_redis_doom(s, true, "the operating system refused to watch the connection");
 }
 
 static void attempt_failed(struct store_redis *s, const struct redis_ready *r)
@@ -475,11 +222,11 @@ static void expire(struct store_redis *s, uint64_t now_ms)
     if (!b || b->deadline_ms > now_ms)
         return;
     if (s->under_way) { /* it does not answer */
-        doom(s, true, "no answer in %u ms", s->o.timeout_ms);
+        store_redis_doom(s, true, "no answer in %u ms", s->o.timeout_ms);
         drop(s);
     }
     for (struct batch *at = s->queue.first; at && (at->ended || at->deadline_ms <= now_ms); at = at->next)
-        batch_end(at, at->sent ? ERR_STORE_UNSURE : ERR_STORE);
+        store_redis_batch_end(at, at->sent ? ERR_STORE_UNSURE : ERR_STORE);
 }
 
 static void on_pong(redisAsyncContext *ac, void *reply, void *privdata)
@@ -497,7 +244,7 @@ static void ping(struct store_redis *s)
     if (redis_send(s->connection, BYTES_LIT("*1\r\n$4\r\nPING\r\n"), on_pong, s) == OK)
         store_redis_sent(s);
     else
-        doom(s, false, "no memory");
+        store_redis_doom(s, false, "no memory");
 }
 
 static uint64_t ping_at_ms(const struct store_redis *s)
@@ -541,7 +288,7 @@ static void connection_work(struct store_redis *s, uint64_t now_ms)
         read_first(s);
     if (s->connection && s->connection->ac && !s->doomed && now_ms >= ping_at_ms(s)) {
         if (s->outstanding)
-            doom(s, true, "no answer in %u ms", s->o.timeout_ms);
+            store_redis_doom(s, true, "no answer in %u ms", s->o.timeout_ms);
         else
             ping(s);
     }
@@ -572,7 +319,7 @@ static void work_once(struct store_redis *s)
         s->again = false;
         collect(s);
         while (s->connection && !s->doomed && s->queue.first && s->under_way < groups_max(s))
-            group_send(s);
+            store_redis_group_send(s);
         collect(s);
         if (s->telling)
             break;
@@ -640,7 +387,7 @@ static void redis_flush(struct store *base)
     b->cause = 0;
     b->deadline_ms = redis_now_ms() + s->o.timeout_ms;
     if (s->down)
-        batch_end(b, ERR_STORE);
+        store_redis_batch_end(b, ERR_STORE);
     batch_list_push(&s->queue, b);
     s->again = true;
     if (!s->telling)

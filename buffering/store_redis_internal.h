@@ -78,6 +78,12 @@ static inline struct store_redis *store_redis_of(struct store *s)
     return (struct store_redis *)(void *)s;
 }
 
+/* store_redis_group.c */
+void store_redis_batch_end(struct batch *b, enum error err); /* unless it has ended */
+/* The connection is to be dropped, and why; `down`: nothing is to be expected of the next one. */
+[[gnu::format(printf, 3, 4)]] void store_redis_doom(struct store_redis *s, bool down, const char *format, ...);
+/* Sends the head of the queue; there is a connection, and room for a group. */
+void store_redis_group_send(struct store_redis *s);
 /* Counts what was sent, for the watch over silent connections. */
 void store_redis_sent(struct store_redis *s);
 void store_redis_answered(struct store_redis *s);
