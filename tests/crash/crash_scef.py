@@ -77,6 +77,7 @@ class Network:
         self.ues |= {name: Ue(name, group=True, mid=self.dice.randrange(65536)) for name in learned}
         self.configurations = {}  # number: (name, destination)
         self.number = 0
+        self.deliveries = {}  # link: what it shows, of those that were buffered
         self.uplinks = {}  # payload: Uplink
         self.notifications = 0  # under way
         self.tasks = set()
@@ -119,8 +120,14 @@ class Network:
             if method == "DELETE":
                 del self.configurations[number]
             connection.reply(204 if method == "DELETE" else 200, None if method == "DELETE" else self.show(number))
-        else:
+        elif method == "POST":
             self.deliver(connection, number, body)
+        elif len(parts) == 2:
+            of_this = [d for link, d in self.deliveries.items() if link.startswith(f"{self.link(number)}/")]
+            connection.reply(200, [d for d in of_this if d["deliveryStatus"] == "BUFFERING"])
+        else:
+            delivery = self.deliveries.get(f"{self.link(number)}/{'/'.join(parts[1:])}")
+            connection.reply(200 if delivery else 404, delivery or {"status": 404})
 
     def create(self, connection, body):
         name = body.get("externalGroupId") or body["externalId"]
@@ -140,7 +147,8 @@ class Network:
         if what < 0.1:  # buffered, and delivered a little later
             self.number += 1
             link = f"{self.link(number)}/downlink-data-deliveries/{self.number}"
-            connection.reply(201, {**body, "self": link, "deliveryStatus": "BUFFERING"}, link)
+            self.deliveries[link] = {**body, "self": link, "deliveryStatus": "BUFFERING"}
+            connection.reply(201, self.deliveries[link], link)
             self.later(0.03, self.deliver_buffered, ue, data, number, link)
         elif what < 0.18:
             problem = {"status": 500, "cause": "TEMPORARILY_NOT_REACHABLE"}
@@ -157,6 +165,7 @@ class Network:
 
     def deliver_buffered(self, ue, data, number, link):
         self.take(ue, data)
+        self.deliveries[link]["deliveryStatus"] = "SUCCESS_NEXT_HOP_UNACKNOWLEDGED"
         body = {"niddDownlinkDataTransfer": link, "deliveryStatus": "SUCCESS_NEXT_HOP_UNACKNOWLEDGED"}
         if number in self.configurations:
             self.notify(self.configurations[number][1], body, None)
