@@ -19,10 +19,12 @@ class World:
         self.server = wire.Peer(at=("127.0.0.1", stack.server_port))
         stack.start_adapter([DEVICE], servers=legs.servers(stack, scheme))
         self.place = None  # of the device, as the server sees it
+        self.given = {}  # (Message ID, token) of a request: the device's answer
 
     def again(self):
         self.stack.adapter.kill()
         self.stack.start_adapter()
+        self.stack.wait(lambda: self.stack.device(DEVICE)["configuration"] == "active", "it is configured")
 
     def at_server(self, **members):
         """The next such message; it comes from where all came from."""
@@ -30,6 +32,26 @@ class World:
         assert self.place in (None, message.source)
         self.place = message.source
         return message
+
+    def answers(self, asked, code, options=(), payload=b""):
+        """The device does."""
+        answer = wire.Message(wire.ACK, code, asked.mid, asked.token, list(options), payload)
+        self.given[asked.mid, asked.token] = answer
+        self.device.send(answer)
+
+    def settle(self, *repeated):
+        """What had just ended when the adapter died, before the store had let go of it, may come again. Both ends recognise
+        it (RFC 7252 clause 4.5): the device by the Message ID, the server by the token. What the network told twice, since
+        the adapter died before its 204, may be acknowledged twice, as the device's repetition would be."""
+        while message := self.device.receive(0.5):
+            if message.type == wire.ACK:
+                assert message.mid in repeated
+                continue
+            self.device.send(self.given[message.mid, message.token])
+        tokens = {token for _, token in self.given}
+        while message := self.server.receive(0.5):
+            assert message.source == self.place and message.token in tokens and message.type == wire.CON, message
+            self.says(wire.empty(wire.ACK, message.mid))
 
     def says(self, message):
         self.server.send(message, self.place)
@@ -43,7 +65,7 @@ class World:
         self.says(wire.request(wire.GET, "/3/0/9", 7, b"ob", options=[(wire.OBSERVE, b"")]))
         assert self.at_server(mid=7).type == wire.ACK
         asked = self.device.expect(code=wire.GET)
-        self.device.send(wire.Message(wire.ACK, CONTENT, asked.mid, asked.token, [(wire.OBSERVE, b"\x01")], b"100"))
+        self.answers(asked, CONTENT, [(wire.OBSERVE, b"\x01")], b"100")
         answer = self.at_server(token=b"ob")
         assert (answer.type, answer.payload) == (wire.CON, b"100")
         self.says(wire.empty(wire.ACK, answer.mid))
@@ -77,15 +99,20 @@ def world(stack, request):
 
 def test_notifications_go_on(world):
     world.observe()
-    for number, kind in enumerate((wire.NON, wire.CON) * 2, start=2):
+    world.again()
+    world.tells(wire.NON, 2, 102)
+    world.told(wire.NON, 2)
+    world.settle()
+    for number, kind in enumerate((wire.CON, wire.NON, wire.CON), start=3):
         world.again()
         world.tells(kind, number, 100 + number)
         world.told(kind, number)
         if kind == wire.CON:
             assert world.device.expect(type=wire.ACK, mid=100 + number).code == 0
         world.silence()
-    # The observation was asked for once, and answered once.
-    assert [e["dir"] for e in world.stack.nas(what="sent", token=b"ob".hex(), type="CON")].count("mt") == 1
+    # The observation was asked for once, or by one Message ID.
+    asked = [e for e in world.stack.nas(what="sent", token=b"ob".hex(), type="CON") if e["dir"] == "mt"]
+    assert len({e["mid"] for e in asked}) == 1
     assert world.stack.queue(DEVICE) == []
 
 
@@ -99,6 +126,7 @@ def test_notification_during_the_kill(world):
     second = world.told(wire.CON, 2)
     assert (second.data, second.mid) == (first.data, first.mid)  # RFC 7252 clause 4.5: the server recognises it
     assert world.device.expect(type=wire.ACK, mid=102).code == 0
+    world.settle(102)
     world.silence()
     # And what the SCEF could not tell while nobody was there comes after it.
     world.stack.adapter.kill()
@@ -119,12 +147,13 @@ def test_requests_during_the_kill(world):
     assert second.data == first.data
     world.says(wire.Message(wire.ACK, CHANGED, second.mid, b"u"))
     assert world.device.expect(type=wire.ACK, mid=2).code == CHANGED
+    world.settle(2)
 
     world.says(wire.request(wire.POST, "/3/0/4", 8, b"x"))
     assert world.at_server(mid=8).type == wire.ACK
     asked = world.device.expect(code=wire.POST)
     world.again()
-    world.device.send(wire.Message(wire.ACK, CHANGED, asked.mid, b"x"))
+    world.answers(asked, CHANGED)
     answer = world.at_server(token=b"x")
     assert (answer.type, answer.code) == (wire.CON, CHANGED)
     world.says(wire.empty(wire.ACK, answer.mid))
@@ -132,8 +161,5 @@ def test_requests_during_the_kill(world):
     world.again()
     world.tells(wire.NON, 2, 102)
     world.told(wire.NON, 2)
-    # What was submitted when the adapter died may come again, as the repetition that it is.
-    again = [m for m in iter(lambda: world.device.receive(0.5), None) if (m.mid, m.token) != (asked.mid, b"x")]
-    assert again == []
-    # So may what the SCEF told and got no answer to.
-    assert [m for m in iter(lambda: world.server.receive(1), None) if m.data != first.data] == []
+    world.settle()
+    world.silence()
