@@ -1,6 +1,8 @@
 /* What only the embedded store promises: the lock, and a disk that fails (its bound: test_store_full.c). The disk's
  * failures are made here: this program's pwrite, writev and fdatasync stand in front of libc's, and fail at the n-th
  * call. */
+#undef _FILE_OFFSET_BITS /* it would rename what stands in front of libc's */
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <setjmp.h>
