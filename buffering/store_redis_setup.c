@@ -60,7 +60,7 @@ static bool fail_reply(struct setup *s, const char *what, const redisReply *r)
     static const char *const passing[] = {"LOADING",    "READONLY", "MASTERDOWN", "BUSY",       "MISCONF",
                                           "NOREPLICAS", "TRYAGAIN", "UNBLOCKED",  "CLUSTERDOWN"};
     if (!r)
-        return fail(s, REDIS_AGAIN, "%s: %s", what, s->c->why);
+        return fail(s, REDIS_AGAIN, "no answer to %s: %s", what, s->c->why);
     if (r->type != REDIS_REPLY_ERROR)
         return fail(s, REDIS_AGAIN, "%s: an answer that Redis does not give", what);
     if (redis_is_error(r, "FENCED"))
