@@ -99,6 +99,7 @@ enum error engine_new(const struct engine_options *o, const struct engine_ports 
     map_init(&e->by_group_id, group_key, o->seed);
     map_init(&e->by_resource, admission_resource_key, o->seed);
     map_init(&e->by_leftover, leftover_key, o->seed);
+    map_init(&e->watches_found, watch_found_key, o->seed);
     websockets_init(e, o->seed);
     slab_init(&e->devices, sizeof(struct device));
     slab_init(&e->configurations, sizeof(struct configuration));
@@ -170,6 +171,7 @@ void engine_free(struct engine *e)
     map_free(&e->by_group_id);
     map_free(&e->by_resource);
     map_free(&e->by_leftover);
+    watches_loaded(e);
     websockets_free(e);
     for (uint32_t i = 0; i < e->server_count; i++)
         free(e->servers[i].name);

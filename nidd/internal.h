@@ -258,9 +258,10 @@ struct engine {
     struct map by_id;
     struct map by_msisdn;
     struct map by_group_id;
-    struct map websockets;  /* of configurations that have one (nidd/websocket.c) */
-    struct map by_resource; /* downlinks that a newer one may replace */
-    struct map by_leftover; /* what serves nobody, by whose it was and SCEF */
+    struct map websockets;    /* of configurations that have one (nidd/websocket.c) */
+    struct map by_resource;   /* downlinks that a newer one may replace */
+    struct map by_leftover;   /* what serves nobody, by whose it was and SCEF */
+    struct map watches_found; /* subscriptions of devices that are not loaded yet, by identity (reachability.c) */
     struct slab devices;
     struct slab configurations;
     struct slab downlinks;
@@ -476,6 +477,10 @@ void watch_wanted(struct engine *e, const struct downlink *m, bool pdn);
 void watch_forget(struct engine *e, struct device *d); /* in memory only */
 struct bytes watch_key(const void *device);
 void watches_start(struct engine *e);
+void watch_restored(struct engine *e,
+                    struct device *d); /* it is here now: the list may have told of its subscription */
+void watches_loaded(struct engine *e); /* all are: whose else the list has told of is nobody's */
+struct bytes watch_found_key(const void *found);
 
 /* ---- exchange.c */
 struct exchange *exchange_new(struct engine *e, struct device *d, uint32_t server, const struct coap_view *v,

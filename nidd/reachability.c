@@ -5,6 +5,7 @@
 #include "nidd/configuration.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- reports */
 
@@ -118,13 +119,69 @@ void watches_start(struct engine *e)
     }
 }
 
+/* Of a device that is not loaded yet. */
+struct watch_found {
+    uint64_t until_ms;
+    uint32_t scef;
+    char *link;
+    char id[];
+};
+
+struct bytes watch_found_key(const void *found)
+{
+    return bytes_of_str(((const struct watch_found *)found)->id);
+}
+
+static void found_free(struct watch_found *f)
+{
+    if (f)
+        free(f->link);
+    free(f);
+}
+
+/* Without memory it is as if the list had not told: another one may be asked for. */
+static void found_keep(struct engine *e, uint32_t scef, struct bytes id, struct bytes link, uint64_t until_ms)
+{
+    if (id.len == 0 || map_get(&e->watches_found, id))
+        return;
+    struct watch_found *f = calloc(1, sizeof(*f) + id.len + 1);
+    if (!f)
+        return;
+    memcpy(f->id, id.data, id.len);
+    f->until_ms = until_ms;
+    f->scef = scef;
+    f->link = bytes_dup_str(link);
+    if (!f->link || map_put(&e->watches_found, f) != OK)
+        found_free(f);
+}
+
+void watch_restored(struct engine *e, struct device *d)
+{
+    struct watch_found *f = e->watches_found.count ? map_remove(&e->watches_found, device_id_bytes(d)) : NULL;
+    if (f && f->scef == device_scef(d) && device_more(d))
+        keep(e, d, bytes_of_str(f->link), f->until_ms);
+    found_free(f);
+}
+
+void watches_loaded(struct engine *e)
+{
+    size_t cursor = 0;
+    for (struct watch_found *f; (f = map_next(&e->watches_found, &cursor));)
+        found_free(f);
+    map_free(&e->watches_found);
+    map_init(&e->watches_found, watch_found_key, e->o.seed);
+}
+
 void engine_watch_found(struct engine *e, uint64_t now_ms, uint32_t scef, struct t8_identity id, struct bytes link,
                         uint64_t expire_ms)
 {
     engine_set_time(e, now_ms);
     struct device *d = device_find(e, id);
-    if (d && d->routed && device_scef(d) == scef && device_more(d) && !d->more->watch_link)
-        keep(e, d, link, expire_ms ? expire_ms : e->now_ms + e->o.retry_max_ms);
+    const uint64_t until_ms = expire_ms ? expire_ms : e->now_ms + e->o.retry_max_ms;
+    if (!d && e->loading)
+        found_keep(e, scef, id.external_id.len ? id.external_id : id.msisdn, link, until_ms);
+    else if (d && d->routed && device_scef(d) == scef && device_more(d) && !d->more->watch_link)
+        keep(e, d, link, until_ms);
 }
 
 void engine_watch_listed(struct engine *e, uint32_t scef)

@@ -185,6 +185,7 @@ void engine_restored(struct engine *e, uint64_t now_ms, struct bytes id)
     if (g && d->learned && g->learned_unloaded)
         g->learned_unloaded--;
     device_join(e, d);
+    watch_restored(e, d);
     if (!g)
         configuration_line_up(e, d->configuration);
     spooled_soon(e, d);

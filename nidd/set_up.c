@@ -247,6 +247,7 @@ void engine_start_loading(struct engine *e, uint64_t now_ms, bool removing)
 void engine_loaded(struct engine *e)
 {
     e->loading = false;
+    watches_loaded(e);
     e->lowest_leg = 0; /* nobody is unknown any more: gaps may be filled */
     for (uint32_t i = 0; i < e->group_count; i++)
         e->groups[i]->learned_unloaded = 0;

@@ -187,10 +187,12 @@ static void start_engine(struct rig *r)
         OK);
     if (r->setup.routes)
         r->setup.routes(r->e);
-    r->loading = getenv("RIG_LOADING") && stored_records(r, RECORD_DEVICE) == r->setup.devices;
+    r->loading = (getenv("RIG_LOADING") || r->setup.unloaded) && stored_records(r, RECORD_DEVICE) == r->setup.devices;
     if (r->loading) {
         rig_store_restore_shared(r);
         engine_start_loading(r->e, r->now_ms, r->o.delete_removed != ENGINE_DELETE_REMOVED_NO);
+        if (r->setup.unloaded)
+            r->setup.unloaded(r->e, r->now_ms);
         rig_store_load(r);
         rig_end_input(r);
         return;

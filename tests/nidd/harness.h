@@ -39,7 +39,10 @@ struct rig_setup {
     bool deliveries;  /* the SCEF shows and deletes what it buffers; the test answers */
     bool no_features; /* with `deliveries`: neither PUT nor DELETE */
     bool watch;       /* the SCEF is asked to tell when devices can be reached; the test answers */
-    bool keep_seed;   /* a restarted engine gets the seed of the one before */
+    /* After a restart devices are loaded one by one; this comes in before the first of them. NULL: they are all there.
+     */
+    void (*unloaded)(struct engine *e, uint64_t now_ms);
+    bool keep_seed; /* a restarted engine gets the seed of the one before */
 };
 
 struct rig *rig_new(struct rig_setup setup);

@@ -84,11 +84,10 @@ static void silent(void **state)
 
 /* --- asked for ---------------------------------------------------------------------------------------- */
 
-static const struct rig_setup watching = {.watch = true};
-
-static struct rig *watched(unsigned *w, bool pdn)
+static struct rig *watched_with(struct rig_setup setup, unsigned *w, bool pdn)
 {
-    struct rig *r = asleep(watching, 500, pdn ? T8_CAUSE_NO_PDN_CONNECTION : T8_CAUSE_TEMPORARILY_NOT_REACHABLE);
+    setup.watch = true;
+    struct rig *r = asleep(setup, 500, pdn ? T8_CAUSE_NO_PDN_CONNECTION : T8_CAUSE_TEMPORARILY_NOT_REACHABLE);
     assert_int_equal(watch_lists(r), 1);
     expect_no_watch(r); /* those of before are not known yet */
     engine_watch_listed(rig_engine(r), 0);
@@ -100,6 +99,11 @@ static struct rig *watched(unsigned *w, bool pdn)
                    pdn ? T8_CAUSE_NO_PDN_CONNECTION : T8_CAUSE_TEMPORARILY_NOT_REACHABLE);
     *w = expect_watch(r, 0, pdn);
     return r;
+}
+
+static struct rig *watched(unsigned *w, bool pdn)
+{
+    return watched_with((struct rig_setup){0}, w, pdn);
 }
 
 static struct engine_watch_answer granted(const char *link)
@@ -175,7 +179,7 @@ static void refused(void **state)
 static void time_told(void **state)
 {
     (void)state;
-    struct rig *r = rig_new(watching);
+    struct rig *r = rig_new((struct rig_setup){.watch = true});
     engine_watch_listed(rig_engine(r), 0);
     server_sends(r, 0, 0, READ);
     expect_at_server(r, 0, 0, "ACK #50");
@@ -211,12 +215,37 @@ static void found_again(void **state)
     rig_abandon(r);
 }
 
+static void list_comes_first(struct engine *e, uint64_t now_ms)
+{
+    engine_watch_found(e, now_ms, 0, (struct t8_identity){.external_id = BYTES_LIT("who@example.com")},
+                       BYTES_LIT("/as/subscriptions/s7"), 0);
+    for (int twice = 0; twice < 2; twice++)
+        engine_watch_found(e, now_ms, 0, (struct t8_identity){.external_id = BYTES_LIT("dev0@example.com")},
+                           BYTES_LIT("/as/subscriptions/s1"), now_ms + 3 * HOURS);
+    engine_watch_listed(e, 0);
+}
+
+/* The list is there before the device is loaded. */
+static void found_before_its_device(void **state)
+{
+    (void)state;
+    unsigned w;
+    struct rig *r = watched_with((struct rig_setup){.unloaded = list_comes_first}, &w, false);
+    watch_answer(r, w, granted("/as/subscriptions/s1"));
+    rig_restart(r);
+    submit_refused(r, expect_submitted(r, 0, DOWN), 500, T8_CAUSE_TEMPORARILY_NOT_REACHABLE);
+    expect_no_watch(r);
+    struct t8_identity id = engine_watch_over(rig_engine(r), 0, BYTES_LIT("/as/subscriptions/s1"));
+    assert_true(bytes_equal(id.external_id, BYTES_LIT("dev0@example.com")));
+    rig_abandon(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reported),      cmocka_unit_test(told_to_wait),   cmocka_unit_test(silent),
         cmocka_unit_test(one_at_a_time), cmocka_unit_test(over_by_itself), cmocka_unit_test(refused),
-        cmocka_unit_test(time_told),     cmocka_unit_test(found_again),
+        cmocka_unit_test(time_told),     cmocka_unit_test(found_again),    cmocka_unit_test(found_before_its_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
