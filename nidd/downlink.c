@@ -462,9 +462,6 @@ enum error downlink_restore(struct engine *e, struct device *d, uint32_t server,
     m->server_type = r->type;
     m->server_mid = r->server_mid;
     m->device_mid = r->device_mid;
-    /* Far from those that went before, and came after this one: what the device still says of them, and the SCEF tells
-     * now, must not meet a new message. */
-    d->next_device_mid = (uint16_t)(r->device_mid + 0x4000u + prng_below(&e->prng, 0x8000));
     m->stored = true;
     m->item.class_ = r->queue_class;
     m->item.bytes = message->len;

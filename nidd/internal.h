@@ -286,6 +286,7 @@ struct engine {
     struct list leftovers; /* configurations that serve nobody, as groups */
     uint64_t last_seq;
     uint64_t reserved_seq; /* in the store: a restart goes on above it */
+    uint64_t restored_seq; /* this life began above it */
     uint64_t queued_messages, queued_bytes, spooled_messages, spooled_bytes;
     uint64_t queued_by_class[QUEUE_DTLS + 1];
     struct list history; /* nidd/history.h */

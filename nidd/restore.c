@@ -131,7 +131,7 @@ enum error engine_restore_device(struct engine *e, const struct record_device *r
 
 void engine_restore_sequence(struct engine *e, uint64_t reserved)
 {
-    e->last_seq = e->reserved_seq = reserved;
+    e->last_seq = e->reserved_seq = e->restored_seq = reserved;
 }
 
 void engine_restore_legs(struct engine *e, uint64_t below)

@@ -80,6 +80,16 @@ static enum error legs_reserve(struct engine *e, uint32_t leg)
     return OK;
 }
 
+/* Each life of the adapter has Message IDs of its own, as it has sequence numbers: what device and server remember of
+ * an earlier life, still say of it, or the SCEF tells of it now, must not meet a new message. Not within
+ * EXCHANGE_LIFETIME (RFC 7252 clause 4.4), in which no life sends one device so many, and there are fewer than 128
+ * lives. The leg: so that not all devices begin alike. */
+#define MIDS_OF_A_LIFE 512
+static uint16_t first_mid(const struct engine *e, uint32_t leg)
+{
+    return (uint16_t)(e->restored_seq / SEQUENCE_RESERVE * MIDS_OF_A_LIFE + leg * 40503u);
+}
+
 enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg, struct device **out)
 {
     handle h;
@@ -95,9 +105,7 @@ enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg, st
     d->id = bytes_dup_str(id);
     d->retry_ms = (uint32_t)e->o.retry_min_ms;
     d->reachable = true;
-    /* Random, so that neither a restart nor two devices meet the other's Message IDs at a server. */
-    d->next_leg_mid = (uint16_t)prng_next(&e->prng);
-    d->next_device_mid = (uint16_t)prng_next(&e->prng);
+    d->next_leg_mid = d->next_device_mid = first_mid(e, leg);
     queue_init(&d->queue);
     list_init(&d->awaiting);
     list_init(&d->exchanges);

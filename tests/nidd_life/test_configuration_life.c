@@ -149,7 +149,7 @@ static void asked_after_when_nothing_is_heard(void **state)
     answer_status(next(GET), 404);
     answer(next(CREATE), granted(201, "/as/configurations/c1", t.now_ms + 10 * DAYS));
     wait_for_request(2 * DAYS);
-    answer(next(GET), granted(200, "/as/configurations/c1", t.now_ms + 36 * HOURS)); /* a renewal comes first now */
+    answer(next(GET), granted(200, "/as/configurations/c1", t.now_ms + 30 * HOURS)); /* a renewal comes first now */
     wait_for_request(2 * DAYS);
     answer(next(PATCH), granted(200, "/as/configurations/c1", 0));
 }
