@@ -622,8 +622,10 @@ void world_reroute(unsigned device)
         o.endpoint = BYTES_LIT("node");
     if (engine_device_find(w.e, world_id(device), &d) && !d.learned && d.server == 0)
         o.server = 1;
+    w.inside = true;
     enum error err = engine_device_change(w.e, &o);
     fail_unless(err == OK || device == 1 || device == 4);
+    world_checks();
 }
 
 void world_start(void)
