@@ -139,6 +139,8 @@ class FuzzedScef:
                 return 404, {"status": 404, "title": "Not Found"}, {}
             if "/" + tail == DELIVERIES and method == "POST":
                 return self._downlink(identifier, body, dice)
+            if tail:  # a delivery: it is told of as soon as it was made, and nothing is kept
+                return (200, [], {}) if "/" + tail == DELIVERIES else (404, {"status": 404}, {})
             if method == "GET" or method == "PATCH":
                 return 200, self._shown(identifier), {}
             if method == "DELETE":
