@@ -1,11 +1,18 @@
 /* Where a record lies in Redis; pure.
  *
- *   PREFIX:{ID}      hash: the records of one device ('d', 'o', 'f', 'm', 'u'); field = kind, then the sequence in the
- * fewest bytes. The braces are the hash tag of Redis Cluster: all of a device is in one slot PREFIX:p:XXXX    hash:
- * devices with messages ('m', 'u'), field = ID, value = earliest deadline in ms, decimal. Of a device that has none any
- * more it may still tell; of one that has some it always does PREFIX:l:XXXX    hash: the records of 64 server legs ('l'
- * and a number of 4 bytes); field = number modulo 64 PREFIX:r:XX      hash: all other records of one kind (its byte in
- * hex); field = their whole key PREFIX:owner     hash: epoch, name: who may write
+ *   PREFIX:{ID}    hash: the records of one device ('d', 'o', 'f', 'm', 'u'); field = kind, then the sequence in the
+ *                  fewest bytes. The braces are the hash tag of Redis Cluster: all of a device is in one slot
+ *
+ *   PREFIX:p:XXXX  hash: devices with messages ('m', 'u'); field = ID, value = earliest deadline in ms, decimal. Of a
+ *                  device that has none any more it may still tell; of one that has some it always does
+ *
+ *   PREFIX:l:XXXX  hash: the records of 64 server legs ('l' and a number of 4 bytes); field = number modulo 64
+ *
+ *   PREFIX:n:XXXX  hash: who has an MSISDN ('n')
+ *
+ *   PREFIX:r:XX    hash: all other records of one kind (its byte in hex); field = their whole key
+ *
+ *   PREFIX:owner   hash: epoch, name: who may write
  *
  * Values are the records' own. Hashes stay compact (listpack) while they have at most 512 fields of at most
  * hash-max-listpack-value bytes. */

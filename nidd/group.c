@@ -199,14 +199,6 @@ void leftover_records(struct engine *e)
 
 /* ---- after a restart */
 
-static uint32_t scef_of(const struct engine *e, struct bytes name)
-{
-    for (uint32_t i = 0; i < e->scef_count; i++)
-        if (bytes_equal(bytes_of_str(e->scefs[i].name), name))
-            return i;
-    return ENGINE_NONE;
-}
-
 /* One that nobody uses now: of a group that is in the configuration file no more, or left over. */
 static enum error restore_unused(struct engine *e, const struct record_configuration *r, uint32_t scef, bool stored)
 {
@@ -239,7 +231,7 @@ static enum error restore_link(struct group *g, const struct record_configuratio
 
 enum error engine_restore_configuration(struct engine *e, const struct record_configuration *r)
 {
-    uint32_t scef = scef_of(e, r->scef);
+    uint32_t scef = scef_by_name(e, r->scef);
     bool reachable = r->link.len && scef != ENGINE_NONE; /* else nothing is there, or the SCEF is not */
     if (r->seq)
         return reachable ? restore_unused(e, r, scef, true) : OK;

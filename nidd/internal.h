@@ -507,6 +507,7 @@ void exchange_tell_answered(struct engine *e, struct exchange *x, enum final_sta
 
 /* ---- set_up.c */
 uint32_t server_by_name(const struct engine *e, struct bytes name); /* ENGINE_NONE: there is none */
+uint32_t scef_by_name(const struct engine *e, struct bytes name);   /* the same */
 
 /* ---- server.c: what comes from and goes to servers */
 enum error server_send(struct engine *e, struct device *d, uint32_t server, const uint8_t header[COAP_HEADER_BYTES],

@@ -6,10 +6,7 @@
 /* A record of before there were several SCEFs names none: it was the first one's. */
 static uint32_t scef_of(const struct engine *e, struct bytes name)
 {
-    for (uint32_t i = 0; i < e->scef_count; i++)
-        if (name.len == 0 || bytes_equal(bytes_of_str(e->scefs[i].name), name))
-            return i;
-    return ENGINE_NONE;
+    return name.len == 0 && e->scef_count ? 0 : scef_by_name(e, name);
 }
 
 /* What it had before the restart: its group's configuration, or its own at a SCEF that is still there. */

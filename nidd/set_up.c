@@ -121,6 +121,14 @@ enum error engine_device_new(struct engine *e, struct bytes id, uint32_t leg, st
     return OK;
 }
 
+uint32_t scef_by_name(const struct engine *e, struct bytes name)
+{
+    for (uint32_t i = 0; i < e->scef_count; i++)
+        if (bytes_equal(bytes_of_str(e->scefs[i].name), name))
+            return i;
+    return ENGINE_NONE;
+}
+
 uint32_t server_by_name(const struct engine *e, struct bytes name)
 {
     for (uint32_t i = 0; i < e->server_count; i++)
