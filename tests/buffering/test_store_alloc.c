@@ -11,17 +11,10 @@
 
 #include "tests/buffering/store_harness.h"
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
 static int fail_after = -1; /* allocations that succeed before one fails; -1: all do */
 static bool fired;
 
-static bool fails(void)
+static bool allocation_fails(void)
 {
     if (fail_after < 0 || fail_after-- > 0)
         return false;
@@ -29,20 +22,7 @@ static bool fails(void)
     return true;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
+#include "tests/base/allocation_wraps.h"
 
 static void arm(int n)
 {

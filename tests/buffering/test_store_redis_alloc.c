@@ -16,17 +16,10 @@
 #include "tests/buffering/redis_server.h"
 #include "tests/buffering/store_harness.h"
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
 static atomic_int fail_after = -1; /* allocations that succeed before one fails; -1: all do */
 static atomic_bool fired;
 
-static bool fails(void)
+static bool allocation_fails(void)
 {
     if (atomic_load(&fail_after) < 0 || atomic_fetch_sub(&fail_after, 1) > 0)
         return false;
@@ -34,20 +27,7 @@ static bool fails(void)
     return true;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
+#include "tests/base/allocation_wraps.h"
 
 static char *failing_strdup(const char *s)
 {

@@ -46,31 +46,8 @@ static bool allocation_fails(void)
     return in_engine && goes_wrong(in_engine, WRONG_ALLOCATION);
 }
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *s);
-
-void *__wrap_malloc(size_t size)
-{
-    return allocation_fails() ? NULL : __real_malloc(size);
-}
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return allocation_fails() ? NULL : __real_calloc(n, size);
-}
-void *__wrap_realloc(void *old, size_t size)
-{
-    return allocation_fails() ? NULL : __real_realloc(old, size);
-}
-char *__wrap_strdup(const char *s)
-{
-    return allocation_fails() ? NULL : __real_strdup(s);
-}
+#define ALLOCATION_WRAPS_STRDUP
+#include "tests/base/allocation_wraps.h"
 
 /* --- what will happen ---------------------------------------------------------------------------------- */
 

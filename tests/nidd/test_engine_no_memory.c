@@ -18,48 +18,22 @@ static bool stays_short;           /* else one allocation fails */
 static bool refused;
 static bool in_engine;
 
-static bool allow(void)
+static bool allocation_fails(void)
 {
     if (!in_engine || allocations_left < 0)
-        return true;
+        return false;
     if (allocations_left > 0) {
         allocations_left--;
-        return true;
+        return false;
     }
     if (!stays_short)
         allocations_left = -1;
     refused = true;
-    return false;
+    return true;
 }
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *s);
-
-void *__wrap_malloc(size_t size)
-{
-    return allow() ? __real_malloc(size) : NULL;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return allow() ? __real_calloc(n, size) : NULL;
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return allow() ? __real_realloc(old, size) : NULL;
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return allow() ? __real_strdup(s) : NULL;
-}
+#define ALLOCATION_WRAPS_STRDUP
+#include "tests/base/allocation_wraps.h"
 
 /* --- ports that need no memory -------------------------------------------------------------------------- */
 
